@@ -1,0 +1,3 @@
+//! The devices: the same mathematics on threads and vector units, and on a GPU.
+
+pub mod cpu;

@@ -1,0 +1,107 @@
+//! What a device must be able to do. Trainers, evaluation and the self-check are written over this.
+
+use super::{Plan, TrainPlan};
+use crate::error::Result;
+use crate::task::TaskBatch;
+
+/// A device that computes meta-gradients.
+pub trait Backend {
+    /// What it is, for people and result files, e.g. `cpu (2 threads, avx512)`.
+    fn name(&self) -> String;
+
+    /// Prepares a training that keeps its state on the device.
+    ///
+    /// # Errors
+    /// A limit of the device, or a plan that does not fit its sampler.
+    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>>;
+
+    /// The meta-gradient of given tasks at the meta-parameters `params`, `[P + R]`, through the same code
+    /// that training runs.
+    ///
+    /// # Errors
+    /// A limit of the device, or shapes that do not fit the plan.
+    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput>;
+
+    /// Adapts on the support points and reports the query loss before and after every step. The plan comes
+    /// from [`Plan::for_evaluation`]; nothing of the second order is allocated.
+    ///
+    /// # Errors
+    /// As [`Backend::meta_gradient`].
+    fn evaluate(
+        &self,
+        plan: &Plan,
+        theta: &[f32],
+        tasks: &TaskBatch,
+        predictions: bool,
+    ) -> Result<Evaluation>;
+}
+
+/// A training in progress, resident on a device.
+pub trait Training {
+    /// Runs `iterations` meta-iterations; returns the losses of each.
+    ///
+    /// # Errors
+    /// [`NotFinite`](crate::ErrorKind::NotFinite) when a loss leaves the finite range, or a device failure.
+    fn advance(&mut self, iterations: u64) -> Result<Vec<Losses>>;
+
+    /// Reads the state back, e.g. for a checkpoint.
+    ///
+    /// # Errors
+    /// A device failure.
+    fn state(&mut self) -> Result<TrainState>;
+}
+
+/// Losses of one meta-iteration, means over its tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Losses {
+    /// Support loss at θ₀; 0 where there is no inner step.
+    pub support: f32,
+    /// What is minimised: the weighted sum of query losses.
+    pub query: f32,
+}
+
+/// All that must be kept to continue a training to the byte.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainState {
+    /// Meta-iterations done.
+    pub iteration: u64,
+    /// Meta-parameters, `[P + R]`.
+    pub params: Vec<f32>,
+    /// Adam's first moment, `[P + R]`.
+    pub m: Vec<f32>,
+    /// Adam's second moment, `[P + R]`.
+    pub v: Vec<f32>,
+}
+
+impl TrainState {
+    /// The state before the first meta-iteration.
+    #[must_use]
+    pub fn start(params: Vec<f32>) -> Self {
+        let zeros = vec![0.0; params.len()];
+        Self { iteration: 0, m: zeros.clone(), v: zeros, params }
+    }
+}
+
+/// The result of one meta-gradient over a batch of tasks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetaOutput<T = f32> {
+    /// Mean over tasks of the weighted query loss.
+    pub meta_loss: T,
+    /// Its gradient: mean over tasks, `[P + R]`.
+    pub gradient: Vec<T>,
+    /// Query losses of θ₀ … θ_K, `[tasks, steps + 1]`; 0 where the weight is zero and the plan does not track.
+    pub query_loss: Vec<T>,
+    /// Support losses of θ₀ … θ_{K−1}, `[tasks, steps]`.
+    pub support_loss: Vec<T>,
+    /// Fast weights θ_K, `[tasks, P]`, if the plan tracks.
+    pub fast: Vec<T>,
+}
+
+/// How tasks fare as they are adapted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Query losses of θ₀ … θ_K, `[tasks, steps + 1]`.
+    pub query_loss: Vec<f32>,
+    /// Predictions on the query points, `[steps + 1, tasks, query, outputs]`, if they were asked for.
+    pub predictions: Option<Vec<f32>>,
+}

@@ -1,0 +1,10 @@
+//! The inner loop as data, outer optimizers and schedules, training and evaluation, written once over
+//! [`Backend`].
+
+mod backend;
+mod outer;
+mod plan;
+
+pub use backend::{Backend, Evaluation, Losses, MetaOutput, TrainState, Training};
+pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};
+pub use plan::{Adapt, Loss, MetaGradient, Plan, RateShape, Rates, TrainPlan};

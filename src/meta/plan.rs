@@ -1,0 +1,338 @@
+//! What is to be computed, resolved and checked: nothing below recomputes a shape.
+
+use super::OuterOptimizer;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::task::Sampler;
+use serde::{Deserialize, Serialize};
+
+/// Whether the meta-gradient keeps the Hessian terms of the inner steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum MetaGradient {
+    /// Drop them (first-order MAML; Finn et al. 2017, section 5.2).
+    #[serde(rename = "first")]
+    FirstOrder,
+    /// Keep them: `v_j = v_{j+1} − H_s(θ_j)(α_j ⊙ M ⊙ v_{j+1})`.
+    #[default]
+    #[serde(rename = "second")]
+    SecondOrder,
+}
+
+/// Which parameters the inner loop adapts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Adapt {
+    /// Every layer (MAML).
+    #[default]
+    All,
+    /// The last linear layer only (ANIL; Raghu et al. 2020).
+    Head,
+    /// Every layer but the last (BOIL; Oh et al. 2021).
+    Body,
+}
+
+/// The loss of a set of points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Mean squared error over every element.
+    #[default]
+    Mse,
+    /// Softmax cross-entropy, mean over points; a target is the class index.
+    CrossEntropy,
+}
+
+/// How many inner rates there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum RateShape {
+    /// One number: `[1]`.
+    #[default]
+    One,
+    /// One for each step and linear layer: `[steps, layers]` (MAML++; Antoniou et al. 2019).
+    PerLayerStep,
+    /// One for each parameter, shared by the steps: `[P]` (Meta-SGD; Li et al. 2017).
+    PerParameter,
+    /// One for each step and parameter: `[steps, P]`.
+    PerParameterStep,
+}
+
+/// Inner rates, fixed or learned with the initial parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rates {
+    /// How many there are.
+    pub shape: RateShape,
+    /// Learned rates follow θ₀ in the vector of meta-parameters; `values` are then where they start.
+    pub learned: bool,
+    /// The values, row-major in the shape.
+    pub values: Vec<f32>,
+}
+
+impl Rates {
+    /// One fixed rate.
+    #[must_use]
+    pub fn fixed(rate: f32) -> Self {
+        Self { shape: RateShape::One, learned: false, values: vec![rate] }
+    }
+}
+
+/// One meta-gradient: a model, an inner loop and the points of a task.
+///
+/// Meta-parameters are one vector: θ₀ `[P]`, then the learned rates `[R]` (none if they are fixed).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The model.
+    pub model: Model,
+    /// The loss of support and query alike.
+    pub loss: Loss,
+    /// Support points a task; 0 where `steps` is 0.
+    pub support: usize,
+    /// Query points a task.
+    pub query: usize,
+    /// Inner steps `K`; 0 is plain training on the query points.
+    pub steps: usize,
+    /// First or second order.
+    pub order: MetaGradient,
+    /// For each linear layer, whether the inner loop adapts it.
+    pub adapted: Vec<bool>,
+    /// Inner rates.
+    pub rates: Rates,
+    /// Weights of the query losses of θ₀ … θ_K, `[steps + 1]`.
+    pub loss_weights: Vec<f32>,
+    /// Report query losses of weight zero as well, at the cost of a forward pass each.
+    pub track_all: bool,
+}
+
+impl Plan {
+    /// A plan with the last query loss alone, every layer adapted, second order.
+    ///
+    /// # Errors
+    /// As [`Plan::check`].
+    pub fn new(
+        model: Model,
+        loss: Loss,
+        support: usize,
+        query: usize,
+        steps: usize,
+        rates: Rates,
+    ) -> Result<Self> {
+        let mut loss_weights = vec![0.0; steps + 1];
+        loss_weights[steps] = 1.0;
+        let adapted = vec![true; model.dense().len()];
+        let order = MetaGradient::SecondOrder;
+        let plan = Self {
+            model,
+            loss,
+            support,
+            query,
+            steps,
+            order,
+            adapted,
+            rates,
+            loss_weights,
+            track_all: false,
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// The same plan with another choice of adapted layers.
+    #[must_use]
+    pub fn adapt(mut self, adapt: Adapt) -> Self {
+        let last = self.adapted.len() - 1;
+        for (i, adapted) in self.adapted.iter_mut().enumerate() {
+            *adapted = match adapt {
+                Adapt::All => true,
+                Adapt::Head => i == last,
+                Adapt::Body => i != last,
+            };
+        }
+        self
+    }
+
+    /// Checks that all counts and lengths fit one another.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming the key, [`Shape`](crate::ErrorKind::Shape) naming the array.
+    pub fn check(&self) -> Result<()> {
+        if self.query == 0 {
+            return Err(Error::recipe("task.query", "is 0; a task needs at least one query point"));
+        }
+        if self.steps > 0 && self.support == 0 {
+            return Err(Error::recipe(
+                "task.support",
+                "is 0, but inner.steps is not; adaptation needs support points",
+            ));
+        }
+        let (rates, weights) = (self.rate_count(), self.steps + 1);
+        for (what, needed, found) in [
+            ("inner rates", rates, self.rates.values.len()),
+            ("inner.loss_weights", weights, self.loss_weights.len()),
+            ("adapted layers", self.model.dense().len(), self.adapted.len()),
+        ] {
+            if needed != found {
+                return Err(Error::shape(what, &[needed], &[found]));
+            }
+        }
+        if let Some(rate) = self.rates.values.iter().chain(&self.loss_weights).find(|v| !v.is_finite()) {
+            return Err(Error::recipe(
+                "inner",
+                format!("a rate or loss weight is {rate}; finite numbers are needed"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Number of inner rates in the shape of [`Rates`], fixed or learned.
+    #[must_use]
+    pub fn rate_count(&self) -> usize {
+        match self.rates.shape {
+            RateShape::One => 1,
+            RateShape::PerLayerStep => self.steps * self.model.dense().len(),
+            RateShape::PerParameter => self.model.param_count(),
+            RateShape::PerParameterStep => self.steps * self.model.param_count(),
+        }
+    }
+
+    /// Number of learned rates, the tail of the meta-parameters.
+    #[must_use]
+    pub fn learned_rates(&self) -> usize {
+        if self.rates.learned { self.rate_count() } else { 0 }
+    }
+
+    /// Length of the vector of meta-parameters, `P + R`.
+    #[must_use]
+    pub fn meta_len(&self) -> usize {
+        self.model.param_count() + self.learned_rates()
+    }
+
+    /// Whether each rate belongs to a single parameter.
+    #[must_use]
+    pub fn per_parameter_rates(&self) -> bool {
+        matches!(self.rates.shape, RateShape::PerParameter | RateShape::PerParameterStep)
+    }
+
+    /// Index, among the rates, of step `step` and linear layer `dense`: of the one rate, or of the rate
+    /// of the layer's first weight, whose other parameters follow in the order of θ₀.
+    #[must_use]
+    pub fn rate_index(&self, step: usize, dense: usize) -> usize {
+        match self.rates.shape {
+            RateShape::One => 0,
+            RateShape::PerLayerStep => step * self.model.dense().len() + dense,
+            RateShape::PerParameter => self.model.dense()[dense].weight,
+            RateShape::PerParameterStep => step * self.model.param_count() + self.model.dense()[dense].weight,
+        }
+    }
+
+    /// Targets of a point.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        match self.loss {
+            Loss::Mse => self.model.outputs(),
+            Loss::CrossEntropy => 1,
+        }
+    }
+
+    /// Initial meta-parameters: θ₀ and, where they are learned, the rates' starting values.
+    #[must_use]
+    pub fn meta_params(&self, theta: &[f32]) -> Vec<f32> {
+        let mut params = theta.to_vec();
+        if self.rates.learned {
+            params.extend_from_slice(&self.rates.values);
+        }
+        params
+    }
+
+    /// The plan that adapts a trained model on `support` points for `steps` steps and reports the loss on
+    /// `query` points after each, with the rates found in `params` (`[P + R]`), or with `rate` in their place.
+    ///
+    /// Steps beyond those trained use the rates of the last one. The result's rates are fixed.
+    #[must_use]
+    pub fn for_evaluation(
+        &self,
+        params: &[f32],
+        support: usize,
+        query: usize,
+        steps: usize,
+        rate: Option<f32>,
+    ) -> Self {
+        let mut plan = Self { support, query, steps, track_all: true, ..self.clone() };
+        plan.order = MetaGradient::FirstOrder;
+        plan.loss_weights = vec![0.0; steps + 1];
+        plan.loss_weights[steps] = 1.0;
+        plan.rates = match rate {
+            Some(rate) => Rates::fixed(rate),
+            None => {
+                let mut values = match self.rates.learned {
+                    true => params[self.model.param_count()..].to_vec(),
+                    false => self.rates.values.clone(),
+                };
+                let row = match self.rates.shape {
+                    RateShape::PerLayerStep => self.model.dense().len(),
+                    RateShape::PerParameterStep => self.model.param_count(),
+                    RateShape::One | RateShape::PerParameter => 0,
+                };
+                if row > 0 {
+                    let last = values[values.len() - row..].to_vec();
+                    values = (0..steps)
+                        .flat_map(|j| values.get(j * row..(j + 1) * row).unwrap_or(&last).to_vec())
+                        .collect();
+                }
+                Rates { shape: self.rates.shape, learned: false, values }
+            }
+        };
+        plan
+    }
+}
+
+/// A whole training: the meta-gradient, where tasks come from, and the outer optimizer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainPlan {
+    /// The meta-gradient.
+    pub plan: Plan,
+    /// The tasks.
+    pub sampler: Sampler,
+    /// The outer optimizer.
+    pub outer: OuterOptimizer,
+}
+
+impl TrainPlan {
+    /// Checks that sampler and plan hand each other the same shapes.
+    ///
+    /// # Errors
+    /// As [`Plan::check`], and where tasks and model do not fit.
+    pub fn check(&self) -> Result<()> {
+        self.plan.check()?;
+        let source = &self.sampler.source;
+        if source.inputs() != self.plan.model.inputs() {
+            return Err(Error::shape(
+                "model.inputs against the task's",
+                &[source.inputs()],
+                &[self.plan.model.inputs()],
+            ));
+        }
+        if self.plan.loss == Loss::Mse && source.targets() != self.plan.model.outputs() {
+            return Err(Error::shape(
+                "model outputs against the task's",
+                &[source.targets()],
+                &[self.plan.model.outputs()],
+            ));
+        }
+        if self.sampler.points() != (self.plan.support, self.plan.query) {
+            let (support, query) = self.sampler.points();
+            return Err(Error::shape(
+                "points a task",
+                &[self.plan.support, self.plan.query],
+                &[support, query],
+            ));
+        }
+        if self.sampler.meta_batch == 0 {
+            return Err(Error::recipe(
+                "outer.meta_batch",
+                "is 0; at least one task a meta-iteration is needed",
+            ));
+        }
+        Ok(())
+    }
+}

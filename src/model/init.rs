@@ -1,0 +1,40 @@
+//! Initial parameters.
+
+use super::Model;
+use crate::task::{Philox, Purpose};
+use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
+
+/// How parameters are drawn before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// PyTorch's default for `nn.Linear`: weight and bias from `U(−1/√inputs, 1/√inputs)`.
+    #[default]
+    Torch,
+    /// Glorot and Bengio (2010), eq. 16: weight from `U(−√(6/(inputs+outputs)), …)`, bias zero.
+    Xavier,
+}
+
+impl Init {
+    /// Draws a flat parameter vector, `[param_count]`, from the seed.
+    #[must_use]
+    pub fn draw(self, model: &Model, seed: u64) -> Vec<f32> {
+        let mut theta = vec![0.0; model.param_count()];
+        for (i, param) in model.params().iter().enumerate() {
+            let dense = model.dense()[param.dense];
+            let is_bias = param.shape.len() == 1;
+            let bound = match self {
+                Self::Torch => 1.0 / (dense.inputs as f32).sqrt(),
+                Self::Xavier if is_bias => 0.0,
+                Self::Xavier => (6.0 / (dense.inputs + dense.outputs) as f32).sqrt(),
+            };
+            let mut rng = Philox::stream(seed, Purpose::Init, 0, i as u32);
+            for value in &mut theta[param.range()] {
+                // A draw is spent on every element, so that a bound of zero moves nothing else.
+                *value = bound * (2.0 * rng.random::<f32>() - 1.0);
+            }
+        }
+        theta
+    }
+}

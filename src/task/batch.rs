@@ -1,0 +1,102 @@
+//! Tasks as plain arrays.
+
+use crate::error::{Error, Result};
+
+/// A batch of tasks, all of one shape.
+///
+/// `T` is `f32` for backends and `f64` for the oracle. For `cross_entropy` a target is one number a
+/// point: the class index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskBatch<T = f32> {
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Support points a task.
+    pub support: usize,
+    /// Query points a task.
+    pub query: usize,
+    /// Features of a point.
+    pub inputs: usize,
+    /// Targets of a point: the model's outputs for `mse`, 1 for `cross_entropy`.
+    pub targets: usize,
+    /// `[tasks, support, inputs]`.
+    pub support_x: Vec<T>,
+    /// `[tasks, support, targets]`.
+    pub support_y: Vec<T>,
+    /// `[tasks, query, inputs]`.
+    pub query_x: Vec<T>,
+    /// `[tasks, query, targets]`.
+    pub query_y: Vec<T>,
+}
+
+impl<T: Copy + Default> TaskBatch<T> {
+    /// A batch of zeros.
+    #[must_use]
+    pub fn zeros(tasks: usize, support: usize, query: usize, inputs: usize, targets: usize) -> Self {
+        let zeros = |points, width| vec![T::default(); tasks * points * width];
+        Self {
+            tasks,
+            support,
+            query,
+            inputs,
+            targets,
+            support_x: zeros(support, inputs),
+            support_y: zeros(support, targets),
+            query_x: zeros(query, inputs),
+            query_y: zeros(query, targets),
+        }
+    }
+
+    /// Checks that the arrays have the lengths that the counts say.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) naming the array.
+    pub fn check(&self) -> Result<()> {
+        for (name, array, points, width) in [
+            ("support_x", &self.support_x, self.support, self.inputs),
+            ("support_y", &self.support_y, self.support, self.targets),
+            ("query_x", &self.query_x, self.query, self.inputs),
+            ("query_y", &self.query_y, self.query, self.targets),
+        ] {
+            if array.len() != self.tasks * points * width {
+                return Err(Error::shape(name, &[self.tasks, points, width], &[array.len()]));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same tasks in another number type.
+    #[must_use]
+    pub fn map<U>(&self, f: impl Fn(T) -> U) -> TaskBatch<U> {
+        let map = |array: &[T]| array.iter().map(|&v| f(v)).collect();
+        TaskBatch {
+            tasks: self.tasks,
+            support: self.support,
+            query: self.query,
+            inputs: self.inputs,
+            targets: self.targets,
+            support_x: map(&self.support_x),
+            support_y: map(&self.support_y),
+            query_x: map(&self.query_x),
+            query_y: map(&self.query_y),
+        }
+    }
+
+    /// The tasks `range` alone.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let cut = |array: &[T], points: usize, width: usize| {
+            array[range.start * points * width..range.end * points * width].to_vec()
+        };
+        Self {
+            tasks: range.len(),
+            support: self.support,
+            query: self.query,
+            inputs: self.inputs,
+            targets: self.targets,
+            support_x: cut(&self.support_x, self.support, self.inputs),
+            support_y: cut(&self.support_y, self.support, self.targets),
+            query_x: cut(&self.query_x, self.query, self.inputs),
+            query_y: cut(&self.query_y, self.query, self.targets),
+        }
+    }
+}

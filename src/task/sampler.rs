@@ -1,0 +1,238 @@
+//! From (seed, meta-iteration, task) to the points of a task: the plain serial form, which the
+//! vector and device samplers are tested against.
+
+use super::{Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, below, sine, unit};
+
+/// A family of tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskSource {
+    /// Sinusoids; with a pool, `pool` tasks are fixed by the seed and visited in order,
+    /// their points shuffled at each visit.
+    Sinusoid {
+        /// The distribution.
+        family: Sinusoid,
+        /// Number of tasks of a fixed pool; `None` draws fresh tasks.
+        pool: Option<u32>,
+    },
+    /// Windows of series.
+    Series(SeriesTable),
+}
+
+impl TaskSource {
+    /// Features of a point.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::Sinusoid { .. } => 1,
+            Self::Series(table) => table.window(),
+        }
+    }
+
+    /// Targets of a point.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        1
+    }
+}
+
+/// What one meta-iteration looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// `meta_batch` tasks, each with its support and its query points.
+    Split,
+    /// `meta_batch` tasks, all their points as query points: pretraining (K = 0).
+    Joint,
+    /// One half of one task: at iteration `i` the task `i / 2` of the sequence that `Split` visits,
+    /// its support points at even `i`, its query points at odd `i`, as query points (K = 0).
+    /// Support and query must be equally many.
+    Halves,
+}
+
+/// Draws the tasks of any meta-iteration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampler {
+    /// The family.
+    pub source: TaskSource,
+    /// The run's seed.
+    pub seed: u64,
+    /// Tasks a meta-iteration (of `Split`).
+    pub meta_batch: usize,
+    /// Support points of a task.
+    pub support: usize,
+    /// Query points of a task.
+    pub query: usize,
+    /// How they are handed out.
+    pub visit: Visit,
+}
+
+impl Sampler {
+    /// Tasks that one meta-iteration hands out.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        if self.visit == Visit::Halves { 1 } else { self.meta_batch }
+    }
+
+    /// Support and query points of each task handed out.
+    #[must_use]
+    pub fn points(&self) -> (usize, usize) {
+        match self.visit {
+            Visit::Split => (self.support, self.query),
+            Visit::Joint => (0, self.support + self.query),
+            Visit::Halves => (0, self.support),
+        }
+    }
+
+    /// The tasks of a meta-iteration.
+    #[must_use]
+    pub fn batch(&self, iteration: u64) -> TaskBatch {
+        let (support, query) = self.points();
+        let mut batch =
+            TaskBatch::zeros(self.tasks(), support, query, self.source.inputs(), self.source.targets());
+        let (inputs, targets) = (batch.inputs, batch.targets);
+        for slot in 0..batch.tasks {
+            let (iteration, task, skip) = match self.visit {
+                Visit::Halves => {
+                    let (visit, mb) = (iteration / 2, self.meta_batch as u64);
+                    (visit / mb, (visit % mb) as usize, (iteration % 2) as usize * self.support)
+                }
+                _ => (iteration, slot, 0),
+            };
+            let (x, y) = self.task(iteration, task);
+            let (x, y) = (&x[skip * inputs..], &y[skip * targets..]);
+            let copy = |to: &mut [f32], from: &[f32], points: usize, width: usize, skip: usize| {
+                to[slot * points * width..][..points * width]
+                    .copy_from_slice(&from[skip * width..][..points * width]);
+            };
+            copy(&mut batch.support_x, x, support, inputs, 0);
+            copy(&mut batch.support_y, y, support, targets, 0);
+            copy(&mut batch.query_x, x, query, inputs, support);
+            copy(&mut batch.query_y, y, query, targets, support);
+        }
+        batch
+    }
+
+    /// All points of one task, `[support + query, inputs]` and `[support + query, targets]`,
+    /// support points first.
+    #[must_use]
+    pub fn task(&self, iteration: u64, task: usize) -> (Vec<f32>, Vec<f32>) {
+        let n = self.support + self.query;
+        let (step, slot) = (iteration as u32, task as u32);
+        match &self.source {
+            TaskSource::Sinusoid { family, pool } => {
+                let mut words = match pool {
+                    Some(pool) => {
+                        let visit = iteration * self.meta_batch as u64 + task as u64;
+                        Philox::stream(self.seed, Purpose::Pool, 0, (visit % u64::from(*pool)) as u32)
+                    }
+                    None => Philox::stream(self.seed, Purpose::Task, step, slot),
+                };
+                let mut uniform = |[low, high]: [f32; 2]| low + (high - low) * unit(words.word());
+                let (a, b) = (uniform(family.amplitude), uniform(family.phase));
+                let mut x: Vec<f32> = (0..n).map(|_| uniform(family.x)).collect();
+                if pool.is_some() {
+                    let mut words = Philox::stream(self.seed, Purpose::Shuffle, step, slot);
+                    for i in 0..self.support.min(n - 1) {
+                        x.swap(i, i + below(words.word(), (n - i) as u32) as usize);
+                    }
+                }
+                let y = x.iter().map(|&x| a * sine(x + b)).collect();
+                (x, y)
+            }
+            TaskSource::Series(table) => {
+                let mut words = Philox::stream(self.seed, Purpose::Task, step, slot);
+                let series = below(words.word(), table.count() as u32) as usize;
+                let starts = table.length() - table.window() - n + 1;
+                let start = below(words.word(), starts as u32) as usize;
+                let values = &table.values()[series * table.length() + start..];
+                let window = table.window();
+                let x = (0..n).flat_map(|p| values[p..p + window].iter().copied()).collect();
+                (x, values[window..window + n].to_vec())
+            }
+        }
+    }
+
+    /// `tasks` sinusoids for evaluation: the support points of `Split`, and `dense` query points
+    /// evenly spread over the whole range of inputs.
+    #[must_use]
+    pub fn evaluation(&self, family: &Sinusoid, tasks: usize, dense: usize) -> TaskBatch {
+        let mut batch = TaskBatch::zeros(tasks, self.support, dense, 1, 1);
+        for task in 0..tasks {
+            let mut words = Philox::stream(self.seed, Purpose::Evaluate, 0, task as u32);
+            let mut uniform = |[low, high]: [f32; 2]| low + (high - low) * unit(words.word());
+            let (a, b) = (uniform(family.amplitude), uniform(family.phase));
+            for p in 0..self.support {
+                let x = uniform(family.x);
+                batch.support_x[task * self.support + p] = x;
+                batch.support_y[task * self.support + p] = a * sine(x + b);
+            }
+            for p in 0..dense {
+                let [low, high] = family.x;
+                let x = low + (high - low) * (p as f32 / (dense.max(2) - 1) as f32);
+                batch.query_x[task * dense + p] = x;
+                batch.query_y[task * dense + p] = a * sine(x + b);
+            }
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampler(pool: Option<u32>, visit: Visit) -> Sampler {
+        Sampler {
+            source: TaskSource::Sinusoid { family: Sinusoid::default(), pool },
+            seed: 42,
+            meta_batch: 3,
+            support: 5,
+            query: 5,
+            visit,
+        }
+    }
+
+    #[test]
+    fn draws_are_pinned() {
+        let (x, y) = sampler(None, Visit::Split).task(0, 0);
+        insta::assert_debug_snapshot!((&x[..3], &y[..3]));
+        let (x, _) = sampler(Some(7), Visit::Split).task(3, 1);
+        insta::assert_debug_snapshot!(&x[..3]);
+    }
+
+    #[test]
+    fn a_pool_task_keeps_its_points_and_changes_their_order() {
+        let sampler = sampler(Some(6), Visit::Split);
+        let sorted = |mut x: Vec<f32>| {
+            x.sort_by(f32::total_cmp);
+            x
+        };
+        // Six tasks, three an iteration: iteration 2 visits what iteration 0 visited.
+        let (first, again) = (sampler.task(0, 1).0, sampler.task(2, 1).0);
+        assert_ne!(first, again);
+        assert_eq!(sorted(first), sorted(again));
+    }
+
+    #[test]
+    fn halves_follow_the_order_of_split() {
+        let (split, halves) = (sampler(Some(100), Visit::Split), sampler(Some(100), Visit::Halves));
+        let batch = split.batch(1);
+        // Visit 4 is iteration 1, task 1 of three.
+        assert_eq!(halves.batch(8).query_x, batch.support_x[5..10]);
+        assert_eq!(halves.batch(9).query_x, batch.query_x[5..10]);
+        assert_eq!(sampler(None, Visit::Joint).batch(0).query_x.len(), 30);
+    }
+
+    #[test]
+    fn series_windows_follow_one_another_and_share_no_target() {
+        let table = SeriesTable::new((0..200).map(|v| v as f32).collect::<Vec<_>>(), 100, 30).unwrap();
+        let sampler = Sampler { source: TaskSource::Series(table), ..sampler(None, Visit::Split) };
+        for iteration in 0..20 {
+            let (x, y) = sampler.task(iteration, 2);
+            assert_eq!((x.len(), y.len()), (300, 10));
+            for p in 0..10 {
+                assert_eq!(y[p], x[p * 30 + 29] + 1.0);
+                assert_eq!(y[p], y[0] + p as f32);
+            }
+        }
+    }
+}
