@@ -1,3 +1,4 @@
 //! The devices: the same mathematics on threads and vector units, and on a GPU.
 
 pub mod cpu;
+pub mod gpu;

@@ -1,0 +1,38 @@
+//! Compute shaders on any adapter that `wgpu` reaches: Vulkan, Metal, DX12, GL.
+//!
+//! From the outside in:
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`adapter`] | what adapters there are, what they can do, which one a [`Choice`] means |
+//! | [`device`] | an opened adapter: buffers, uploads, read-back, errors instead of panics |
+//! | [`shader`] | the WGSL files, compiled into the program, and the import resolver |
+//! | [`kernel`] | one entry point with its declared bindings, overrides and pipeline |
+//! | [`arena`] | one buffer cut into aligned slices, sized before a device exists |
+//! | [`recording`] | dispatches recorded once and encoded as often as wanted |
+//!
+//! To add a kernel: write `shaders/NAME.wgsl` (its header says formula, shapes and paper; shared functions
+//! come in with a `// import: other` line at the top), list the file in [`shader::SOURCES`], declare its
+//! bindings and workgroup needs as a [`kernel::Declaration`] in a host module of the same stem and add that to
+//! [`kernel::ALL`]. `tests/shaders.rs` then validates it, checks the declaration against what naga
+//! reflects, and translates it for every platform; nothing needs a GPU up to there.
+//!
+//! Rules that keep kernels portable:
+//! - at most eight storage buffers a kernel, sizes through `override` constants or a uniform struct whose arrays
+//!   have elements of 16 bytes;
+//! - within one dispatch, an arena is bound either read-only everywhere or read-write everywhere: usage
+//!   is tracked by buffer, not by slice. So keep what one kernel reads and another writes
+//!   (`state`) apart from what it writes (`scratch`);
+//! - barriers only in control flow that depends on uniforms, overrides and the workgroup's index;
+//! - no infinities or NaN expected of the hardware: test the bits.
+
+pub mod adapter;
+pub mod arena;
+pub mod device;
+pub mod kernel;
+mod probe;
+pub mod recording;
+pub mod shader;
+
+pub use adapter::{AdapterReport, Choice};
+pub use device::Device;

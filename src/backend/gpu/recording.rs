@@ -1,0 +1,48 @@
+//! Dispatches recorded once, encoded as often as wanted.
+
+use super::kernel::Kernel;
+use std::sync::Arc;
+
+/// One dispatch with everything it needs.
+#[derive(Clone, Debug)]
+struct Step {
+    kernel: Arc<Kernel>,
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+/// Dispatches in order. Between two of them the device sees to it that writes have arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    steps: Vec<Step>,
+}
+
+impl Recording {
+    /// Appends a dispatch.
+    pub fn push(&mut self, kernel: &Arc<Kernel>, bindings: wgpu::BindGroup, workgroups: [u32; 3]) {
+        self.steps.push(Step { kernel: Arc::clone(kernel), bindings, workgroups });
+    }
+
+    /// Number of dispatches.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing was recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Encodes all dispatches; `offset` goes to every kernel that has a dynamic uniform, bytes.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, offset: u32) {
+        for step in &self.steps {
+            pass.set_pipeline(step.kernel.pipeline());
+            let offsets: &[u32] = if step.kernel.has_dynamic_uniform() { &[offset] } else { &[] };
+            pass.set_bind_group(0, &step.bindings, offsets);
+            let [x, y, z] = step.workgroups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+}

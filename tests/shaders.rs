@@ -1,0 +1,179 @@
+//! Every shader, without a device: it validates, it binds what the host says it binds, and it can be
+//! translated for every platform.
+
+use fastweights::backend::gpu::kernel::{self, Binding, Declaration};
+use fastweights::backend::gpu::shader::{Library, SOURCES};
+use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+fn validator() -> Validator {
+    Validator::new(ValidationFlags::all(), Capabilities::empty())
+}
+
+fn parse(declaration: &Declaration) -> (Module, ModuleInfo) {
+    let text = Library::default().resolve(declaration.shader).unwrap();
+    let module = naga::front::wgsl::parse_str(&text)
+        .unwrap_or_else(|e| panic!("{}: {}", declaration.shader, e.emit_to_string(&text)));
+    let info = validator()
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}: {}", declaration.shader, e.emit_to_string(&text)));
+    (module, info)
+}
+
+/// With the declared constants in place of the overrides, as a pipeline is made.
+fn resolved<'a>(
+    declaration: &Declaration,
+    module: &'a Module,
+    info: &'a ModuleInfo,
+) -> (Cow<'a, Module>, Cow<'a, ModuleInfo>) {
+    let mut constants = PipelineConstants::default();
+    constants.extend(declaration.constants.iter().map(|&(name, value)| (name.to_owned(), value)));
+    process_overrides(module, info, Some((ShaderStage::Compute, "main")), &constants)
+        .unwrap_or_else(|e| panic!("{}: overrides: {e}", declaration.shader))
+}
+
+#[test]
+fn every_file_is_registered_and_every_kernel_declared() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .inspect(|path| assert_eq!(path.extension().unwrap(), "wgsl", "{}", path.display()))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let registered: BTreeSet<String> = SOURCES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(files, registered);
+    assert_eq!(files.len(), SOURCES.len(), "a file is registered twice");
+
+    let with_entry: BTreeSet<_> =
+        SOURCES.iter().filter(|(_, text)| text.contains("@compute")).map(|(name, _)| *name).collect();
+    let declared: BTreeSet<_> = kernel::ALL.iter().map(|declaration| declaration.shader).collect();
+    assert_eq!(with_entry, declared);
+    assert!(declared.len() == kernel::ALL.len() && !declared.is_empty());
+}
+
+#[test]
+fn every_file_is_used() {
+    let library = Library::default();
+    let texts: Vec<_> = kernel::ALL.iter().map(|d| library.resolve(d.shader).unwrap()).collect();
+    for (name, text) in SOURCES {
+        assert!(texts.iter().any(|whole| whole.contains(text)), "no kernel uses {name}.wgsl");
+    }
+}
+
+#[test]
+fn declarations_are_what_the_shaders_reflect() {
+    for declaration in kernel::ALL {
+        let name = declaration.shader;
+        let (module, _) = parse(declaration);
+        let mut found: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| {
+                let binding = variable.binding?;
+                assert_eq!(binding.group, 0, "{name}");
+                let kind = match variable.space {
+                    AddressSpace::Uniform => "uniform",
+                    AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => "write",
+                    AddressSpace::Storage { .. } => "read",
+                    other => panic!("{name}: a binding in {other:?}"),
+                };
+                Some((binding.binding, kind))
+            })
+            .collect();
+        found.sort_unstable();
+        let declared: Vec<_> = declaration
+            .bindings
+            .iter()
+            .map(|binding| match binding {
+                Binding::Uniform | Binding::DynamicUniform => "uniform",
+                Binding::Read => "read",
+                Binding::Write => "write",
+            })
+            .enumerate()
+            .map(|(at, kind)| (at as u32, kind))
+            .collect();
+        assert_eq!(found, declared, "{name}");
+        assert!(declaration.storage_buffers() <= 8, "{name} binds more storage buffers than WebGPU promises");
+
+        let overrides: BTreeSet<_> = module.overrides.iter().filter_map(|(_, o)| o.name.clone()).collect();
+        let constants: BTreeSet<_> =
+            declaration.constants.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(overrides, constants, "{name}");
+    }
+}
+
+#[test]
+fn workgroups_have_the_declared_size_and_memory() {
+    for declaration in kernel::ALL {
+        let name = declaration.shader;
+        let (module, info) = parse(declaration);
+        let (module, _) = resolved(declaration, &module, &info);
+        assert_eq!(module.entry_points.len(), 1, "{name}");
+        let entry = &module.entry_points[0];
+        let size = entry.workgroup_size;
+        assert!(size.iter().product::<u32>() <= 256, "{name}: {size:?} is beyond what WebGPU promises");
+        if let Some((_, declared)) =
+            declaration.constants.iter().find(|(constant, _)| *constant == "WORKGROUP")
+        {
+            assert_eq!(f64::from(size[0]), *declared, "{name}");
+        }
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let bytes: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == AddressSpace::WorkGroup)
+            .map(|(_, variable)| layouter[variable.ty].size)
+            .sum();
+        assert_eq!(bytes, declaration.workgroup_bytes, "{name}: workgroup memory");
+        assert!(bytes <= 16384, "{name}: the default must fit every WebGPU adapter");
+    }
+}
+
+#[test]
+fn every_kernel_translates_for_every_platform() {
+    for declaration in kernel::ALL {
+        let name = declaration.shader;
+        let (module, info) = parse(declaration);
+        let (module, info) = resolved(declaration, &module, &info);
+
+        let options = spv::Options::default();
+        let words =
+            spv::write_vec(&module, &info, &options, None).unwrap_or_else(|e| panic!("{name}: SPIR-V: {e}"));
+        assert!(words.len() > 20, "{name}");
+
+        let options =
+            msl::Options { lang_version: (2, 4), fake_missing_bindings: true, ..Default::default() };
+        let pipeline = msl::PipelineOptions { entry_point: None, ..Default::default() };
+        msl::write_string(&module, &info, &options, &pipeline).unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
+
+        let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+        let pipeline = hlsl::PipelineOptions::default();
+        let mut text = String::new();
+        hlsl::Writer::new(&mut text, &options, &pipeline)
+            .write(&module, &info, None)
+            .unwrap_or_else(|e| panic!("{name}: HLSL: {e}"));
+
+        let options = glsl::Options { version: glsl::Version::Desktop(430), ..Default::default() };
+        let pipeline = glsl::PipelineOptions {
+            shader_stage: ShaderStage::Compute,
+            entry_point: "main".into(),
+            multiview: None,
+        };
+        let mut text = String::new();
+        glsl::Writer::new(
+            &mut text,
+            &module,
+            &info,
+            &options,
+            &pipeline,
+            naga::proc::BoundsCheckPolicies::default(),
+        )
+        .and_then(|mut writer| writer.write())
+        .unwrap_or_else(|e| panic!("{name}: GLSL: {e}"));
+    }
+}
