@@ -1,6 +1,7 @@
 //! Gradient-based meta-learning (MAML and its family) on any GPU and on CPUs with wide SIMD.
 
 pub mod backend;
+pub mod case;
 mod error;
 pub mod meta;
 pub mod model;

@@ -66,13 +66,13 @@ pub struct Rates {
     /// Learned rates follow θ₀ in the vector of meta-parameters; `values` are then where they start.
     pub learned: bool,
     /// The values, row-major in the shape.
-    pub values: Vec<f32>,
+    pub values: Vec<f64>,
 }
 
 impl Rates {
     /// One fixed rate.
     #[must_use]
-    pub fn fixed(rate: f32) -> Self {
+    pub fn fixed(rate: f64) -> Self {
         Self { shape: RateShape::One, learned: false, values: vec![rate] }
     }
 }
@@ -99,7 +99,7 @@ pub struct Plan {
     /// Inner rates.
     pub rates: Rates,
     /// Weights of the query losses of θ₀ … θ_K, `[steps + 1]`.
-    pub loss_weights: Vec<f32>,
+    pub loss_weights: Vec<f64>,
     /// Report query losses of weight zero as well, at the cost of a forward pass each.
     pub track_all: bool,
 }
@@ -239,7 +239,7 @@ impl Plan {
     pub fn meta_params(&self, theta: &[f32]) -> Vec<f32> {
         let mut params = theta.to_vec();
         if self.rates.learned {
-            params.extend_from_slice(&self.rates.values);
+            params.extend(self.rates.values.iter().map(|&r| r as f32));
         }
         params
     }
@@ -255,7 +255,7 @@ impl Plan {
         support: usize,
         query: usize,
         steps: usize,
-        rate: Option<f32>,
+        rate: Option<f64>,
     ) -> Self {
         let mut plan = Self { support, query, steps, track_all: true, ..self.clone() };
         plan.order = MetaGradient::FirstOrder;
@@ -265,7 +265,7 @@ impl Plan {
             Some(rate) => Rates::fixed(rate),
             None => {
                 let mut values = match self.rates.learned {
-                    true => params[self.model.param_count()..].to_vec(),
+                    true => params[self.model.param_count()..].iter().map(|&r| f64::from(r)).collect(),
                     false => self.rates.values.clone(),
                 };
                 let row = match self.rates.shape {

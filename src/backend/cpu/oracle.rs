@@ -1,0 +1,205 @@
+//! The oracle: the plainest serial form of the meta-gradient, generic over the number.
+//!
+//! Explicit weights, one point after the other, no hand-derived tangent: `H u` comes from running the
+//! gradient on dual numbers. Everything fast is tested against this in `f64`.
+
+use super::scalar::{Dual, Scalar};
+use crate::error::{Error, Result};
+use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape};
+use crate::task::TaskBatch;
+
+/// Loss of one set of points, its gradient `[P]`, and the outputs `[points, outputs]`.
+pub struct Pass<S> {
+    /// Mean loss.
+    pub loss: S,
+    /// `∂loss/∂θ`, in the order of the flat parameter vector.
+    pub gradient: Vec<S>,
+    /// The model's outputs.
+    pub outputs: Vec<S>,
+}
+
+/// Forward and backward of `plan.model` on points `x: [points, inputs]`, `y: [points, targets]`.
+pub fn gradient<S: Scalar>(plan: &Plan, theta: &[S], x: &[f64], y: &[f64]) -> Pass<S> {
+    let (model, zero) = (&plan.model, S::constant(0.0));
+    let points = x.len() / model.inputs();
+    let mut pass = Pass { loss: zero, gradient: vec![zero; theta.len()], outputs: Vec::new() };
+    for p in 0..points {
+        // acts[l] is the input of layer l; the last entry is the output.
+        let mut acts: Vec<Vec<S>> =
+            vec![x[p * model.inputs()..][..model.inputs()].iter().map(|&v| S::constant(v)).collect()];
+        for dense in model.dense() {
+            let h = &acts[acts.len() - 1];
+            let z = (0..dense.outputs).map(|o| {
+                let row = &theta[dense.weight + o * dense.inputs..][..dense.inputs];
+                let z = row.iter().zip(h).fold(theta[dense.bias + o], |sum, (&w, &h)| sum + w * h);
+                if dense.relu && z.value() <= 0.0 { zero } else { z }
+            });
+            let z = z.collect();
+            acts.push(z);
+        }
+        let out = &acts[acts.len() - 1];
+        let (loss, mut dh) = point_loss(plan, out, &y[p * plan.targets()..][..plan.targets()], points);
+        pass.loss = pass.loss + loss;
+        pass.outputs.extend_from_slice(out);
+        for (l, dense) in model.dense().iter().enumerate().rev() {
+            let (h, z) = (&acts[l], &acts[l + 1]);
+            let dz: Vec<S> = dh
+                .iter()
+                .zip(z)
+                .map(|(&d, z)| if dense.relu && z.value() <= 0.0 { zero } else { d })
+                .collect();
+            dh = vec![zero; dense.inputs];
+            for (o, &dz) in dz.iter().enumerate() {
+                for i in 0..dense.inputs {
+                    let w = dense.weight + o * dense.inputs + i;
+                    pass.gradient[w] = pass.gradient[w] + dz * h[i];
+                    dh[i] = dh[i] + theta[w] * dz;
+                }
+                pass.gradient[dense.bias + o] = pass.gradient[dense.bias + o] + dz;
+            }
+        }
+    }
+    pass
+}
+
+/// Loss of one point as its share of the mean, and the cotangent of the outputs.
+fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], points: usize) -> (S, Vec<S>) {
+    match plan.loss {
+        Loss::Mse => {
+            let share = S::constant(1.0 / (points * out.len()) as f64);
+            let error: Vec<S> = out.iter().zip(y).map(|(&o, &y)| o - S::constant(y)).collect();
+            let loss = error.iter().fold(S::constant(0.0), |sum, &e| sum + e * e) * share;
+            (loss, error.iter().map(|&e| S::constant(2.0) * e * share).collect())
+        }
+        Loss::CrossEntropy => {
+            let share = S::constant(1.0 / points as f64);
+            let max = out.iter().map(|o| o.value()).fold(f64::NEG_INFINITY, f64::max);
+            let exp: Vec<S> = out.iter().map(|&o| (o - S::constant(max)).exp()).collect();
+            let sum = exp.iter().fold(S::constant(0.0), |sum, &e| sum + e);
+            let label = y[0] as usize;
+            let loss = (sum.ln() - (out[label] - S::constant(max))) * share;
+            let d = |(i, &e): (usize, &S)| (e / sum - S::constant(f64::from(u8::from(i == label)))) * share;
+            (loss, exp.iter().enumerate().map(d).collect())
+        }
+    }
+}
+
+/// The meta-gradient of given tasks in float64; `params` is `[P + R]`.
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) if parameters, tasks and plan do not fit.
+pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Result<MetaOutput<f64>> {
+    check(plan, params.len(), tasks)?;
+    let (p, steps) = (plan.model.param_count(), plan.steps);
+    let (theta_0, rates) = params.split_at(p);
+    let rates = if plan.rates.learned { rates } else { &plan.rates.values };
+    // For every step: the rate of each parameter, 0 where it is not adapted, and the index of that rate.
+    let rate_of: Vec<Vec<(f64, usize)>> = (0..steps).map(|j| step_rates(plan, rates, j)).collect();
+    let mut out = MetaOutput {
+        meta_loss: 0.0,
+        gradient: vec![0.0; plan.meta_len()],
+        query_loss: Vec::new(),
+        support_loss: Vec::new(),
+        fast: Vec::new(),
+    };
+    let share = 1.0 / tasks.tasks as f64;
+    for task in 0..tasks.tasks {
+        let one = tasks.slice(task..task + 1);
+        let mut thetas = vec![theta_0.to_vec()];
+        let mut inner = Vec::new();
+        for rate in &rate_of {
+            let theta = &thetas[thetas.len() - 1];
+            let pass = gradient(plan, theta, &one.support_x, &one.support_y);
+            let next = theta.iter().zip(&pass.gradient).zip(rate).map(|((t, g), (r, _))| t - r * g).collect();
+            out.support_loss.push(pass.loss);
+            inner.push(pass.gradient);
+            thetas.push(next);
+        }
+        let mut v = vec![0.0; p];
+        let mut query_losses = vec![0.0; steps + 1];
+        for j in (0..=steps).rev() {
+            if j < steps {
+                let u: Vec<f64> = v.iter().zip(&rate_of[j]).map(|(v, (r, _))| v * r).collect();
+                if plan.rates.learned {
+                    for (e, (_, index)) in rate_of[j].iter().enumerate() {
+                        if adapted(plan, e) {
+                            out.gradient[p + index] -= share * inner[j][e] * v[e];
+                        }
+                    }
+                }
+                if plan.order == MetaGradient::SecondOrder {
+                    let dual: Vec<_> =
+                        thetas[j].iter().zip(&u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
+                    let pass = gradient(plan, &dual, &one.support_x, &one.support_y);
+                    for (v, g) in v.iter_mut().zip(&pass.gradient) {
+                        *v -= g.tangent;
+                    }
+                }
+            }
+            let weight = plan.loss_weights[j];
+            let pass = gradient(plan, &thetas[j], &one.query_x, &one.query_y);
+            query_losses[j] = pass.loss;
+            out.meta_loss += share * weight * pass.loss;
+            for (v, g) in v.iter_mut().zip(&pass.gradient) {
+                *v += weight * g;
+            }
+        }
+        out.query_loss.extend(query_losses);
+        out.fast.extend_from_slice(&thetas[steps]);
+        for (g, v) in out.gradient.iter_mut().zip(&v) {
+            *g += share * v;
+        }
+    }
+    Ok(out)
+}
+
+/// Whether the inner loop moves the parameter at `element` of the flat vector.
+fn adapted(plan: &Plan, element: usize) -> bool {
+    let dense = plan.model.dense().iter().position(|d| d.range().contains(&element));
+    dense.is_some_and(|d| plan.adapted[d])
+}
+
+/// The rate of every parameter at step `j`, and the index of that rate.
+fn step_rates(plan: &Plan, rates: &[f64], j: usize) -> Vec<(f64, usize)> {
+    let mut all = Vec::with_capacity(plan.model.param_count());
+    for (d, dense) in plan.model.dense().iter().enumerate() {
+        let first = plan.rate_index(j, d);
+        let stride = usize::from(!matches!(plan.rates.shape, RateShape::One | RateShape::PerLayerStep));
+        for e in 0..dense.len() {
+            let index = first + e * stride;
+            all.push((if plan.adapted[d] { rates[index] } else { 0.0 }, index));
+        }
+    }
+    all
+}
+
+/// Checks that parameters and tasks have the plan's shapes, and class labels its range.
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) or [`Failed`](crate::ErrorKind::Failed), naming what does not fit.
+pub(crate) fn check<T: Copy + Default + Into<f64>>(
+    plan: &Plan,
+    params: usize,
+    tasks: &TaskBatch<T>,
+) -> Result<()> {
+    plan.check()?;
+    tasks.check()?;
+    if params != plan.meta_len() {
+        return Err(Error::shape("meta-parameters", &[plan.meta_len()], &[params]));
+    }
+    let expected = [plan.support, plan.query, plan.model.inputs(), plan.targets()];
+    let found = [tasks.support, tasks.query, tasks.inputs, tasks.targets];
+    if expected != found || tasks.tasks == 0 {
+        return Err(Error::shape("tasks [support, query, inputs, targets]", &expected, &found));
+    }
+    if plan.loss == Loss::CrossEntropy {
+        let classes = plan.model.outputs();
+        for label in tasks.support_y.iter().chain(&tasks.query_y) {
+            let label: f64 = (*label).into();
+            if !(label >= 0.0 && label < classes as f64 && label.fract() == 0.0) {
+                return Err(Error::failed(format!("class label {label} is not one of 0 … {}", classes - 1)));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Numbers that the oracle computes with: `f64`, `f32`, and dual numbers over either.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A number with the few operations that layers and losses need.
+pub trait Scalar:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// A constant.
+    fn constant(value: f64) -> Self;
+    /// The value without a tangent, for decisions such as `z > 0`.
+    fn value(self) -> f64;
+    /// Exponential.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+}
+
+macro_rules! float {
+    ($t:ty) => {
+        impl Scalar for $t {
+            fn constant(value: f64) -> Self {
+                value as $t
+            }
+            fn value(self) -> f64 {
+                f64::from(self)
+            }
+            fn exp(self) -> Self {
+                self.exp()
+            }
+            fn ln(self) -> Self {
+                self.ln()
+            }
+        }
+    };
+}
+float!(f32);
+float!(f64);
+
+/// A value and its tangent: forward differentiation by arithmetic alone.
+///
+/// Running a gradient on `Dual { value: θ, tangent: u }` gives the gradient and, as its tangent, `H u`
+/// (Pearlmutter 1994, "Fast exact multiplication by the Hessian"), with no formula of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dual<S> {
+    /// The value.
+    pub value: S,
+    /// Its derivative in the chosen direction.
+    pub tangent: S,
+}
+
+impl<S: Scalar> Dual<S> {
+    fn new(value: S, tangent: S) -> Self {
+        Self { value, tangent }
+    }
+}
+
+impl<S: Scalar> Add for Dual<S> {
+    type Output = Self;
+    fn add(self, o: Self) -> Self {
+        Self::new(self.value + o.value, self.tangent + o.tangent)
+    }
+}
+
+impl<S: Scalar> Sub for Dual<S> {
+    type Output = Self;
+    fn sub(self, o: Self) -> Self {
+        Self::new(self.value - o.value, self.tangent - o.tangent)
+    }
+}
+
+impl<S: Scalar> Mul for Dual<S> {
+    type Output = Self;
+    fn mul(self, o: Self) -> Self {
+        Self::new(self.value * o.value, self.value * o.tangent + self.tangent * o.value)
+    }
+}
+
+impl<S: Scalar> Div for Dual<S> {
+    type Output = Self;
+    fn div(self, o: Self) -> Self {
+        let quotient = self.value / o.value;
+        Self::new(quotient, (self.tangent - quotient * o.tangent) / o.value)
+    }
+}
+
+impl<S: Scalar> Neg for Dual<S> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self::new(-self.value, -self.tangent)
+    }
+}
+
+impl<S: Scalar> Scalar for Dual<S> {
+    fn constant(value: f64) -> Self {
+        Self::new(S::constant(value), S::constant(0.0))
+    }
+    fn value(self) -> f64 {
+        self.value.value()
+    }
+    fn exp(self) -> Self {
+        let e = self.value.exp();
+        Self::new(e, e * self.tangent)
+    }
+    fn ln(self) -> Self {
+        Self::new(self.value.ln(), self.tangent / self.value)
+    }
+}

@@ -1,0 +1,264 @@
+//! Cases of meta-gradients with their answers, kept as safetensors: what the self-check reads.
+//!
+//! The format: float64 tensors (class labels int64), and a metadata key `case` with JSON that gives the
+//! layers under PyTorch's conventions, the loss, the inner loop and the counts of tasks and points.
+
+use crate::error::{Error, Result};
+use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
+use crate::model::{Layer, Model};
+use crate::task::TaskBatch;
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A meta-gradient to compute and the answers to compare with.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What to compute.
+    pub plan: Plan,
+    /// Meta-parameters, `[P + R]`.
+    pub params: Vec<f64>,
+    /// The tasks.
+    pub tasks: TaskBatch<f64>,
+    /// Expected tensors by name.
+    pub answers: BTreeMap<String, Vec<f64>>,
+}
+
+/// A named result with its shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Name, as in the case files.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub values: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    layers: Vec<HeaderLayer>,
+    loss: Loss,
+    inner: HeaderInner,
+    tasks: usize,
+    support: usize,
+    query: usize,
+    head: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct HeaderLayer {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct HeaderInner {
+    lr: serde_json::Value,
+    steps: usize,
+    order: MetaGradient,
+    adapt: String,
+    loss_weights: Option<Vec<f64>>,
+}
+
+impl Case {
+    /// Reads a case file.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) naming the file and what is wrong with it,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) naming a layer this build does not know.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::file_caused(path, "cannot be read", e))?;
+        let not_safetensors = |e| Error::file_caused(path, "is not a safetensors file", e);
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+        let header = (metadata.metadata().as_ref().and_then(|m| m.get("case")))
+            .ok_or_else(|| Error::file(path, "has no metadata key `case`; it is not a case file"))?;
+        let header: Header = serde_json::from_str(header)
+            .map_err(|e| Error::file_caused(path, "metadata key `case` is not as expected", e))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            let words = view.data().chunks_exact(8).map(|b| <[u8; 8]>::try_from(b).unwrap_or_default());
+            let values: Vec<f64> = match view.dtype() {
+                Dtype::F64 => words.map(f64::from_le_bytes).collect(),
+                Dtype::I64 => words.map(|w| i64::from_le_bytes(w) as f64).collect(),
+                other => {
+                    return Err(Error::file(
+                        path,
+                        format!("tensor `{name}` is {other:?}; F64 or I64 is needed"),
+                    ));
+                }
+            };
+            tensors.insert(name, (view.shape().to_vec(), values));
+        }
+        Self::build(path, &header, tensors)
+    }
+
+    fn build(
+        path: &Path,
+        header: &Header,
+        mut tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
+    ) -> Result<Self> {
+        let missing = |name: &str| Error::file(path, format!("tensor `{name}` is missing"));
+        let mut layers = Vec::new();
+        for (i, layer) in header.layers.iter().enumerate() {
+            layers.push(match layer.kind.as_str() {
+                "linear" => {
+                    let name = format!("theta.{i}.weight");
+                    let (shape, _) = tensors.get(&name).ok_or_else(|| missing(&name))?;
+                    Layer::Linear { outputs: *shape.first().ok_or_else(|| missing(&name))? }
+                }
+                "relu" => Layer::Relu,
+                other => {
+                    return Err(Error::unsupported(format!(
+                        "{}: unsupported layer: {other}",
+                        path.display()
+                    )));
+                }
+            });
+        }
+        let (shape, _) = tensors.get("support_x").ok_or_else(|| missing("support_x"))?;
+        let model = Model::new(shape.iter().skip(2).product(), &layers)?;
+        let steps = header.inner.steps;
+        let learned = header.inner.lr.as_str() == Some("learned");
+        let rates = if learned {
+            let shape = RateShape::PerParameterStep;
+            Rates { shape, learned, values: vec![0.0; steps * model.param_count()] }
+        } else {
+            let rate = header.inner.lr.as_f64();
+            Rates::fixed(
+                rate.ok_or_else(|| Error::file(path, "`inner.lr` is neither a number nor \"learned\""))?,
+            )
+        };
+        let mut plan = Plan::new(model, header.loss, header.support, header.query, steps, rates)?;
+        plan.order = header.inner.order;
+        plan.track_all = true;
+        if header.inner.adapt == "head" {
+            for (adapted, dense) in plan.adapted.iter_mut().zip(plan.model.dense()) {
+                *adapted = Some(dense.index) == header.head;
+            }
+        } else if header.inner.adapt != "all" {
+            return Err(Error::unsupported(format!(
+                "{}: unsupported `adapt`: {}",
+                path.display(),
+                header.inner.adapt
+            )));
+        }
+        if let Some(weights) = &header.inner.loss_weights {
+            plan.loss_weights.clone_from(weights);
+        }
+        plan.check()?;
+        let mut take = |name: &str, len: usize| -> Result<Vec<f64>> {
+            let (shape, values) = tensors.remove(name).ok_or_else(|| missing(name))?;
+            if values.len() == len {
+                Ok(values)
+            } else {
+                Err(Error::shape(format!("{}: `{name}`", path.display()), &[len], &shape))
+            }
+        };
+        let mut params = Vec::with_capacity(plan.meta_len());
+        for param in plan.model.params() {
+            params.extend(take(&format!("theta.{}", param.name), param.len())?);
+        }
+        if learned {
+            let mut per_param = Vec::new();
+            for param in plan.model.params() {
+                per_param.push(take(&format!("lr.{}", param.name), steps * param.len())?);
+            }
+            for j in 0..steps {
+                for (param, rates) in plan.model.params().iter().zip(&per_param) {
+                    params.extend_from_slice(&rates[j * param.len()..][..param.len()]);
+                }
+            }
+            plan.rates.values = params[plan.model.param_count()..].to_vec();
+        }
+        let (t, inputs, targets) = (header.tasks, plan.model.inputs(), plan.targets());
+        let tasks = TaskBatch {
+            tasks: t,
+            support: plan.support,
+            query: plan.query,
+            inputs,
+            targets,
+            support_x: take("support_x", t * plan.support * inputs)?,
+            support_y: take("support_y", t * plan.support * targets)?,
+            query_x: take("query_x", t * plan.query * inputs)?,
+            query_y: take("query_y", t * plan.query * targets)?,
+        };
+        let answers = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
+        Ok(Self { plan, params, tasks, answers })
+    }
+
+    /// What was computed, under the names and in the shapes of the case files.
+    #[must_use]
+    pub fn outputs(&self, out: &MetaOutput<f64>) -> Vec<Tensor> {
+        let (plan, p, tasks) = (&self.plan, self.plan.model.param_count(), self.tasks.tasks);
+        let tensor = |name: String, shape: Vec<usize>, values: Vec<f64>| Tensor { name, shape, values };
+        let mut all = vec![tensor("meta_loss".into(), vec![1], vec![out.meta_loss])];
+        for param in plan.model.params() {
+            all.push(tensor(
+                format!("meta_grad.{}", param.name),
+                param.shape.clone(),
+                out.gradient[param.range()].to_vec(),
+            ));
+            if plan.rates.learned {
+                let rows = (0..plan.steps)
+                    .flat_map(|j| &out.gradient[p + j * p..][param.range()])
+                    .copied()
+                    .collect();
+                let shape = [&[plan.steps], &param.shape[..]].concat();
+                all.push(tensor(format!("meta_grad_lr.{}", param.name), shape, rows));
+            }
+            if !out.fast.is_empty() {
+                let rows = (0..tasks).flat_map(|t| &out.fast[t * p..][param.range()]).copied().collect();
+                all.push(tensor(format!("fast.{}", param.name), [&[tasks], &param.shape[..]].concat(), rows));
+            }
+        }
+        all.push(tensor("query_loss".into(), vec![tasks, plan.steps + 1], out.query_loss.clone()));
+        all.push(tensor("support_loss".into(), vec![tasks, plan.steps], out.support_loss.clone()));
+        all
+    }
+
+    /// `‖out − ref‖ / ‖ref‖` of every tensor that the case has an answer for. A tensor that should be
+    /// there and is not, or is not finite, has an error of NaN or infinity, so that `error <= tolerance` fails.
+    #[must_use]
+    pub fn compare(&self, out: &MetaOutput<f64>) -> Vec<(String, f64)> {
+        let outputs = self.outputs(out);
+        (self.answers.iter())
+            .map(|(name, answer)| {
+                let found = outputs.iter().find(|t| t.name == *name);
+                let error = found.map_or(f64::INFINITY, |t| relative_error(&t.values, answer));
+                (name.clone(), error)
+            })
+            .collect()
+    }
+}
+
+/// `‖out − reference‖ / ‖reference‖`; infinite if the lengths differ, the plain norm of `out` where the
+/// reference is zero, NaN if any value is.
+#[must_use]
+pub fn relative_error(out: &[f64], reference: &[f64]) -> f64 {
+    if out.len() != reference.len() {
+        return f64::INFINITY;
+    }
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let error = norm(&mut out.iter().zip(reference).map(|(o, r)| o - r));
+    let scale = norm(&mut reference.iter().copied());
+    if scale > 0.0 { error / scale } else { error }
+}
+
+impl MetaOutput<f32> {
+    /// The same numbers in float64.
+    #[must_use]
+    pub fn widen(&self) -> MetaOutput<f64> {
+        let widen = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
+        MetaOutput {
+            meta_loss: f64::from(self.meta_loss),
+            gradient: widen(&self.gradient),
+            query_loss: widen(&self.query_loss),
+            support_loss: widen(&self.support_loss),
+            fast: widen(&self.fast),
+        }
+    }
+}
