@@ -5,6 +5,8 @@ pub mod case;
 mod error;
 pub mod meta;
 pub mod model;
+pub mod recipe;
+pub mod run;
 pub mod task;
 
 pub use error::{Error, ErrorKind, Result};

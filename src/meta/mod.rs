@@ -2,9 +2,13 @@
 //! [`Backend`].
 
 mod backend;
+mod evaluation;
 mod outer;
 mod plan;
+mod trainer;
 
 pub use backend::{Backend, Evaluation, Losses, MetaOutput, TrainState, Training};
+pub use evaluation::Curve;
 pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};
 pub use plan::{Adapt, Loss, MetaGradient, Plan, RateShape, Rates, TrainPlan};
+pub use trainer::{Block, Trainer};

@@ -1,0 +1,57 @@
+//! How well learners do on new tasks: losses after each step of adaptation, summed up over tasks.
+
+use super::Evaluation;
+use serde::{Deserialize, Serialize};
+
+/// The loss against steps of adaptation, over tasks; index `j` is after `j` steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// Mean over the tasks whose losses all stayed finite.
+    pub mean: Vec<f64>,
+    /// Half the width of its 95 % interval, `1.96 · σ / √n`, σ the standard deviation (n − 1) over those tasks.
+    pub ci95: Vec<f64>,
+    /// Median over all tasks; a loss that is not finite counts as the largest.
+    pub median: Vec<f64>,
+    /// Tasks with a loss that is not finite.
+    pub diverged: usize,
+}
+
+impl Curve {
+    /// Sums up the losses of a result, `[tasks, steps + 1]`.
+    ///
+    /// ```
+    /// # use fastweights::meta::{Curve, Evaluation};
+    /// let query_loss = vec![4.0, 2.0, 6.0, 1.0, 5.0, f32::INFINITY];
+    /// let curve = Curve::of(&Evaluation { query_loss, predictions: None }, 1);
+    /// assert_eq!(curve.mean, [5.0, 1.5]);
+    /// assert_eq!(curve.median, [5.0, 2.0]);
+    /// assert_eq!(curve.diverged, 1);
+    /// ```
+    #[must_use]
+    pub fn of(evaluation: &Evaluation, steps: usize) -> Self {
+        let rows: Vec<_> = evaluation.query_loss.chunks_exact(steps + 1).collect();
+        let finite: Vec<_> = rows.iter().filter(|row| row.iter().all(|v| v.is_finite())).collect();
+        let n = finite.len() as f64;
+        let mut curve = Self { diverged: rows.len() - finite.len(), ..Self::default() };
+        for step in 0..=steps {
+            let mean = finite.iter().map(|row| f64::from(row[step])).sum::<f64>() / n;
+            let squares = finite.iter().map(|row| (f64::from(row[step]) - mean).powi(2)).sum::<f64>();
+            // One task has no spread to speak of.
+            let deviation = if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+            curve.mean.push(mean);
+            curve.ci95.push(1.96 * deviation / n.sqrt());
+            curve.median.push(median(rows.iter().map(|row| f64::from(row[step]))));
+        }
+        curve
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.map(|v| if v.is_nan() { f64::INFINITY } else { v }).collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[n / 2],
+        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
+    }
+}

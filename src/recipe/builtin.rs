@@ -1,0 +1,40 @@
+//! The recipes that are compiled in.
+
+/// A recipe by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Builtin {
+    /// Its name.
+    pub name: &'static str,
+    /// Its TOML.
+    pub text: &'static str,
+}
+
+macro_rules! recipes {
+    ($($name:literal),+ $(,)?) => {
+        &[$(Builtin { name: $name, text: include_str!(concat!("../../recipes/", $name, ".toml")) }),+]
+    };
+}
+
+const BUILTINS: &[Builtin] = recipes![
+    "sinusoid",
+    "sinusoid-paper",
+    "sinusoid-paper-5steps",
+    "sinusoid-first-order",
+    "sinusoid-anil",
+    "sinusoid-boil",
+    "sinusoid-meta-sgd",
+    "sinusoid-maml-plus-plus",
+    "series",
+];
+
+/// All recipes, the default one first.
+#[must_use]
+pub fn builtins() -> &'static [Builtin] {
+    BUILTINS
+}
+
+/// The recipe of this name.
+#[must_use]
+pub fn builtin(name: &str) -> Option<Builtin> {
+    BUILTINS.iter().copied().find(|b| b.name == name)
+}

@@ -1,0 +1,93 @@
+//! A recipe as it was typed: everything may be absent, unknown keys are errors.
+
+use super::edit;
+use super::settings::{ControlVisit, LearnedRate};
+use crate::error::{Error, Result};
+use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
+use crate::model::Init;
+use serde::Deserialize;
+
+/// Which family of tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    #[default]
+    Sinusoid,
+    Series,
+}
+
+/// Declares a section whose keys may all be absent.
+macro_rules! section {
+    ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $(pub(super) $field: Option<$type>,)+
+        }
+    };
+}
+
+section!(Task {
+    kind: Kind,
+    support: usize,
+    query: usize,
+    amplitude: [f64; 2],
+    phase: [f64; 2],
+    x: [f64; 2],
+    pool: u32,
+    series: usize,
+    length: usize,
+    window: usize,
+});
+section!(Model { hidden: Vec<usize>, output_relu: bool, init: Init, loss: Loss });
+section!(Inner {
+    steps: usize,
+    lr: f64,
+    order: MetaGradient,
+    adapt: Adapt,
+    learned_lr: LearnedRate,
+    loss_weights: Vec<f64>,
+});
+section!(Outer {
+    meta_batch: usize,
+    iterations: u64,
+    optimizer: OuterKind,
+    meta_lr: f64,
+    schedule: Schedule,
+    betas: [f64; 2],
+    eps: f64,
+    clip_value: f64,
+    clip_norm: f64,
+});
+section!(Control { enabled: bool, visit: ControlVisit, meta_lr: f64, lr: f64 });
+section!(Evaluation { tasks: usize, points: usize, dense: usize, steps: usize });
+section!(Run { checkpoint_every: u64, report_every: u64 });
+
+/// The whole of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Recipe {
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) seed: Option<u64>,
+    pub(super) task: Task,
+    pub(super) model: Model,
+    pub(super) inner: Inner,
+    pub(super) outer: Outer,
+    pub(super) control: Control,
+    pub(super) evaluation: Evaluation,
+    pub(super) run: Run,
+}
+
+impl Recipe {
+    /// Types a table; an error names the key, the value and what is allowed.
+    pub(super) fn from_table(table: toml::Table) -> Result<Self> {
+        let shown = table.clone();
+        serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+            let path = error.path().to_string();
+            let message = error.inner().message().to_owned();
+            let (key, reason) = edit::explain(&shown, &path, &message);
+            Error::recipe(key, reason)
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! Checkpoints: a model that PyTorch can load, and beside it the state that continuing needs.
+
+use super::write_atomic;
+use crate::error::{Error, Result};
+use crate::meta::{Plan, TrainState};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The checkpoints of one learner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    root: PathBuf,
+}
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Saved {
+    /// Parameters, optimizer and count.
+    pub state: TrainState,
+    /// Sums of losses since the last line of metrics, so that resuming changes no line.
+    pub sums: Vec<f64>,
+}
+
+/// The metadata of both files, under one key: a map of several would be written in a random order.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: String,
+    seed: u64,
+    step: u64,
+}
+
+const KEY: &str = "fastweights";
+
+impl Checkpoints {
+    pub(super) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The model's file.
+    #[must_use]
+    pub fn model_path(&self, step: u64) -> PathBuf {
+        self.root.join(format!("{step}.safetensors"))
+    }
+
+    /// The file of everything else.
+    #[must_use]
+    pub fn state_path(&self, step: u64) -> PathBuf {
+        self.root.join("state").join(format!("{step}.safetensors"))
+    }
+
+    /// Steps with both files, ascending.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if the directory cannot be read.
+    pub fn steps(&self) -> Result<Vec<u64>> {
+        let entries = match std::fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::file_caused(&self.root, "cannot be read", e)),
+        };
+        let mut steps = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::file_caused(&self.root, "cannot be read", e))?;
+            let name = entry.file_name();
+            let step = name.to_str().and_then(|n| n.strip_suffix(".safetensors")?.parse().ok());
+            steps.extend(step.filter(|&step| self.state_path(step).is_file()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// Writes a checkpoint; the model's file, which makes it count, comes last.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if a file cannot be written.
+    pub fn save(&self, plan: &Plan, seed: u64, saved: &Saved) -> Result<()> {
+        let TrainState { iteration, params, m, v } = &saved.state;
+        let theta = plan.model.param_count();
+        let mut state = Tensors::default();
+        for (kind, values) in [("m", m), ("v", v)] {
+            state.add_theta(&format!("optimizer.{kind}."), plan, values);
+            state.add(format!("optimizer.{kind}.inner_lr"), &[values.len() - theta], &values[theta..]);
+        }
+        state.add("inner_lr".into(), &[params.len() - theta], &params[theta..]);
+        state.add_wide("metrics.sums".into(), &saved.sums);
+        state.write(&self.state_path(*iteration), seed, *iteration)?;
+        let mut model = Tensors::default();
+        model.add_theta("", plan, params);
+        model.write(&self.model_path(*iteration), seed, *iteration)
+    }
+
+    /// Reads the checkpoint of a step.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) naming the file and the tensor that is not as the plan has it.
+    pub fn load(&self, plan: &Plan, step: u64) -> Result<Saved> {
+        let model = Source::read(self.model_path(step))?;
+        let state = Source::read(self.state_path(step))?;
+        let rates = plan.learned_rates();
+        let mut params = model.theta("", plan)?;
+        params.extend(state.floats("inner_lr", &[rates])?);
+        let moments = |kind: &str| {
+            let mut values = state.theta(&format!("optimizer.{kind}."), plan)?;
+            values.extend(state.floats(&format!("optimizer.{kind}.inner_lr"), &[rates])?);
+            Ok::<_, Error>(values)
+        };
+        let (m, v) = (moments("m")?, moments("v")?);
+        Ok(Saved { state: TrainState { iteration: step, params, m, v }, sums: state.wide("metrics.sums")? })
+    }
+
+    /// Reads the newest checkpoint not beyond `last`.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::load`], and if there is none.
+    pub fn load_newest(&self, plan: &Plan, last: u64) -> Result<Saved> {
+        let newest = self.steps()?.into_iter().rfind(|&step| step <= last);
+        let step = newest.ok_or_else(|| Error::file(&self.root, "holds no whole checkpoint"))?;
+        self.load(plan, step)
+    }
+}
+
+/// Tensors on their way into a file.
+#[derive(Default)]
+struct Tensors(BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>);
+
+impl Tensors {
+    fn add(&mut self, name: String, shape: &[usize], values: &[f32]) {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.0.insert(name, (Dtype::F32, shape.to_vec(), bytes));
+    }
+
+    fn add_wide(&mut self, name: String, values: &[f64]) {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.0.insert(name, (Dtype::F64, vec![values.len()], bytes));
+    }
+
+    fn add_theta(&mut self, prefix: &str, plan: &Plan, values: &[f32]) {
+        for param in plan.model.params() {
+            self.add(format!("{prefix}{}", param.name), &param.shape, &values[param.range()]);
+        }
+    }
+
+    fn write(&self, path: &Path, seed: u64, step: u64) -> Result<()> {
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+            Error::file_caused(path, "cannot be put into safetensors", e)
+        };
+        let header = Header { format: "1".into(), seed, step };
+        let header = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
+        let views = (self.0.iter())
+            .map(|(name, (dtype, shape, bytes))| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|e| failed(e.into()))?;
+        let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])))
+            .map_err(|e| failed(e.into()))?;
+        write_atomic(path, &bytes)
+    }
+}
+
+/// A file of tensors being read.
+struct Source {
+    path: PathBuf,
+    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+impl Source {
+    fn read(path: PathBuf) -> Result<Self> {
+        let bytes = std::fs::read(&path).map_err(|e| Error::file_caused(&path, "cannot be read", e))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| Error::file_caused(&path, "is not a safetensors file", e))?;
+        let tensors = (file.iter())
+            .map(|(name, t)| (name.to_owned(), (t.dtype(), t.shape().to_vec(), t.data().to_vec())))
+            .collect();
+        Ok(Self { path, tensors })
+    }
+
+    fn get(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<&[u8]> {
+        let (found, dims, bytes) = (self.tensors.get(name))
+            .ok_or_else(|| Error::file(&self.path, format!("has no tensor `{name}`")))?;
+        if *found == dtype && shape.is_none_or(|shape| shape == dims) {
+            Ok(bytes)
+        } else {
+            let wanted = shape.map_or_else(|| format!("{dtype:?}"), |shape| format!("{dtype:?} {shape:?}"));
+            let reason = format!("tensor `{name}` is {found:?} {dims:?}, but the recipe needs {wanted}");
+            Err(Error::file(&self.path, reason))
+        }
+    }
+
+    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let bytes = self.get(name, Dtype::F32, Some(shape))?;
+        Ok(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+    }
+
+    fn wide(&self, name: &str) -> Result<Vec<f64>> {
+        let bytes = self.get(name, Dtype::F64, None)?;
+        Ok(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect())
+    }
+
+    fn theta(&self, prefix: &str, plan: &Plan) -> Result<Vec<f32>> {
+        let mut theta = Vec::with_capacity(plan.meta_len());
+        for param in plan.model.params() {
+            theta.extend(self.floats(&format!("{prefix}{}", param.name), &param.shape)?);
+        }
+        Ok(theta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Recipe, parse_setting};
+
+    #[test]
+    fn what_is_saved_is_loaded_and_the_same_state_gives_the_same_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = [parse_setting("inner.learned_lr=per_parameter").unwrap()];
+        let plan = Recipe::load("sinusoid", &settings).unwrap().plan().unwrap();
+        let ramp = |scale: f32| (0..plan.meta_len()).map(|i| i as f32 * scale).collect::<Vec<_>>();
+        let state = TrainState { iteration: 7, params: ramp(0.5), m: ramp(-1e-3), v: ramp(1e-9) };
+        let saved = Saved { state, sums: vec![0.1, 1.0 / 3.0] };
+        let (one, two) = (Checkpoints::at(dir.path().join("a")), Checkpoints::at(dir.path().join("b")));
+        for place in [&one, &two] {
+            place.save(&plan, 3, &saved).unwrap();
+            assert_eq!(place.load(&plan, 7).unwrap(), saved);
+        }
+        let bytes = |path: PathBuf| std::fs::read(path).unwrap();
+        assert_eq!(bytes(one.model_path(7)), bytes(two.model_path(7)));
+        assert_eq!(bytes(one.state_path(7)), bytes(two.state_path(7)));
+        let names = Source::read(one.model_path(7)).unwrap().tensors.into_keys().collect::<Vec<_>>();
+        assert_eq!(names, ["0.bias", "0.weight", "2.bias", "2.weight", "4.bias", "4.weight"]);
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_checkpoint_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = Recipe::load("sinusoid", &[]).unwrap().plan().unwrap();
+        let place = Checkpoints::at(dir.path().to_owned());
+        let zeros = vec![0.0; plan.meta_len()];
+        place.save(&plan, 0, &Saved { state: TrainState::start(zeros), sums: vec![] }).unwrap();
+        let wider = Recipe::load("sinusoid", &[parse_setting("model.hidden=[41]").unwrap()]).unwrap();
+        let error = place.load(&wider.plan().unwrap(), 0).unwrap_err().to_string();
+        assert!(error.contains("0.weight") && error.contains("[41, 1]"), "{error}");
+        std::fs::write(place.model_path(0), b"nothing").unwrap();
+        let error = place.load(&plan, 0).unwrap_err().to_string();
+        assert!(error.contains("0.safetensors") && error.contains("safetensors file"), "{error}");
+        // A model without its state, e.g. after a crash, does not count.
+        std::fs::write(place.model_path(5), b"").unwrap();
+        assert_eq!(place.steps().unwrap(), [0]);
+    }
+}

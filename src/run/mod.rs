@@ -1,0 +1,185 @@
+//! The directory that a run leaves behind, and what is in it.
+//!
+//! | path | holds |
+//! | --- | --- |
+//! | `recipe.toml` | the recipe, every setting spelled out |
+//! | `metrics.jsonl` | mean losses of every `run.report_every` meta-iterations, one JSON object a line |
+//! | `checkpoints/<step>.safetensors` | θ₀ under PyTorch's names and shapes, nothing else: `load_state_dict` takes it as it is |
+//! | `checkpoints/state/<step>.safetensors` | what continuing needs besides: optimizer moments, learned rates, counters |
+//! | `checkpoints/control/` | the same two of the control; its steps are its own updates |
+//! | `evaluation.json` | losses on new tasks against steps of adaptation |
+//! | `plots/` | pictures, as SVG and PNG |
+//!
+//! All but `evaluation.json`, which holds times, are the same bytes for the same recipe, seed and device,
+//! however often the run was interrupted and resumed.
+
+mod checkpoint;
+mod experiment;
+mod metrics;
+mod plot;
+mod report;
+
+pub use checkpoint::{Checkpoints, Saved};
+pub use experiment::{Ending, Experiment, Progress};
+pub use metrics::{MetricsLine, read_metrics};
+pub use plot::draw_all;
+pub use report::{Judged, Learners, Models, Points, Report, Seconds, judge};
+
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A run's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+impl RunDir {
+    /// Makes a directory for a new run.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if there is one already: no run is ever overwritten.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|e| Error::file_caused(parent, "cannot be made", e))?;
+        }
+        match std::fs::create_dir(path) {
+            Ok(()) => Ok(Self { root: path.to_owned() }),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Self::occupied(path)),
+            Err(e) => Err(Error::file_caused(path, "cannot be made", e)),
+        }
+    }
+
+    /// The error of a path that is taken.
+    fn occupied(path: &Path) -> Error {
+        let way_out = if path.join("recipe.toml").is_file() {
+            "choose another --out, or go on with that run: train --resume"
+        } else {
+            "choose another --out"
+        };
+        Error::file(path, format!("exists already, and a run never overwrites anything; {way_out}"))
+    }
+
+    /// Whether [`RunDir::create`] would find the path free; for checks before long work.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`].
+    pub fn check_free(path: &Path) -> Result<()> {
+        if path.symlink_metadata().is_ok() { Err(Self::occupied(path)) } else { Ok(()) }
+    }
+
+    /// Makes the first free one of `parent/name-1`, `parent/name-2`, …
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if none can be made.
+    pub fn numbered(parent: impl AsRef<Path>, name: &str) -> Result<Self> {
+        let parent = parent.as_ref();
+        std::fs::create_dir_all(parent).map_err(|e| Error::file_caused(parent, "cannot be made", e))?;
+        for n in 1_u32.. {
+            let root = parent.join(format!("{name}-{n}"));
+            match std::fs::create_dir(&root) {
+                Ok(()) => return Ok(Self { root }),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(Error::file_caused(root, "cannot be made", e)),
+            }
+        }
+        Err(Error::file(parent, "has no free number left"))
+    }
+
+    /// A run that is there.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if the path holds none.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let root = path.as_ref().to_owned();
+        if root.join("recipe.toml").is_file() {
+            Ok(Self { root })
+        } else if root.is_dir() {
+            Err(Error::file(root, "is not a run: it has no recipe.toml"))
+        } else {
+            Err(Error::file(root, "is not there; give the directory of a run, e.g. runs/sinusoid-1"))
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The recipe it was run with.
+    ///
+    /// # Errors
+    /// As [`Recipe::read`].
+    pub fn recipe(&self) -> Result<Recipe> {
+        Recipe::read(self.root.join("recipe.toml"), &[])
+    }
+
+    /// Writes the recipe.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if it cannot be written.
+    pub fn write_recipe(&self, recipe: &Recipe) -> Result<()> {
+        write_atomic(&self.root.join("recipe.toml"), recipe.to_toml()?.as_bytes())
+    }
+
+    /// Writes the evaluation.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if it cannot be written.
+    pub fn write_report(&self, report: &Report) -> Result<()> {
+        write_atomic(&self.root.join("evaluation.json"), report.to_json()?.as_bytes())
+    }
+
+    /// Checkpoints of the meta-learner.
+    #[must_use]
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::at(self.root.join("checkpoints"))
+    }
+
+    /// Checkpoints of the control.
+    #[must_use]
+    pub fn control_checkpoints(&self) -> Checkpoints {
+        Checkpoints::at(self.root.join("checkpoints").join("control"))
+    }
+
+    /// The file of metrics.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
+    }
+
+    /// The directory of pictures.
+    #[must_use]
+    pub fn plots(&self) -> PathBuf {
+        self.root.join("plots")
+    }
+}
+
+/// Writes a file whole or not at all: beside it first, then renamed over it.
+///
+/// # Errors
+/// [`File`](crate::ErrorKind::File) naming it.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |e| Error::file_caused(path, "cannot be written", e);
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.partial", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = (|| {
+        let mut file = std::fs::File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    })();
+    written.map_err(|e| {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&beside);
+        failed(e)
+    })
+}

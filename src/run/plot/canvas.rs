@@ -1,0 +1,143 @@
+//! What the pictures share: fonts, colours, a legend beside the data, and both file formats.
+
+use crate::error::{Error, Result};
+use crate::run::write_atomic;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Of Okabe and Ito's palette, which the colour-blind can tell apart.
+pub(super) const MAML: RGBColor = RGBColor(0, 114, 178);
+pub(super) const CONTROL: RGBColor = RGBColor(213, 94, 0);
+pub(super) const TRUTH: RGBColor = RGBColor(90, 90, 90);
+pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
+pub(super) const GRID: RGBColor = RGBColor(228, 228, 228);
+
+/// A picture, drawn the same way into any format; lengths are multiplied by `scale`.
+pub(super) trait Draw {
+    /// Width and height at scale 1.
+    fn size(&self) -> (u32, u32);
+
+    fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        scale: f64,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>>;
+}
+
+/// Saves a picture as `<stem>.svg` and `<stem>.png`.
+pub(super) fn save(dir: &Path, stem: &str, picture: &impl Draw) -> Result<[PathBuf; 2]> {
+    register_font()?;
+    let (svg, png) = (dir.join(format!("{stem}.svg")), dir.join(format!("{stem}.png")));
+    let (width, height) = picture.size();
+    let failed = |path: &Path, e: String| Error::file(path, format!("cannot be drawn: {e}"));
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
+        picture.draw(&area, 1.0).map_err(|e| failed(&svg, e.to_string()))?;
+        area.present().map_err(|e| failed(&svg, e.to_string()))?;
+    }
+    write_atomic(&svg, text.as_bytes())?;
+    let area = BitMapBackend::new(&png, (2 * width, 2 * height)).into_drawing_area();
+    picture.draw(&area, 2.0).map_err(|e| failed(&png, e.to_string()))?;
+    area.present().map_err(|e| failed(&png, e.to_string()))?;
+    drop(area);
+    Ok([svg, png])
+}
+
+/// No font of the system is used, so that pictures come out the same everywhere.
+fn register_font() -> Result<()> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let done = *REGISTERED.get_or_init(|| {
+        let font = include_bytes!("../../../assets/DejaVuSans-subset.ttf");
+        plotters::style::register_font("sans-serif", FontStyle::Normal, font).is_ok()
+    });
+    if done { Ok(()) } else { Err(Error::failed("the program's own font is damaged")) }
+}
+
+/// Text of a size at scale 1.
+pub(super) fn text(size: f64, scale: f64) -> TextStyle<'static> {
+    ("sans-serif", size * scale).into_font().color(&INK)
+}
+
+/// A length in pixels.
+pub(super) fn px(length: f64, scale: f64) -> u32 {
+    (length * scale).round() as u32
+}
+
+/// How an entry of the legend looks.
+pub(super) enum Mark {
+    Line(RGBColor, f64),
+    Dashes(RGBColor, f64),
+    Dot(RGBColor),
+    Band(RGBColor),
+}
+
+/// A row of entries across an area of its own, centred.
+pub(super) fn legend<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    entries: &[(Mark, &str)],
+    scale: f64,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    let style = text(13.0, scale);
+    let (sample, gap, between) = (px(26.0, scale) as i32, px(7.0, scale) as i32, px(24.0, scale) as i32);
+    let mut widths = Vec::new();
+    for (_, label) in entries {
+        widths.push(area.estimate_text_size(label, &style)?.0 as i32 + sample + gap);
+    }
+    let (width, height) = area.dim_in_pixel();
+    let total = widths.iter().sum::<i32>() + between * (entries.len().saturating_sub(1)) as i32;
+    let (mut x, y) = ((width as i32 - total) / 2, height as i32 / 2);
+    for ((mark, label), width) in entries.iter().zip(widths) {
+        match *mark {
+            Mark::Line(colour, stroke) => {
+                let style = colour.stroke_width(px(stroke, scale));
+                area.draw(&PathElement::new([(x, y), (x + sample, y)], style))?;
+            }
+            Mark::Dashes(colour, stroke) => {
+                let style = colour.stroke_width(px(stroke, scale));
+                let (dash, period) = (px(5.0, scale) as i32, px(8.0, scale) as i32);
+                for from in (x..x + sample).step_by(period as usize) {
+                    area.draw(&PathElement::new([(from, y), ((from + dash).min(x + sample), y)], style))?;
+                }
+            }
+            Mark::Dot(colour) => {
+                area.draw(&Circle::new((x + sample / 2, y), px(4.5, scale) as i32, colour.filled()))?;
+            }
+            Mark::Band(colour) => {
+                let half = px(6.0, scale) as i32;
+                let corners = [(x, y - half), (x + sample, y + half)];
+                area.draw(&Rectangle::new(corners, colour.mix(0.25).filled()))?;
+            }
+        }
+        let at = (x + sample + gap, y - px(7.0, scale) as i32);
+        area.draw(&Text::new((*label).to_owned(), at, style.clone()))?;
+        x += width + between;
+    }
+    Ok(())
+}
+
+/// A tick label without needless digits.
+pub(super) fn short(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-3..1e6).contains(&size) {
+        return format!("{value:.0e}");
+    }
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A count with a thin gap between thousands.
+pub(super) fn count(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) && digits.len() > 4 {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
