@@ -172,21 +172,23 @@ impl Device {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
         self.queue.submit([encoder.finish()]);
-        self.read_mapped(&staging, bytes)
+        self.read_mapped(&staging, bytes, None)
     }
 
-    /// Maps a buffer made with `MAP_READ`, waits, and copies its first `bytes` bytes.
+    /// Maps a buffer made with `MAP_READ`, waits for the submission that wrote it, or for all, and copies its first
+    /// `bytes` bytes.
     pub(super) fn read_mapped<T: bytemuck::AnyBitPattern>(
         &self,
         staging: &wgpu::Buffer,
         bytes: u64,
+        submission: Option<wgpu::SubmissionIndex>,
     ) -> Result<Vec<T>> {
         let (send, receive) = mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
             // The receiver lives until the wait below is over.
             let _ = send.send(result);
         });
-        self.wait()?;
+        self.wait_for(submission)?;
         let mapped = receive.try_recv().map_err(|_| "was not mapped".to_owned());
         let view = mapped
             .and_then(|result| result.map_err(|e| e.to_string()))

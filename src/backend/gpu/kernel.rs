@@ -2,9 +2,10 @@
 
 use super::adapter::Capacity;
 use super::device::Device;
-use super::probe;
 use super::shader::Library;
+use super::{clipped_update, fused, probe, reduce};
 use crate::error::{Error, Result};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What one binding of a kernel is. Binding `i` of group 0 is the `i`-th of its declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub struct Declaration {
 }
 
 /// Every kernel of the program.
-pub const ALL: &[&Declaration] = &[&probe::DECLARATION];
+pub const ALL: &[&Declaration] =
+    &[&probe::DECLARATION, &fused::DECLARATION, &reduce::DECLARATION, &clipped_update::DECLARATION];
 
 impl Declaration {
     /// Storage buffers it binds.
@@ -168,5 +170,42 @@ impl Kernel {
     #[must_use]
     pub fn has_dynamic_uniform(&self) -> bool {
         self.declaration.bindings.contains(&Binding::DynamicUniform)
+    }
+}
+
+type Constants = Vec<(&'static str, f64)>;
+
+/// Compiled kernels, each (shader, constants) once.
+#[derive(Debug, Default)]
+pub struct Kernels {
+    library: Library,
+    made: Mutex<Vec<(Constants, Arc<Kernel>)>>,
+}
+
+impl Kernels {
+    /// Kernels of the given shader files.
+    #[must_use]
+    pub fn new(library: Library) -> Self {
+        Self { library, made: Mutex::default() }
+    }
+
+    /// A kernel, compiled if it is the first time.
+    ///
+    /// # Errors
+    /// As [`Kernel::new`].
+    pub fn get(
+        &self,
+        device: &Device,
+        declaration: &'static Declaration,
+        constants: &[(&'static str, f64)],
+    ) -> Result<Arc<Kernel>> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = made.iter().find(|(with, kernel)| kernel.name == declaration.shader && with == constants);
+        if let Some((_, kernel)) = known {
+            return Ok(Arc::clone(kernel));
+        }
+        let kernel = Arc::new(Kernel::new(device, &self.library, declaration, constants)?);
+        made.push((constants.to_vec(), Arc::clone(&kernel)));
+        Ok(kernel)
     }
 }

@@ -10,6 +10,11 @@
 //! | [`kernel`] | one entry point with its declared bindings, overrides and pipeline |
 //! | [`arena`] | one buffer cut into aligned slices, sized before a device exists |
 //! | [`recording`] | dispatches recorded once and encoded as often as wanted |
+//! | [`fused_plan`] | sizes and addresses of the fused pass, made without a device |
+//! | `fused_program` | the operations of a meta-gradient, listed for the fused kernel to run |
+//! | `fused`, `reduce`, `clipped_update` | host modules of the shaders of the same names |
+//! | `resident` | the training loop: many meta-iterations a submission |
+//! | [`GpuBackend`] | the whole as a [`Backend`](crate::meta::Backend) |
 //!
 //! To add a kernel: write `shaders/NAME.wgsl` (its header says formula, shapes and paper; shared functions
 //! come in with a `// import: other` line at the top), list the file in [`shader::SOURCES`], declare its
@@ -28,11 +33,19 @@
 
 pub mod adapter;
 pub mod arena;
+mod backend;
+mod clipped_update;
 pub mod device;
+mod fused;
+pub mod fused_plan;
+mod fused_program;
 pub mod kernel;
 mod probe;
 pub mod recording;
+mod reduce;
+mod resident;
 pub mod shader;
 
 pub use adapter::{AdapterReport, Choice};
+pub use backend::GpuBackend;
 pub use device::Device;

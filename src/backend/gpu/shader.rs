@@ -16,7 +16,21 @@ macro_rules! sources {
     };
 }
 
-sources!["probe_loop"];
+sources![
+    "clipped_update",
+    "fused",
+    "fused_dense",
+    "fused_loss",
+    "fused_memory",
+    "fused_products",
+    "fused_shape",
+    "fused_tasks",
+    "outer",
+    "philox",
+    "probe_loop",
+    "reduce",
+    "sine",
+];
 
 const IMPORT: &str = "// import:";
 

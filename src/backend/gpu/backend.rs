@@ -1,0 +1,179 @@
+//! The GPU as a [`Backend`].
+
+use super::device::Device;
+use super::fused::{Fused, Now, Request, Source};
+use super::fused_plan::{Purpose, Tuning};
+use super::kernel::Kernels;
+use super::resident::{self, Resident};
+use super::shader::Library;
+use crate::error::{Error, Result};
+use crate::meta::{Backend, Evaluation, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::task::TaskBatch;
+use std::sync::Arc;
+
+/// Floats of tasks and results that one evaluation keeps on the device; more tasks are taken in turns.
+const EVALUATION_WORDS: usize = 16 << 20;
+
+/// An opened GPU with its compiled kernels.
+#[derive(Debug)]
+pub struct GpuBackend {
+    device: Arc<Device>,
+    kernels: Kernels,
+    tuning: Tuning,
+}
+
+impl GpuBackend {
+    /// Computes on an opened device.
+    #[must_use]
+    pub fn new(device: Device) -> Self {
+        let tuning = Tuning::of(device.capacity());
+        Self { device: Arc::new(device), kernels: Kernels::default(), tuning }
+    }
+
+    /// The same with another cut of the work.
+    #[must_use]
+    pub fn with_tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// The same with other shader files, as experiments and tests of the tests need.
+    #[must_use]
+    pub fn with_shaders(mut self, library: Library) -> Self {
+        self.kernels = Kernels::new(library);
+        self
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// How the work is cut.
+    #[must_use]
+    pub fn tuning(&self) -> Tuning {
+        self.tuning
+    }
+
+    fn fused(&self, request: &Request<'_>) -> Result<Fused> {
+        Fused::new(&self.device, &self.kernels, &self.tuning, request)
+    }
+}
+
+impl Backend for GpuBackend {
+    fn name(&self) -> String {
+        let report = self.device.report();
+        format!("{} ({}, {})", report.name, report.kind, report.backend)
+    }
+
+    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        plan.check()?;
+        let fused = self.fused(&Request {
+            plan: &plan.plan,
+            tasks: plan.sampler.tasks(),
+            purpose: Purpose::Gradient { report: false },
+            source: Source::Sampler(&plan.sampler),
+            outer: Some(&plan.outer),
+            slots: resident::DEPTH * resident::BLOCK,
+        })?;
+        Ok(Box::new(Resident::new(fused, plan, &state)?))
+    }
+
+    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
+        check_tasks(plan, tasks)?;
+        let fused = self.fused(&Request {
+            plan,
+            tasks: tasks.tasks,
+            purpose: Purpose::Gradient { report: true },
+            source: Source::Given,
+            outer: None,
+            slots: 1,
+        })?;
+        fused.poison()?;
+        fused.set_params(plan, params)?;
+        fused.upload(tasks)?;
+        fused.set_now(0, &[Now::default()]);
+        fused.submit(0..1, None);
+        let wanted = fused.wanted();
+        let read = |at: Option<u32>, count| at.map_or_else(|| Ok(Vec::new()), |at| fused.report(at, count));
+        let mut query_loss = read(wanted.query_losses, tasks.tasks * (plan.steps + 1))?;
+        if !plan.track_all {
+            for row in query_loss.chunks_exact_mut(plan.steps + 1) {
+                for (loss, &weight) in row.iter_mut().zip(&plan.loss_weights) {
+                    if weight == 0.0 {
+                        *loss = 0.0;
+                    }
+                }
+            }
+        }
+        Ok(MetaOutput {
+            meta_loss: fused.losses()?[0],
+            gradient: fused.gradient()?,
+            query_loss,
+            support_loss: read(wanted.support_losses, tasks.tasks * plan.steps)?,
+            fast: read(wanted.fast, tasks.tasks * plan.model.param_count())?,
+        })
+    }
+
+    fn evaluate(
+        &self,
+        plan: &Plan,
+        theta: &[f32],
+        tasks: &TaskBatch,
+        predictions: bool,
+    ) -> Result<Evaluation> {
+        check_tasks(plan, tasks)?;
+        if plan.rates.learned {
+            return Err(Error::unsupported(
+                "evaluation takes fixed rates: make the plan with for_evaluation",
+            ));
+        }
+        let (inputs, outputs) = (plan.model.inputs(), plan.model.outputs());
+        let kept = if predictions { (plan.steps + 1) * plan.query * outputs } else { 0 };
+        let words = (plan.support + plan.query) * (inputs + plan.targets()) + kept + 2 * plan.steps + 1;
+        let turn = (EVALUATION_WORDS / words).clamp(1, tasks.tasks.max(1));
+        let mut query_loss = Vec::with_capacity(tasks.tasks * (plan.steps + 1));
+        let mut predicted = vec![Vec::new(); if predictions { plan.steps + 1 } else { 0 }];
+        for first in (0..tasks.tasks).step_by(turn) {
+            let some = tasks.slice(first..tasks.tasks.min(first + turn));
+            let fused = self.fused(&Request {
+                plan,
+                tasks: some.tasks,
+                purpose: Purpose::Evaluation { predictions },
+                source: Source::Given,
+                outer: None,
+                slots: 1,
+            })?;
+            fused.poison()?;
+            fused.set_params(plan, theta)?;
+            fused.upload(&some)?;
+            fused.set_now(0, &[Now::default()]);
+            fused.submit(0..1, None);
+            if let Some(at) = fused.wanted().query_losses {
+                query_loss.extend(fused.report(at, some.tasks * (plan.steps + 1))?);
+            }
+            if let Some(at) = fused.wanted().predictions {
+                let count = some.tasks * plan.query * outputs;
+                let all = fused.report(at, (plan.steps + 1) * count)?;
+                for (step, values) in predicted.iter_mut().zip(all.chunks_exact(count)) {
+                    step.extend_from_slice(values);
+                }
+            }
+        }
+        Ok(Evaluation { query_loss, predictions: predictions.then(|| predicted.concat()) })
+    }
+}
+
+fn check_tasks(plan: &Plan, tasks: &TaskBatch) -> Result<()> {
+    tasks.check()?;
+    if tasks.tasks == 0 {
+        return Err(Error::shape("tasks", &[1], &[0]));
+    }
+    let expected = [plan.support, plan.query, plan.model.inputs(), plan.targets()];
+    let found = [tasks.support, tasks.query, tasks.inputs, tasks.targets];
+    if expected != found {
+        return Err(Error::shape("support, query, inputs and targets of the tasks", &expected, &found));
+    }
+    Ok(())
+}

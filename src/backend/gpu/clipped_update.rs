@@ -1,0 +1,21 @@
+//! The outer update of a meta-gradient whose norm is clipped (`shaders/clipped_update.wgsl`).
+
+use super::kernel::{Binding, Declaration};
+
+/// Elements that one workgroup takes.
+pub(super) const WORKGROUP: u32 = 64;
+
+/// The kernel.
+pub(super) const DECLARATION: Declaration = Declaration {
+    shader: "clipped_update",
+    bindings: &[
+        Binding::Uniform,
+        Binding::DynamicUniform,
+        Binding::Write,
+        Binding::Write,
+        Binding::Read,
+        Binding::Write,
+    ],
+    constants: &[("WORKGROUP", 64.0)],
+    workgroup_bytes: 0,
+};
