@@ -115,13 +115,17 @@ impl Memory {
             outputs.push(layer.outputs as u32);
             rows += 2 * layer.outputs as u32;
         }
-        let mut kept = 0;
-        let slots = (plan.loss_weights.iter())
-            .map(|&weight| {
-                kept += u32::from(wanted.train && weight as f32 != 0.0);
-                kept.saturating_sub(1)
-            })
-            .collect();
+        // A pass whose gradient is not kept uses the record that the next kept one will overwrite.
+        let (mut kept, mut records) = (0, 1);
+        let mut slots = Vec::new();
+        for &weight in &plan.loss_weights {
+            let keeps = wanted.train && weight as f32 != 0.0;
+            if keeps || plan.track_all {
+                records = records.max(kept + 1);
+            }
+            slots.push(kept);
+            kept += u32::from(keeps);
+        }
         let support_tiles = plan.support.div_ceil(4);
         let all = plan.query.div_ceil(4);
         let query_tiles = if wanted.train { all } else { all.min(EVALUATION_TILES) };
@@ -143,7 +147,7 @@ impl Memory {
             support_y: place(targets, support_tiles),
             query_x: place(inputs, query_tiles),
             query_y: place(targets, query_tiles),
-            query_records: place(kept.max(1) as usize * rows as usize, query_tiles),
+            query_records: place(records as usize * rows as usize, query_tiles),
             step_records: place(steps * rows as usize, support_tiles),
             tangent_records: place(tangents * rows as usize, support_tiles),
             rows,
@@ -155,7 +159,7 @@ impl Memory {
         }
     }
 
-    /// Which record the weighted query pass at θ_step has.
+    /// Which record the query pass at θ_step has.
     pub(super) fn slot(&self, step: usize) -> u32 {
         self.slots[step]
     }

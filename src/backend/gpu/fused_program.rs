@@ -163,8 +163,7 @@ impl Builder<'_> {
         if !(kept || plan.track_all || !wanted.train) {
             return;
         }
-        let slot = if kept { memory.slot(step) } else { 0 };
-        let record = memory.query_record(slot);
+        let record = memory.query_record(memory.slot(step));
         let (tiles, query) = (memory.query_tiles, plan.query as u32);
         let outputs = plan.model.outputs() as u32;
         for first in (0..query).step_by(4 * tiles as usize) {
