@@ -89,16 +89,12 @@ impl Sampler {
         let mut batch =
             TaskBatch::zeros(self.tasks(), support, query, self.source.inputs(), self.source.targets());
         let (inputs, targets) = (batch.inputs, batch.targets);
+        let n = self.support + self.query;
+        let (mut all_x, mut all_y) = (vec![0.0; n * inputs], vec![0.0; n * targets]);
         for slot in 0..batch.tasks {
-            let (iteration, task, skip) = match self.visit {
-                Visit::Halves => {
-                    let (visit, mb) = (iteration / 2, self.meta_batch as u64);
-                    (visit / mb, (visit % mb) as usize, (iteration % 2) as usize * self.support)
-                }
-                _ => (iteration, slot, 0),
-            };
-            let (x, y) = self.task(iteration, task);
-            let (x, y) = (&x[skip * inputs..], &y[skip * targets..]);
+            let (at, task, skip) = self.place(iteration, slot);
+            self.task_into(at, task, &mut all_x, &mut all_y);
+            let (x, y) = (&all_x[skip * inputs..], &all_y[skip * targets..]);
             let copy = |to: &mut [f32], from: &[f32], points: usize, width: usize, skip: usize| {
                 to[slot * points * width..][..points * width]
                     .copy_from_slice(&from[skip * width..][..points * width]);
@@ -111,10 +107,25 @@ impl Sampler {
         batch
     }
 
-    /// All points of one task, `[support + query, inputs]` and `[support + query, targets]`,
-    /// support points first.
+    /// Where the points of one task handed out stand: the meta-iteration and the task of `Split` that they
+    /// belong to, and the point of that task that they begin with.
     #[must_use]
-    pub fn task(&self, iteration: u64, task: usize) -> (Vec<f32>, Vec<f32>) {
+    pub fn place(&self, iteration: u64, slot: usize) -> (u64, usize, usize) {
+        match self.visit {
+            Visit::Halves => {
+                let (visit, mb) = (iteration / 2, self.meta_batch as u64);
+                (visit / mb, (visit % mb) as usize, (iteration % 2) as usize * self.support)
+            }
+            Visit::Split | Visit::Joint => (iteration, slot, 0),
+        }
+    }
+
+    /// All points of one task of `Split`, support points first: `x` is `[support + query, inputs]`, `y` is
+    /// `[support + query, targets]`.
+    ///
+    /// # Panics
+    /// If `x` or `y` is shorter than that.
+    pub fn task_into(&self, iteration: u64, task: usize, x: &mut [f32], y: &mut [f32]) {
         let n = self.support + self.query;
         let (step, slot) = (iteration as u32, task as u32);
         match &self.source {
@@ -128,15 +139,17 @@ impl Sampler {
                 };
                 let mut uniform = |[low, high]: [f32; 2]| low + (high - low) * unit(words.word());
                 let (a, b) = (uniform(family.amplitude), uniform(family.phase));
-                let mut x: Vec<f32> = (0..n).map(|_| uniform(family.x)).collect();
+                let x = &mut x[..n];
+                x.fill_with(|| uniform(family.x));
                 if pool.is_some() {
                     let mut words = Philox::stream(self.seed, Purpose::Shuffle, step, slot);
                     for i in 0..self.support.min(n - 1) {
                         x.swap(i, i + below(words.word(), (n - i) as u32) as usize);
                     }
                 }
-                let y = x.iter().map(|&x| a * sine(x + b)).collect();
-                (x, y)
+                for (y, &x) in y.iter_mut().zip(&*x) {
+                    *y = a * sine(x + b);
+                }
             }
             TaskSource::Series(table) => {
                 let mut words = Philox::stream(self.seed, Purpose::Task, step, slot);
@@ -145,8 +158,10 @@ impl Sampler {
                 let start = below(words.word(), starts as u32) as usize;
                 let values = &table.values()[series * table.length() + start..];
                 let window = table.window();
-                let x = (0..n).flat_map(|p| values[p..p + window].iter().copied()).collect();
-                (x, values[window..window + n].to_vec())
+                for (p, x) in x.chunks_exact_mut(window).take(n).enumerate() {
+                    x.copy_from_slice(&values[p..p + window]);
+                }
+                y[..n].copy_from_slice(&values[window..window + n]);
             }
         }
     }
@@ -193,10 +208,10 @@ mod tests {
 
     #[test]
     fn draws_are_pinned() {
-        let (x, y) = sampler(None, Visit::Split).task(0, 0);
-        insta::assert_debug_snapshot!((&x[..3], &y[..3]));
-        let (x, _) = sampler(Some(7), Visit::Split).task(3, 1);
-        insta::assert_debug_snapshot!(&x[..3]);
+        let batch = sampler(None, Visit::Split).batch(0);
+        insta::assert_debug_snapshot!((&batch.support_x[..3], &batch.support_y[..3]));
+        let batch = sampler(Some(7), Visit::Split).batch(3);
+        insta::assert_debug_snapshot!(&batch.support_x[5..8]);
     }
 
     #[test]
@@ -207,7 +222,11 @@ mod tests {
             x
         };
         // Six tasks, three an iteration: iteration 2 visits what iteration 0 visited.
-        let (first, again) = (sampler.task(0, 1).0, sampler.task(2, 1).0);
+        let points = |iteration| {
+            let batch = sampler.batch(iteration);
+            [&batch.support_x[5..10], &batch.query_x[5..10]].concat()
+        };
+        let (first, again) = (points(0), points(2));
         assert_ne!(first, again);
         assert_eq!(sorted(first), sorted(again));
     }
@@ -227,8 +246,9 @@ mod tests {
         let table = SeriesTable::new((0..200).map(|v| v as f32).collect::<Vec<_>>(), 100, 30).unwrap();
         let sampler = Sampler { source: TaskSource::Series(table), ..sampler(None, Visit::Split) };
         for iteration in 0..20 {
-            let (x, y) = sampler.task(iteration, 2);
-            assert_eq!((x.len(), y.len()), (300, 10));
+            let batch = sampler.batch(iteration);
+            let x = [&batch.support_x[300..450], &batch.query_x[300..450]].concat();
+            let y = [&batch.support_y[10..15], &batch.query_y[10..15]].concat();
             for p in 0..10 {
                 assert_eq!(y[p], x[p * 30 + 29] + 1.0);
                 assert_eq!(y[p], y[0] + p as f32);

@@ -1,6 +1,162 @@
 //! The CPU: a float64 oracle for tests, and a backend with a SIMD lane a task for use.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `scalar`, `oracle` | the plainest serial form, generic over the number; `H u` by dual numbers |
+//! | `simd`, `kernels` | vectors of several instruction sets, and the kernels compiled for each |
+//! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
+//! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
+//! | `sample` | points into lanes |
+//! | `engine`, `threads`, `training` | batches cut into chunks, threads, the resident training |
 
+mod arena;
+mod engine;
+mod evaluate;
+mod group;
+mod kernels;
+mod layout;
+mod loss;
 pub mod oracle;
+mod passes;
+mod sample;
 mod scalar;
+mod simd;
+mod sweep;
+mod threads;
+mod training;
 
 pub use scalar::{Dual, Scalar};
+
+use crate::error::{Error, Result};
+use crate::meta::{Backend, Evaluation, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::task::TaskBatch;
+use training::CpuTraining;
+
+/// The instruction sets the backend has kernels for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// Any machine: vectors of 4 that the compiler makes.
+    Portable,
+    /// x86-64 with AVX2 and FMA: vectors of 8.
+    Avx2,
+    /// x86-64 with AVX-512 F, VL, DQ: vectors of 16, or of 8 for batches of up to 16 tasks.
+    Avx512,
+}
+
+impl Instructions {
+    /// What this machine has, best last.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                all.push(Self::Avx2);
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                {
+                    all.push(Self::Avx512);
+                }
+            }
+        }
+        all
+    }
+
+    /// Name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// The backend: tasks in the lanes of vectors, groups of lanes over threads.
+///
+/// For the same recipe, seed and instruction set, results are the same bytes for any number of threads.
+#[derive(Clone, Debug)]
+pub struct CpuBackend {
+    threads: usize,
+    instructions: Instructions,
+}
+
+impl CpuBackend {
+    /// Uses `threads` threads, or all the processor has, and the widest vectors there are.
+    #[must_use]
+    pub fn new(threads: Option<usize>) -> Self {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        let best = Instructions::available();
+        Self { threads: threads.unwrap_or(all).max(1), instructions: best[best.len() - 1] }
+    }
+
+    /// The same with another instruction set.
+    ///
+    /// # Errors
+    /// [`Device`](crate::ErrorKind::Device) if this machine does not have it.
+    pub fn with_instructions(self, instructions: Instructions) -> Result<Self> {
+        if !Instructions::available().contains(&instructions) {
+            return Err(Error::device(format!("this processor has no {}", instructions.name())));
+        }
+        Ok(Self { instructions, ..self })
+    }
+}
+
+/// Calls a function with the kernels for an instruction set and a number of tasks.
+macro_rules! with_isa {
+    ($self:expr, $tasks:expr, $isa:ident => $call:expr) => {
+        match ($self.instructions, $tasks) {
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, 17..) => {
+                type $isa = kernels::Avx512;
+                $call
+            }
+            // Two narrow groups keep two threads busy where one wide group would keep one.
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, _) => {
+                type $isa = kernels::Avx512Narrow;
+                $call
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx2, _) => {
+                type $isa = kernels::Avx2;
+                $call
+            }
+            _ => {
+                type $isa = kernels::Basic;
+                $call
+            }
+        }
+    };
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> String {
+        let threads =
+            if self.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads) };
+        format!("cpu ({threads}, {})", self.instructions.name())
+    }
+
+    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        let points = plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 };
+        with_isa!(self, points, I => Ok(Box::new(CpuTraining::<I>::new(plan, state, self.threads)?)))
+    }
+
+    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
+        oracle::check(plan, params.len(), tasks)?;
+        with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
+    }
+
+    fn evaluate(
+        &self,
+        plan: &Plan,
+        theta: &[f32],
+        tasks: &TaskBatch,
+        predictions: bool,
+    ) -> Result<Evaluation> {
+        oracle::check(plan, theta.len(), tasks)?;
+        with_isa!(self, tasks.tasks, I => Ok(evaluate::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))
+    }
+}

@@ -1,0 +1,158 @@
+//! Given tasks: one meta-gradient with all its parts, or the losses along adaptation.
+
+use super::engine::{Cut, Worker};
+use super::group::{After, Group, Left, PLAIN};
+use super::kernels::{Add, Isa};
+use super::layout::{Mat, Mode, Set};
+use super::sample::{Points, Source};
+use crate::meta::{Evaluation, MetaOutput, Plan};
+use crate::task::TaskBatch;
+use std::sync::Mutex;
+
+/// The meta-gradient of given tasks, through the chunks that training runs, one after the other.
+pub(super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks: &TaskBatch) -> MetaOutput {
+    let (len, steps, p) = (plan.meta_len(), plan.steps, plan.model.param_count());
+    let mut worker = Worker::<I>::new(plan, 0);
+    let cut = Cut::new(tasks.tasks, I::LANES);
+    let mut out = MetaOutput {
+        meta_loss: 0.0,
+        gradient: vec![0.0; len],
+        query_loss: vec![0.0; tasks.tasks * (steps + 1)],
+        support_loss: vec![0.0; tasks.tasks * steps],
+        fast: vec![0.0; if plan.track_all { tasks.tasks * p } else { 0 }],
+    };
+    let mut partial = vec![0.0; len];
+    let share = 1.0 / tasks.tasks as f32;
+    for chunk in 0..cut.chunks {
+        let losses =
+            worker.chunk(params, Source::Given(tasks), cut, chunk, &mut partial, |group, first, valid| {
+                let layout = &group.layout;
+                for (all, from, count) in [
+                    (&mut out.query_loss, layout.query_loss, steps + 1),
+                    (&mut out.support_loss, layout.support_loss, steps),
+                ] {
+                    for j in 0..count {
+                        let losses = group.arena.slice((from + j) * I::LANES, valid);
+                        for (lane, &loss) in losses.iter().enumerate() {
+                            all[(first + lane) * count + j] = loss;
+                        }
+                    }
+                }
+                if plan.track_all {
+                    group.fast_weights(&mut out.fast[first * p..], valid);
+                }
+            });
+        out.meta_loss += losses.query * share;
+        for (g, p) in out.gradient.iter_mut().zip(&partial) {
+            *g += p * share;
+        }
+    }
+    out
+}
+
+/// Query losses of θ_0 … θ_K of every task, and predictions if they are asked for.
+pub(super) fn evaluate<I: Isa>(
+    plan: &Plan,
+    theta: &[f32],
+    tasks: &TaskBatch,
+    threads: usize,
+    predictions: bool,
+) -> Evaluation {
+    let (steps, outputs) = (plan.steps, plan.model.outputs());
+    let rows = tasks.query * outputs;
+    let all = Evaluation {
+        query_loss: vec![0.0; tasks.tasks * (steps + 1)],
+        predictions: predictions.then(|| vec![0.0; (steps + 1) * tasks.tasks * rows]),
+    };
+    let groups = tasks.tasks.div_ceil(I::LANES);
+    let all = Mutex::new(all);
+    let work = |thread: usize| {
+        let mut group = Group::<I>::new(plan, false);
+        let mut room = Points::new(0, 0, 0, 0);
+        for g in (thread..groups).step_by(threads) {
+            let (first, valid) = (g * I::LANES, I::LANES.min(tasks.tasks - g * I::LANES));
+            group.fill(Source::Given(tasks), first, valid, &mut room);
+            group.begin(theta);
+            group.input_products();
+            for j in 0..=steps {
+                group.query_loss_only(j);
+                let losses = group.arena.slice((group.layout.query_loss + j) * I::LANES, valid);
+                // A poisoned lock means that another thread panicked, and this one's results are not wanted.
+                let Ok(mut all) = all.lock() else { return };
+                for (lane, &loss) in losses.iter().enumerate() {
+                    all.query_loss[(first + lane) * (steps + 1) + j] = loss;
+                }
+                if let Some(predictions) = &mut all.predictions {
+                    for lane in 0..valid {
+                        let to = &mut predictions[((j * tasks.tasks) + first + lane) * rows..][..rows];
+                        group.gather(lane, group.layout.query_out, to, tasks.query, outputs);
+                    }
+                }
+                drop(all);
+                if j < steps {
+                    group.adapt(j);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 1..threads.min(groups) {
+            scope.spawn(move || work(thread));
+        }
+        work(0);
+    });
+    all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl<I: Isa> Group<'_, I> {
+    /// One lane of `from: [width, points]` as `[points, width]`.
+    fn gather(&self, lane: usize, from: Mat, to: &mut [f32], points: usize, width: usize) {
+        for p in 0..points {
+            for w in 0..width {
+                // SAFETY: an element of a matrix inside the arena.
+                to[p * width + w] = unsafe { *self.ptr(from.from_row(w).from_col(p).at).add(lane) };
+            }
+        }
+    }
+
+    /// θ_K of the first `valid` lanes, `[valid, P]`.
+    fn fast_weights(&self, out: &mut [f32], valid: usize) {
+        let (layout, steps, p) = (&self.layout, self.layout.steps, self.plan.model.param_count());
+        let theta = |at: usize| self.theta.wrapping_add(at);
+        for (l, layer) in layout.layers.iter().enumerate() {
+            let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+            let mut at = layout.scratch;
+            if layer.mode == Mode::Explicit {
+                at = layer.fast(steps).at;
+            } else {
+                let (to, bias) = (Mat { at, row: i, col: 1 }, Self::column(at + o * i));
+                let mut add = Add::Shared(theta(layer.dense.weight), i, 1);
+                let mut add_bias = Add::Shared(theta(layer.dense.bias), 1, 1);
+                // A layer that is not adapted takes one step of rate zero.
+                for j in 0..steps.max(1) {
+                    let fixed = layer.mode == Mode::Fixed || steps == 0;
+                    let (k, scale) = if fixed { (0, 0.0) } else { (s, -self.rate(j, l)) };
+                    let (dz, h) = match fixed {
+                        true => (to, to),
+                        false => (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)).t()),
+                    };
+                    self.product((o, k, i), Left::Lanes(dz), h, to, After { scale, add, ..PLAIN });
+                    self.product(
+                        (o, k, 1),
+                        Left::Lanes(dz),
+                        self.ones(),
+                        bias,
+                        After { scale, add: add_bias, ..PLAIN },
+                    );
+                    (add, add_bias) = (Add::Lanes(self.ptr(to.at)), Add::Lanes(self.ptr(bias.at)));
+                }
+            }
+            for e in 0..layer.dense.len() {
+                let values = self.arena.slice((at + e) * I::LANES, valid);
+                for (lane, &value) in values.iter().enumerate() {
+                    out[lane * p + layer.dense.weight + e] = value;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! The vector kernels, generic over the vector, and their entry points for each instruction set.
+//!
+//! Arrays hold one vector an element: the same element of `LANES` tasks side by side. All strides and
+//! counts are in elements; an array shared by all tasks holds one float an element.
+
+#[cfg(target_arch = "x86_64")]
+use super::simd::{F32x8, F32x8Masked, F32x16};
+use super::simd::{Portable, Vector};
+
+/// What is added to a sum of products before it is scaled.
+#[derive(Clone, Copy)]
+pub(super) enum Bias {
+    None,
+    /// The same number everywhere.
+    Constant(f32),
+    /// A shared number a row.
+    Shared(*const f32),
+    /// A vector a row.
+    Lanes(*const f32),
+}
+
+/// What is added after scaling.
+#[derive(Clone, Copy)]
+pub(super) enum Add {
+    None,
+    /// A matrix of vectors with the strides of the result; may be the result itself.
+    Lanes(*const f32),
+    /// A shared matrix with its row and column strides.
+    Shared(*const f32, usize, usize),
+}
+
+/// What is done last.
+#[derive(Clone, Copy)]
+pub(super) enum Act {
+    None,
+    Relu,
+    /// Zero where the matrix of vectors, with its row and column strides, is not positive.
+    Gate(*const f32, usize, usize),
+}
+
+/// `C = act(scale · (A B + bias) + add)`, `A: [m, k]`, `B: [k, n]`, `C: [m, n]`.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) k: usize,
+    /// `A`, with row and column stride; one float an element if `a_shared`, else one vector.
+    pub(super) a: (*const f32, usize, usize),
+    pub(super) a_shared: bool,
+    pub(super) b: (*const f32, usize, usize),
+    pub(super) c: (*mut f32, usize, usize),
+    pub(super) bias: Bias,
+    pub(super) scale: f32,
+    pub(super) add: Add,
+    pub(super) act: Act,
+}
+
+/// The kernels compiled for one instruction set.
+///
+/// # Safety
+/// The machine must have the instruction set, and every pointer must be valid for what its strides reach.
+pub(super) unsafe trait Isa: Send + Sync + 'static {
+    /// Tasks side by side.
+    const LANES: usize;
+
+    unsafe fn product(p: &Product);
+    /// `c = x + s · y`, `len` vectors.
+    unsafe fn axpy(c: *mut f32, x: *const f32, s: f32, y: *const f32, len: usize);
+    /// Sum of `len` products of vectors.
+    unsafe fn dot(x: *const f32, y: *const f32, len: usize, sum: *mut f32);
+    /// `c[e] = x[e] + s · r[e] · y[e]` with a shared `r`.
+    unsafe fn axpy_shared(c: *mut f32, x: *const f32, s: f32, r: *const f32, y: *const f32, len: usize);
+    /// `c[e] -= x[e] · y[e]`.
+    unsafe fn sub_mul(c: *mut f32, x: *const f32, y: *const f32, len: usize);
+    /// Mean squared error of `len` outputs: `loss = Σ (out − y)² · share`, `dz = (out − y) · 2 share · weight`.
+    unsafe fn mse(
+        out: *const f32,
+        y: *const f32,
+        dz: *mut f32,
+        weight: *const f32,
+        share: f32,
+        len: usize,
+        loss: *mut f32,
+    );
+    /// `c = gate > 0 ? c · s : 0` where there is a gate, else `c · s`.
+    unsafe fn scale_gated(c: *mut f32, s: f32, gate: Option<*const f32>, len: usize);
+    /// `out[e]` = sum of the lanes of `c[e]`.
+    unsafe fn sum_lanes(c: *const f32, out: *mut f32, len: usize);
+    /// The outer update of `len` parameters, one float each.
+    unsafe fn adam(p: &mut AdamStep<'_>);
+    /// Draws for the sinusoid sampler.
+    unsafe fn sinusoids(draw: &super::sample::Draw<'_>, x: *mut f32, y: *mut f32);
+}
+
+/// One Adam update over slices of equal length.
+pub(super) struct AdamStep<'a> {
+    pub(super) params: &'a mut [f32],
+    pub(super) m: &'a mut [f32],
+    pub(super) v: &'a mut [f32],
+    pub(super) gradient: &'a [f32],
+    pub(super) step: f32,
+    pub(super) root: f32,
+    pub(super) beta1: (f32, f32),
+    pub(super) beta2: (f32, f32),
+    pub(super) epsilon: f32,
+}
+
+/// A tile of `M × N` accumulators over the whole of `k`.
+///
+/// # Safety
+/// As [`Isa`].
+#[inline(always)]
+unsafe fn tile<V: Vector, const M: usize, const N: usize, const SHARED: bool>(
+    p: &Product,
+    m0: usize,
+    n0: usize,
+) {
+    let lanes = V::LANES;
+    let unit = if SHARED { 1 } else { lanes };
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut acc = [[V::splat(0.0); N]; M];
+        let (a, a_row, a_col) = (p.a.0.add(m0 * p.a.1 * unit), p.a.1 * unit, p.a.2 * unit);
+        let (b, b_row, b_col) = (p.b.0.add(n0 * p.b.2 * lanes), p.b.1 * lanes, p.b.2 * lanes);
+        for k in 0..p.k {
+            let (a, b) = (a.add(k * a_col), b.add(k * b_row));
+            let mut bs = [V::splat(0.0); N];
+            for (n, bn) in bs.iter_mut().enumerate() {
+                *bn = V::load(b.add(n * b_col));
+            }
+            for (m, row) in acc.iter_mut().enumerate() {
+                let am = if SHARED { V::splat(*a.add(m * a_row)) } else { V::load(a.add(m * a_row)) };
+                for (n, sum) in row.iter_mut().enumerate() {
+                    *sum = am.mul_add(bs[n], *sum);
+                }
+            }
+        }
+        match p.bias {
+            Bias::None => {}
+            Bias::Constant(value) => {
+                let value = V::splat(value);
+                acc = acc.map(|row| row.map(|sum| sum.add(value)));
+            }
+            Bias::Shared(bias) => {
+                for (m, row) in acc.iter_mut().enumerate() {
+                    let value = V::splat(*bias.add(m0 + m));
+                    *row = row.map(|sum| sum.add(value));
+                }
+            }
+            Bias::Lanes(bias) => {
+                for (m, row) in acc.iter_mut().enumerate() {
+                    let value = V::load(bias.add((m0 + m) * lanes));
+                    *row = row.map(|sum| sum.add(value));
+                }
+            }
+        }
+        let (c, c_row, c_col) = (p.c.0, p.c.1, p.c.2);
+        let place = |m: usize, n: usize| ((m0 + m) * c_row + (n0 + n) * c_col) * lanes;
+        match p.add {
+            Add::None if p.scale == 1.0 => {}
+            Add::None => {
+                let s = V::splat(p.scale);
+                acc = acc.map(|row| row.map(|sum| sum.mul(s)));
+            }
+            Add::Lanes(from) => {
+                let s = V::splat(p.scale);
+                for (m, row) in acc.iter_mut().enumerate() {
+                    for (n, sum) in row.iter_mut().enumerate() {
+                        *sum = sum.mul_add(s, V::load(from.add(place(m, n))));
+                    }
+                }
+            }
+            Add::Shared(from, row_stride, col_stride) => {
+                let s = V::splat(p.scale);
+                for (m, row) in acc.iter_mut().enumerate() {
+                    for (n, sum) in row.iter_mut().enumerate() {
+                        let value = *from.add((m0 + m) * row_stride + (n0 + n) * col_stride);
+                        *sum = sum.mul_add(s, V::splat(value));
+                    }
+                }
+            }
+        }
+        match p.act {
+            Act::None => {}
+            Act::Relu => acc = acc.map(|row| row.map(|sum| sum.relu())),
+            Act::Gate(gate, g_row, g_col) => {
+                for (m, row) in acc.iter_mut().enumerate() {
+                    for (n, sum) in row.iter_mut().enumerate() {
+                        *sum = sum.gated(V::load(gate.add(((m0 + m) * g_row + (n0 + n) * g_col) * lanes)));
+                    }
+                }
+            }
+        }
+        for (m, row) in acc.iter().enumerate() {
+            for (n, sum) in row.iter().enumerate() {
+                sum.store(c.add(place(m, n)));
+            }
+        }
+    }
+}
+
+/// Cuts `len` into runs of at most `most`, as even as they can be, and calls `f(start, length)`.
+#[inline(always)]
+fn even_runs(len: usize, most: usize, mut f: impl FnMut(usize, usize)) {
+    let runs = len.div_ceil(most);
+    let mut start = 0;
+    for run in 0..runs {
+        let length = (len - start).div_ceil(runs - run);
+        f(start, length);
+        start += length;
+    }
+}
+
+#[inline(always)]
+unsafe fn product<V: Vector, const SHARED: bool>(p: &Product) {
+    // Few columns leave registers for more rows.
+    let (rows, columns) = V::TILE;
+    let rows = if columns == 6 && p.n <= 3 { 8 } else { rows };
+    macro_rules! dispatch {
+        ($m:expr, $n:expr, $m0:expr, $n0:expr, $(($a:literal, $b:literal)),*) => {
+            match ($m, $n) {
+                // SAFETY: promised by the caller.
+                $( ($a, $b) => unsafe { tile::<V, $a, $b, SHARED>(p, $m0, $n0) }, )*
+                _ => unreachable!("a tile of {} × {}", $m, $n),
+            }
+        };
+    }
+    even_runs(p.n, columns, |n0, n| {
+        let mut m0 = 0;
+        while m0 < p.m {
+            let m = if p.m - m0 >= rows { rows } else { (p.m - m0).min(4) };
+            dispatch!(
+                m,
+                n,
+                m0,
+                n0,
+                (1, 1),
+                (1, 2),
+                (1, 3),
+                (1, 4),
+                (1, 5),
+                (1, 6),
+                (2, 1),
+                (2, 2),
+                (2, 3),
+                (2, 4),
+                (2, 5),
+                (2, 6),
+                (3, 1),
+                (3, 2),
+                (3, 3),
+                (3, 4),
+                (3, 5),
+                (3, 6),
+                (4, 1),
+                (4, 2),
+                (4, 3),
+                (4, 4),
+                (4, 5),
+                (4, 6),
+                (8, 1),
+                (8, 2),
+                (8, 3)
+            );
+            m0 += m;
+        }
+    });
+}
+
+#[inline(always)]
+unsafe fn axpy<V: Vector>(c: *mut f32, x: *const f32, s: f32, y: *const f32, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let s = V::splat(s);
+        for e in 0..len {
+            let at = e * V::LANES;
+            V::load(y.add(at)).mul_add(s, V::load(x.add(at))).store(c.add(at));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot<V: Vector>(x: *const f32, y: *const f32, len: usize, sum: *mut f32) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut acc = V::splat(0.0);
+        for e in 0..len {
+            acc = V::load(x.add(e * V::LANES)).mul_add(V::load(y.add(e * V::LANES)), acc);
+        }
+        acc.store(sum);
+    }
+}
+
+#[inline(always)]
+unsafe fn axpy_shared<V: Vector>(
+    c: *mut f32,
+    x: *const f32,
+    s: f32,
+    r: *const f32,
+    y: *const f32,
+    len: usize,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        for e in 0..len {
+            let at = e * V::LANES;
+            let scale = V::splat(s * *r.add(e));
+            V::load(y.add(at)).mul_add(scale, V::load(x.add(at))).store(c.add(at));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sub_mul<V: Vector>(c: *mut f32, x: *const f32, y: *const f32, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let minus = V::splat(-1.0);
+        for e in 0..len {
+            let at = e * V::LANES;
+            V::load(x.add(at)).mul(minus).mul_add(V::load(y.add(at)), V::load(c.add(at))).store(c.add(at));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn mse<V: Vector>(
+    out: *const f32,
+    y: *const f32,
+    dz: *mut f32,
+    weight: *const f32,
+    share: f32,
+    len: usize,
+    loss: *mut f32,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (minus, weight) = (V::splat(-1.0), V::load(weight).mul(V::splat(2.0 * share)));
+        let mut sum = V::splat(0.0);
+        for e in 0..len {
+            let at = e * V::LANES;
+            let error = V::load(y.add(at)).mul_add(minus, V::load(out.add(at)));
+            sum = error.mul_add(error, sum);
+            error.mul(weight).store(dz.add(at));
+        }
+        sum.mul(V::splat(share)).store(loss);
+    }
+}
+
+#[inline(always)]
+unsafe fn scale_gated<V: Vector>(c: *mut f32, s: f32, gate: Option<*const f32>, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let s = V::splat(s);
+        for e in 0..len {
+            let at = e * V::LANES;
+            let mut value = V::load(c.add(at)).mul(s);
+            if let Some(gate) = gate {
+                value = value.gated(V::load(gate.add(at)));
+            }
+            value.store(c.add(at));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sum_lanes<V: Vector>(c: *const f32, out: *mut f32, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        for e in 0..len {
+            *out.add(e) = V::load(c.add(e * V::LANES)).sum();
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn adam<V: Vector>(p: &mut AdamStep<'_>) {
+    let len = p.gradient.len();
+    let one = |e: usize, p: &mut AdamStep<'_>| {
+        let g = p.gradient[e];
+        p.m[e] = p.beta1.0 * p.m[e] + p.beta1.1 * g;
+        p.v[e] = p.beta2.0 * p.v[e] + p.beta2.1 * g * g;
+        p.params[e] -= p.step * p.m[e] / (p.v[e].sqrt() * p.root + p.epsilon);
+    };
+    let whole = len - len % V::LANES;
+    for e in (0..whole).step_by(V::LANES) {
+        // SAFETY: `e + LANES <= len`, the length of every slice; the instruction set is promised.
+        unsafe {
+            let g = V::load(p.gradient.as_ptr().add(e));
+            let (m, v) = (p.m.as_mut_ptr().add(e), p.v.as_mut_ptr().add(e));
+            let params = p.params.as_mut_ptr().add(e);
+            let new_m = V::load(m).mul_add(V::splat(p.beta1.0), g.mul(V::splat(p.beta1.1)));
+            let new_v = V::load(v).mul_add(V::splat(p.beta2.0), g.mul(g).mul(V::splat(p.beta2.1)));
+            let root = new_v.sqrt().mul_add(V::splat(p.root), V::splat(p.epsilon));
+            let change = new_m.mul(V::splat(-p.step)).div(root);
+            new_m.store(m);
+            new_v.store(v);
+            V::load(params).add(change).store(params);
+        }
+    }
+    for e in whole..len {
+        one(e, p);
+    }
+}
+
+macro_rules! isa {
+    ($name:ident, $vector:ty $(, $features:literal)?) => {
+        /// The kernels for one instruction set.
+        pub(super) struct $name;
+
+        // SAFETY: each entry point is compiled for the instruction set that its caller promises.
+        unsafe impl Isa for $name {
+            const LANES: usize = <$vector as Vector>::LANES;
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn product(p: &Product) {
+                // SAFETY: promised by the caller.
+                unsafe { if p.a_shared { product::<$vector, true>(p) } else { product::<$vector, false>(p) } }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn axpy(c: *mut f32, x: *const f32, s: f32, y: *const f32, len: usize) {
+                // SAFETY: promised by the caller.
+                unsafe { axpy::<$vector>(c, x, s, y, len) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn dot(x: *const f32, y: *const f32, len: usize, sum: *mut f32) {
+                // SAFETY: promised by the caller.
+                unsafe { dot::<$vector>(x, y, len, sum) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn axpy_shared(c: *mut f32, x: *const f32, s: f32, r: *const f32, y: *const f32, len: usize) {
+                // SAFETY: promised by the caller.
+                unsafe { axpy_shared::<$vector>(c, x, s, r, y, len) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn sub_mul(c: *mut f32, x: *const f32, y: *const f32, len: usize) {
+                // SAFETY: promised by the caller.
+                unsafe { sub_mul::<$vector>(c, x, y, len) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn mse(
+                out: *const f32, y: *const f32, dz: *mut f32, weight: *const f32, share: f32, len: usize,
+                loss: *mut f32,
+            ) {
+                // SAFETY: promised by the caller.
+                unsafe { mse::<$vector>(out, y, dz, weight, share, len, loss) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn scale_gated(c: *mut f32, s: f32, gate: Option<*const f32>, len: usize) {
+                // SAFETY: promised by the caller.
+                unsafe { scale_gated::<$vector>(c, s, gate, len) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn sum_lanes(c: *const f32, out: *mut f32, len: usize) {
+                // SAFETY: promised by the caller.
+                unsafe { sum_lanes::<$vector>(c, out, len) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn adam(p: &mut AdamStep<'_>) {
+                // SAFETY: promised by the caller.
+                unsafe { adam::<$vector>(p) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn sinusoids(draw: &super::sample::Draw<'_>, x: *mut f32, y: *mut f32) {
+                // SAFETY: promised by the caller.
+                unsafe { super::sample::sinusoids::<{ <$vector as Vector>::LANES }>(draw, x, y) }
+            }
+        }
+    };
+}
+
+isa!(Basic, Portable);
+#[cfg(target_arch = "x86_64")]
+isa!(Avx2, F32x8, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+isa!(Avx512Narrow, F32x8Masked, "avx512f,avx512vl,avx512dq,avx2,fma");
+#[cfg(target_arch = "x86_64")]
+isa!(Avx512, F32x16, "avx512f,avx512vl,avx512dq,avx2,fma");

@@ -1,0 +1,243 @@
+//! Vectors of `f32`, one task a lane, for the instruction sets that a stock build may meet.
+//!
+//! Every method is `inline(always)`, so that generic code over [`Vector`] takes on the instruction set of
+//! the `#[target_feature]` function it ends up in.
+
+/// A vector register of `f32`.
+///
+/// # Safety
+/// Methods of the implementations for a specific instruction set must run on a machine that has it, inside
+/// a function compiled for it. Pointers must be valid for [`Vector::LANES`] floats.
+pub(super) unsafe trait Vector: Copy {
+    /// Lanes.
+    const LANES: usize;
+    /// Rows and columns of accumulators that a matrix product keeps in registers.
+    const TILE: (usize, usize);
+
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn splat(value: f32) -> Self;
+    /// `self · b + c`, rounded once where the machine can.
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, b: Self) -> Self;
+    unsafe fn mul(self, b: Self) -> Self;
+    unsafe fn div(self, b: Self) -> Self;
+    unsafe fn sqrt(self) -> Self;
+    /// `max(self, 0)`, and NaN for NaN.
+    unsafe fn relu(self) -> Self;
+    /// `self` where `gate > 0`, else 0.
+    unsafe fn gated(self, gate: Self) -> Self;
+    /// Sum of the lanes in a fixed order.
+    unsafe fn sum(self) -> f32;
+}
+
+/// Lanes that any target has, as an array that the compiler vectorizes.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; 4]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, b: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self([f(self.0[0], b.0[0]), f(self.0[1], b.0[1]), f(self.0[2], b.0[2]), f(self.0[3], b.0[3])])
+    }
+}
+
+// SAFETY: plain arithmetic; pointers are the caller's promise.
+unsafe impl Vector for Portable {
+    const LANES: usize = 4;
+    const TILE: (usize, usize) = (2, 4);
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: promised by the caller.
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: promised by the caller.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        // Not `f32::mul_add`: without a fused instruction that is a slow library call.
+        Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        self.zip(b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        self.zip(b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        self.zip(b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }))
+    }
+    #[inline(always)]
+    unsafe fn gated(self, gate: Self) -> Self {
+        self.zip(gate, |a, g| if g > 0.0 { a } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use std::arch::x86_64::*;
+
+    macro_rules! vector {
+        ($name:ident, $reg:ty, $lanes:expr, $tile:expr,
+         $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $mul:ident, $div:ident, $sqrt:ident,
+         $max:ident, |$value:ident, $gate:ident| $gated:expr, |$v:ident| $sum:expr) => {
+            #[derive(Clone, Copy)]
+            pub(in super::super) struct $name($reg);
+
+            // SAFETY: the caller promises the instruction set and the pointers.
+            unsafe impl Vector for $name {
+                const LANES: usize = $lanes;
+                const TILE: (usize, usize) = $tile;
+
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $load(from) })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut f32) {
+                    // SAFETY: promised by the caller.
+                    unsafe { $store(to, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn splat(value: f32) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $splat(value) })
+                }
+                #[inline(always)]
+                unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $fma(self.0, b.0, c.0) })
+                }
+                #[inline(always)]
+                unsafe fn add(self, b: Self) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $add(self.0, b.0) })
+                }
+                #[inline(always)]
+                unsafe fn mul(self, b: Self) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $mul(self.0, b.0) })
+                }
+                #[inline(always)]
+                unsafe fn div(self, b: Self) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $div(self.0, b.0) })
+                }
+                #[inline(always)]
+                unsafe fn sqrt(self) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $sqrt(self.0) })
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    // The instruction returns its second operand if either is NaN.
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $max($splat(0.0), self.0) })
+                }
+                #[inline(always)]
+                unsafe fn gated(self, gate: Self) -> Self {
+                    let ($value, $gate) = (self.0, gate.0);
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $gated })
+                }
+                #[inline(always)]
+                unsafe fn sum(self) -> f32 {
+                    let $v = self.0;
+                    // SAFETY: promised by the caller.
+                    unsafe { $sum }
+                }
+            }
+        };
+    }
+
+    #[inline(always)]
+    unsafe fn sum_256(v: __m256) -> f32 {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
+            _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)))
+        }
+    }
+
+    vector!(
+        F32x8,
+        __m256,
+        8,
+        (4, 3),
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_mul_ps,
+        _mm256_div_ps,
+        _mm256_sqrt_ps,
+        _mm256_max_ps,
+        |v, gate| _mm256_and_ps(v, _mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps())),
+        |v| sum_256(v)
+    );
+    // The same width with 32 registers and mask registers.
+    vector!(
+        F32x8Masked,
+        __m256,
+        8,
+        (4, 6),
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_mul_ps,
+        _mm256_div_ps,
+        _mm256_sqrt_ps,
+        _mm256_max_ps,
+        |v, gate| _mm256_maskz_mov_ps(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), v),
+        |v| sum_256(v)
+    );
+    vector!(
+        F32x16,
+        __m512,
+        16,
+        (4, 6),
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_mul_ps,
+        _mm512_div_ps,
+        _mm512_sqrt_ps,
+        _mm512_max_ps,
+        |v, gate| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v),
+        |v| sum_256(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v)))
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{F32x8, F32x8Masked, F32x16};
