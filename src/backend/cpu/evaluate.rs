@@ -2,7 +2,7 @@
 
 use super::engine::{Cut, Worker};
 use super::group::{After, Group, Left, PLAIN};
-use super::kernels::{Add, Isa};
+use super::kernels::Isa;
 use super::layout::{Mat, Mode, Set};
 use super::sample::{Points, Source};
 use crate::meta::{Evaluation, MetaOutput, Plan};
@@ -118,7 +118,6 @@ impl<I: Isa> Group<'_, I> {
     /// θ_K of the first `valid` lanes, `[valid, P]`.
     fn fast_weights(&self, out: &mut [f32], valid: usize) {
         let (layout, steps, p) = (&self.layout, self.layout.steps, self.plan.model.param_count());
-        let theta = |at: usize| self.theta.wrapping_add(at);
         for (l, layer) in layout.layers.iter().enumerate() {
             let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
             let mut at = layout.scratch;
@@ -126,25 +125,16 @@ impl<I: Isa> Group<'_, I> {
                 at = layer.fast(steps).at;
             } else {
                 let (to, bias) = (Mat { at, row: i, col: 1 }, Self::column(at + o * i));
-                let mut add = Add::Shared(theta(layer.dense.weight), i, 1);
-                let mut add_bias = Add::Shared(theta(layer.dense.bias), 1, 1);
-                // A layer that is not adapted takes one step of rate zero.
-                for j in 0..steps.max(1) {
-                    let fixed = layer.mode == Mode::Fixed || steps == 0;
-                    let (k, scale) = if fixed { (0, 0.0) } else { (s, -self.rate(j, l)) };
-                    let (dz, h) = match fixed {
-                        true => (to, to),
-                        false => (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)).t()),
-                    };
-                    self.product((o, k, i), Left::Lanes(dz), h, to, After { scale, add, ..PLAIN });
-                    self.product(
-                        (o, k, 1),
-                        Left::Lanes(dz),
-                        self.ones(),
-                        bias,
-                        After { scale, add: add_bias, ..PLAIN },
-                    );
-                    (add, add_bias) = (Add::Lanes(self.ptr(to.at)), Add::Lanes(self.ptr(bias.at)));
+                // SAFETY: weight and bias follow one another in scratch and in θ.
+                unsafe {
+                    I::spread(self.ptr(at), self.theta.wrapping_add(layer.dense.weight), layer.dense.len())
+                };
+                let moved = if layer.mode == Mode::Fixed { 0 } else { steps };
+                for j in 0..moved {
+                    let (dz, h) = (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)).t());
+                    let after = |c: Mat| After { scale: -self.rate(j, l), add: self.ptr(c.at), ..PLAIN };
+                    self.product((o, s, i), Left::Lanes(dz), h, to, after(to));
+                    self.product((o, s, 1), Left::Lanes(dz), self.ones(), bias, after(bias));
                 }
             }
             for e in 0..layer.dense.len() {

@@ -2,7 +2,7 @@
 //! product they are made of. The passes are in `passes`, the backward sweep in `sweep`.
 
 use super::arena::Arena;
-use super::kernels::{Act, Add, Bias, Isa, Product};
+use super::kernels::{Act, Bias, Isa, Product};
 use super::layout::{Layout, Mat, Set};
 use crate::meta::Plan;
 use std::marker::PhantomData;
@@ -28,12 +28,16 @@ unsafe impl<I> Send for Group<'_, I> {}
 pub(super) struct After {
     pub(super) bias: Bias,
     pub(super) scale: f32,
-    pub(super) add: Add,
+    /// A matrix with the strides of the result, perhaps the result itself; or null.
+    pub(super) add: *const f32,
     pub(super) act: Act,
 }
 
 /// Nothing.
-pub(super) const PLAIN: After = After { bias: Bias::None, scale: 1.0, add: Add::None, act: Act::None };
+pub(super) const PLAIN: After = After { bias: Bias::None, scale: 1.0, add: NOTHING, act: Act::None };
+
+/// No matrix to add.
+pub(super) const NOTHING: *const f32 = std::ptr::null();
 
 /// A left operand: vectors, or θ_0 from an offset on with row and column stride.
 #[derive(Clone, Copy)]

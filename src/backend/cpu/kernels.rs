@@ -11,23 +11,14 @@ use super::simd::{Portable, Vector};
 #[derive(Clone, Copy)]
 pub(super) enum Bias {
     None,
-    /// The same number everywhere.
-    Constant(f32),
-    /// A shared number a row.
-    Shared(*const f32),
+    /// A shared number a row, with the stride of the rows.
+    Shared(*const f32, usize),
     /// A vector a row.
     Lanes(*const f32),
 }
 
-/// What is added after scaling.
-#[derive(Clone, Copy)]
-pub(super) enum Add {
-    None,
-    /// A matrix of vectors with the strides of the result; may be the result itself.
-    Lanes(*const f32),
-    /// A shared matrix with its row and column strides.
-    Shared(*const f32, usize, usize),
-}
+/// One, as a bias for all rows.
+pub(super) const ONE: Bias = Bias::Shared(&1.0, 0);
 
 /// What is done last.
 #[derive(Clone, Copy)]
@@ -51,7 +42,8 @@ pub(super) struct Product {
     pub(super) c: (*mut f32, usize, usize),
     pub(super) bias: Bias,
     pub(super) scale: f32,
-    pub(super) add: Add,
+    /// Added after scaling: a matrix with the strides of `c`, perhaps `c` itself; or null.
+    pub(super) add: *const f32,
     pub(super) act: Act,
 }
 
@@ -66,6 +58,8 @@ pub(super) unsafe trait Isa: Send + Sync + 'static {
     unsafe fn product(p: &Product);
     /// `c = x + s · y`, `len` vectors.
     unsafe fn axpy(c: *mut f32, x: *const f32, s: f32, y: *const f32, len: usize);
+    /// `c[e] = x[e]` in every lane.
+    unsafe fn spread(c: *mut f32, x: *const f32, len: usize);
     /// Sum of `len` products of vectors.
     unsafe fn dot(x: *const f32, y: *const f32, len: usize, sum: *mut f32);
     /// `c[e] = x[e] + s · r[e] · y[e]` with a shared `r`.
@@ -105,11 +99,13 @@ pub(super) struct AdamStep<'a> {
     pub(super) epsilon: f32,
 }
 
-/// A tile of `M × N` accumulators over the whole of `k`.
+/// A tile of `M × N` accumulators over the whole of `k`. Index loops throughout: they are short, and a hundred
+/// instances of this are compiled.
 ///
 /// # Safety
 /// As [`Isa`].
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "less to compile than iterators")]
 unsafe fn tile<V: Vector, const M: usize, const N: usize, const SHARED: bool>(
     p: &Product,
     m0: usize,
@@ -120,80 +116,80 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const SHARED: bool>(
     // SAFETY: promised by the caller.
     unsafe {
         let mut acc = [[V::splat(0.0); N]; M];
-        let (a, a_row, a_col) = (p.a.0.add(m0 * p.a.1 * unit), p.a.1 * unit, p.a.2 * unit);
-        let (b, b_row, b_col) = (p.b.0.add(n0 * p.b.2 * lanes), p.b.1 * lanes, p.b.2 * lanes);
-        for k in 0..p.k {
-            let (a, b) = (a.add(k * a_col), b.add(k * b_row));
+        let (mut a, a_row, a_col) = (p.a.0.wrapping_add(m0 * p.a.1 * unit), p.a.1 * unit, p.a.2 * unit);
+        let (mut b, b_row, b_col) = (p.b.0.wrapping_add(n0 * p.b.2 * lanes), p.b.1 * lanes, p.b.2 * lanes);
+        let mut k = 0;
+        while k < p.k {
             let mut bs = [V::splat(0.0); N];
-            for (n, bn) in bs.iter_mut().enumerate() {
-                *bn = V::load(b.add(n * b_col));
+            for n in 0..N {
+                bs[n] = V::load(b.add(n * b_col));
             }
-            for (m, row) in acc.iter_mut().enumerate() {
+            for m in 0..M {
                 let am = if SHARED { V::splat(*a.add(m * a_row)) } else { V::load(a.add(m * a_row)) };
-                for (n, sum) in row.iter_mut().enumerate() {
-                    *sum = am.mul_add(bs[n], *sum);
+                for n in 0..N {
+                    acc[m][n] = am.mul_add(bs[n], acc[m][n]);
                 }
             }
+            (a, b, k) = (a.wrapping_add(a_col), b.wrapping_add(b_row), k + 1);
         }
         match p.bias {
             Bias::None => {}
-            Bias::Constant(value) => {
-                let value = V::splat(value);
-                acc = acc.map(|row| row.map(|sum| sum.add(value)));
-            }
-            Bias::Shared(bias) => {
-                for (m, row) in acc.iter_mut().enumerate() {
-                    let value = V::splat(*bias.add(m0 + m));
-                    *row = row.map(|sum| sum.add(value));
+            Bias::Shared(bias, stride) => {
+                for m in 0..M {
+                    let value = V::splat(*bias.add((m0 + m) * stride));
+                    for n in 0..N {
+                        acc[m][n] = acc[m][n].add(value);
+                    }
                 }
             }
             Bias::Lanes(bias) => {
-                for (m, row) in acc.iter_mut().enumerate() {
+                for m in 0..M {
                     let value = V::load(bias.add((m0 + m) * lanes));
-                    *row = row.map(|sum| sum.add(value));
+                    for n in 0..N {
+                        acc[m][n] = acc[m][n].add(value);
+                    }
                 }
             }
         }
-        let (c, c_row, c_col) = (p.c.0, p.c.1, p.c.2);
-        let place = |m: usize, n: usize| ((m0 + m) * c_row + (n0 + n) * c_col) * lanes;
-        match p.add {
-            Add::None if p.scale == 1.0 => {}
-            Add::None => {
-                let s = V::splat(p.scale);
-                acc = acc.map(|row| row.map(|sum| sum.mul(s)));
-            }
-            Add::Lanes(from) => {
-                let s = V::splat(p.scale);
-                for (m, row) in acc.iter_mut().enumerate() {
-                    for (n, sum) in row.iter_mut().enumerate() {
-                        *sum = sum.mul_add(s, V::load(from.add(place(m, n))));
-                    }
+        let (c_row, c_col) = (p.c.1 * lanes, p.c.2 * lanes);
+        let corner = m0 * c_row + n0 * c_col;
+        let scale = V::splat(p.scale);
+        if p.add.is_null() {
+            for m in 0..M {
+                for n in 0..N {
+                    acc[m][n] = acc[m][n].mul(scale);
                 }
             }
-            Add::Shared(from, row_stride, col_stride) => {
-                let s = V::splat(p.scale);
-                for (m, row) in acc.iter_mut().enumerate() {
-                    for (n, sum) in row.iter_mut().enumerate() {
-                        let value = *from.add((m0 + m) * row_stride + (n0 + n) * col_stride);
-                        *sum = sum.mul_add(s, V::splat(value));
-                    }
+        } else {
+            let from = p.add.wrapping_add(corner);
+            for m in 0..M {
+                for n in 0..N {
+                    acc[m][n] = acc[m][n].mul_add(scale, V::load(from.add(m * c_row + n * c_col)));
                 }
             }
         }
         match p.act {
             Act::None => {}
-            Act::Relu => acc = acc.map(|row| row.map(|sum| sum.relu())),
+            Act::Relu => {
+                for m in 0..M {
+                    for n in 0..N {
+                        acc[m][n] = acc[m][n].relu();
+                    }
+                }
+            }
             Act::Gate(gate, g_row, g_col) => {
-                for (m, row) in acc.iter_mut().enumerate() {
-                    for (n, sum) in row.iter_mut().enumerate() {
-                        *sum = sum.gated(V::load(gate.add(((m0 + m) * g_row + (n0 + n) * g_col) * lanes)));
+                let gate = gate.wrapping_add((m0 * g_row + n0 * g_col) * lanes);
+                for m in 0..M {
+                    for n in 0..N {
+                        acc[m][n] = acc[m][n].gated(V::load(gate.add((m * g_row + n * g_col) * lanes)));
                     }
                 }
             }
         }
-        for (m, row) in acc.iter().enumerate() {
-            for (n, sum) in row.iter().enumerate() {
-                sum.store(c.add(place(m, n)));
+        let c = p.c.0.wrapping_add(corner);
+        for m in 0..M {
+            for n in 0..N {
+                acc[m][n].store(c.add(m * c_row + n * c_col));
             }
         }
     }
@@ -211,61 +207,77 @@ fn even_runs(len: usize, most: usize, mut f: impl FnMut(usize, usize)) {
     }
 }
 
-#[inline(always)]
-unsafe fn product<V: Vector, const SHARED: bool>(p: &Product) {
-    // Few columns leave registers for more rows.
-    let (rows, columns) = V::TILE;
-    let rows = if columns == 6 && p.n <= 3 { 8 } else { rows };
-    macro_rules! dispatch {
-        ($m:expr, $n:expr, $m0:expr, $n0:expr, $(($a:literal, $b:literal)),*) => {
-            match ($m, $n) {
-                // SAFETY: promised by the caller.
-                $( ($a, $b) => unsafe { tile::<V, $a, $b, SHARED>(p, $m0, $n0) }, )*
-                _ => unreachable!("a tile of {} × {}", $m, $n),
-            }
-        };
-    }
-    even_runs(p.n, columns, |n0, n| {
-        let mut m0 = 0;
-        while m0 < p.m {
-            let m = if p.m - m0 >= rows { rows } else { (p.m - m0).min(4) };
-            dispatch!(
-                m,
-                n,
-                m0,
-                n0,
-                (1, 1),
-                (1, 2),
-                (1, 3),
-                (1, 4),
-                (1, 5),
-                (1, 6),
-                (2, 1),
-                (2, 2),
-                (2, 3),
-                (2, 4),
-                (2, 5),
-                (2, 6),
-                (3, 1),
-                (3, 2),
-                (3, 3),
-                (3, 4),
-                (3, 5),
-                (3, 6),
-                (4, 1),
-                (4, 2),
-                (4, 3),
-                (4, 4),
-                (4, 5),
-                (4, 6),
-                (8, 1),
-                (8, 2),
-                (8, 3)
-            );
-            m0 += m;
+/// Cuts a product into tiles of the sizes that are compiled: these, for `$columns` at most.
+macro_rules! product {
+    ($name:ident, $columns:literal, $doc:literal, $(($m:literal, $n:literal)),*) => {
+        #[doc = $doc]
+        ///
+        /// # Safety
+        /// As [`Isa`].
+        #[inline(always)]
+        unsafe fn $name<V: Vector, const SHARED: bool>(p: &Product) {
+            even_runs(p.n, $columns, |n0, n| {
+                let mut m0 = 0;
+                while m0 < p.m {
+                    // Few columns leave registers for more rows.
+                    let m = match p.m - m0 {
+                        8.. if $columns == 6 && n <= 3 => 8,
+                        4.. => 4,
+                        2.. => 2,
+                        _ => 1,
+                    };
+                    match (m, n) {
+                        // SAFETY: promised by the caller.
+                        $( ($m, $n) => unsafe { tile::<V, $m, $n, SHARED>(p, m0, n0) }, )*
+                        _ => unreachable!("a tile of {m} × {n}"),
+                    }
+                    m0 += m;
+                }
+            });
         }
-    });
+    };
 }
+product!(
+    product_16,
+    3,
+    "For 16 registers.",
+    (1, 1),
+    (1, 2),
+    (1, 3),
+    (2, 1),
+    (2, 2),
+    (2, 3),
+    (4, 1),
+    (4, 2),
+    (4, 3)
+);
+#[cfg(target_arch = "x86_64")]
+product!(
+    product_32,
+    6,
+    "For 32 registers.",
+    (1, 1),
+    (1, 2),
+    (1, 3),
+    (1, 4),
+    (1, 5),
+    (1, 6),
+    (2, 1),
+    (2, 2),
+    (2, 3),
+    (2, 4),
+    (2, 5),
+    (2, 6),
+    (4, 1),
+    (4, 2),
+    (4, 3),
+    (4, 4),
+    (4, 5),
+    (4, 6),
+    (8, 1),
+    (8, 2),
+    (8, 3)
+);
 
 #[inline(always)]
 unsafe fn axpy<V: Vector>(c: *mut f32, x: *const f32, s: f32, y: *const f32, len: usize) {
@@ -275,6 +287,16 @@ unsafe fn axpy<V: Vector>(c: *mut f32, x: *const f32, s: f32, y: *const f32, len
         for e in 0..len {
             let at = e * V::LANES;
             V::load(y.add(at)).mul_add(s, V::load(x.add(at))).store(c.add(at));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn spread<V: Vector>(c: *mut f32, x: *const f32, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        for e in 0..len {
+            V::splat(*x.add(e)).store(c.add(e * V::LANES));
         }
     }
 }
@@ -403,7 +425,7 @@ unsafe fn adam<V: Vector>(p: &mut AdamStep<'_>) {
 }
 
 macro_rules! isa {
-    ($name:ident, $vector:ty $(, $features:literal)?) => {
+    ($name:ident, $vector:ty, $product:ident $(, $features:literal)?) => {
         /// The kernels for one instruction set.
         pub(super) struct $name;
 
@@ -414,12 +436,17 @@ macro_rules! isa {
             $(#[target_feature(enable = $features)])?
             unsafe fn product(p: &Product) {
                 // SAFETY: promised by the caller.
-                unsafe { if p.a_shared { product::<$vector, true>(p) } else { product::<$vector, false>(p) } }
+                unsafe { if p.a_shared { $product::<$vector, true>(p) } else { $product::<$vector, false>(p) } }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn axpy(c: *mut f32, x: *const f32, s: f32, y: *const f32, len: usize) {
                 // SAFETY: promised by the caller.
                 unsafe { axpy::<$vector>(c, x, s, y, len) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn spread(c: *mut f32, x: *const f32, len: usize) {
+                // SAFETY: promised by the caller.
+                unsafe { spread::<$vector>(c, x, len) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn dot(x: *const f32, y: *const f32, len: usize, sum: *mut f32) {
@@ -468,10 +495,10 @@ macro_rules! isa {
     };
 }
 
-isa!(Basic, Portable);
+isa!(Basic, Portable, product_16);
 #[cfg(target_arch = "x86_64")]
-isa!(Avx2, F32x8, "avx2,fma");
+isa!(Avx2, F32x8, product_16, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-isa!(Avx512Narrow, F32x8Masked, "avx512f,avx512vl,avx512dq,avx2,fma");
+isa!(Avx512Narrow, F32x8Masked, product_32, "avx512f,avx512vl,avx512dq,avx2,fma");
 #[cfg(target_arch = "x86_64")]
-isa!(Avx512, F32x16, "avx512f,avx512vl,avx512dq,avx2,fma");
+isa!(Avx512, F32x16, product_32, "avx512f,avx512vl,avx512dq,avx2,fma");

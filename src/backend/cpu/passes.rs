@@ -1,7 +1,7 @@
 //! Forward, loss, backward and update of one set of points, with fast weights as their layer keeps them.
 
-use super::group::{After, Group, Left, PLAIN};
-use super::kernels::{Act, Add, Bias, Isa};
+use super::group::{After, Group, Left, NOTHING, PLAIN};
+use super::kernels::{Act, Bias, Isa, ONE};
 use super::layout::{Mat, Mode, Set};
 
 impl<I: Isa> Group<'_, I> {
@@ -12,14 +12,14 @@ impl<I: Isa> Group<'_, I> {
             return;
         }
         let (s, inputs) = (layout.support, layout.layers[0].dense.inputs);
-        let after = After { bias: Bias::Constant(1.0), ..PLAIN };
+        let after = After { bias: ONE, ..PLAIN };
         let (xs, xq) = (layout.h(0, Set::Support(0)), layout.h(0, Set::Query(0)));
         self.product((s, inputs, s), Left::Lanes(xs.t()), xs, layout.gram_ss, after);
         self.product((s, inputs, layout.query), Left::Lanes(xs.t()), xq, layout.gram_sq, after);
     }
 
     /// `c = act(W_j h + b_j + add)` of layer `l`; without `bias` for tangents. `add` is none or `c` itself.
-    pub(super) fn apply(&self, l: usize, set: Set, h: Mat, c: Mat, bias: bool, add: Add, act: Act) {
+    pub(super) fn apply(&self, l: usize, set: Set, h: Mat, c: Mat, bias: bool, add: *const f32, act: Act) {
         let layout = &self.layout;
         let layer = &layout.layers[l];
         let (points, j) = layout.set(set);
@@ -36,29 +36,29 @@ impl<I: Isa> Group<'_, I> {
             let row = layout.h_col(l, set);
             for i in 0..j {
                 let gram = layer.gram_h(i, s).from_row(row).t();
-                let constant = if bias { Bias::Constant(1.0) } else { Bias::None };
+                let constant = if bias { ONE } else { Bias::None };
                 let inner = Left::Lanes(layout.h(l, Set::Support(i)).t());
                 self.product((s, inputs, points), inner, h, gram, After { bias: constant, ..PLAIN });
                 let dz = Left::Lanes(layout.dz(l, Set::Support(i)));
                 let correction = After { scale: -self.rate(i, l), add: after.add, ..PLAIN };
                 self.product((outputs, s, points), dz, gram, c, correction);
-                after.add = Add::Lanes(self.ptr(c.at));
+                after.add = self.ptr(c.at);
             }
         }
         if layer.mode == Mode::Input && j > 0 {
             let gram = if matches!(set, Set::Query(_)) { layout.gram_sq } else { layout.gram_ss };
             let correction = After { scale: -1.0, add: after.add, ..PLAIN };
             self.product((outputs, s, points), Left::Lanes(layer.sums(j, s)), gram, c, correction);
-            after.add = Add::Lanes(self.ptr(c.at));
+            after.add = self.ptr(c.at);
         }
         if bias {
-            after.bias = Bias::Shared(self.theta.wrapping_add(layer.dense.bias));
+            after.bias = Bias::Shared(self.theta.wrapping_add(layer.dense.bias), 1);
         }
         self.product((outputs, inputs, points), Left::Theta(layer.dense.weight, inputs, 1), h, c, after);
     }
 
     /// `c = act(W_jᵀ dz + add)` of layer `l ≥ 1`. `add` is none or `c` itself.
-    pub(super) fn apply_transposed(&self, l: usize, set: Set, dz: Mat, c: Mat, add: Add, act: Act) {
+    pub(super) fn apply_transposed(&self, l: usize, set: Set, dz: Mat, c: Mat, add: *const f32, act: Act) {
         let layout = &self.layout;
         let layer = &layout.layers[l];
         let (points, j) = layout.set(set);
@@ -77,7 +77,7 @@ impl<I: Isa> Group<'_, I> {
                 let h = Left::Lanes(layout.h(l, Set::Support(i)));
                 let correction = After { scale: -self.rate(i, l), add: after.add, ..PLAIN };
                 self.product((inputs, s, points), h, gram, c, correction);
-                after.add = Add::Lanes(self.ptr(c.at));
+                after.add = self.ptr(c.at);
             }
         }
         self.product((inputs, outputs, points), Left::Theta(layer.dense.weight, 1, inputs), dz, c, after);
@@ -87,7 +87,7 @@ impl<I: Isa> Group<'_, I> {
     pub(super) fn forward(&self, set: Set) {
         for (l, layer) in self.layout.layers.iter().enumerate() {
             let act = if layer.dense.relu { Act::Relu } else { Act::None };
-            self.apply(l, set, self.layout.h(l, set), self.layout.h(l + 1, set), true, Add::None, act);
+            self.apply(l, set, self.layout.h(l, set), self.layout.h(l + 1, set), true, NOTHING, act);
         }
     }
 
@@ -97,7 +97,7 @@ impl<I: Isa> Group<'_, I> {
         let stop = if matches!(set, Set::Support(_)) { self.layout.first_adapted } else { 0 };
         for l in (stop + 1..self.layout.layers.len()).rev() {
             let (dz, c) = (self.layout.dz(l, set), self.layout.dz(l - 1, set));
-            self.apply_transposed(l, set, dz, c, Add::None, self.gate(l - 1, set));
+            self.apply_transposed(l, set, dz, c, NOTHING, self.gate(l - 1, set));
         }
     }
 
@@ -177,35 +177,34 @@ impl<I: Isa> Group<'_, I> {
         let (layout, layer) = (&self.layout, &self.layout.layers[l]);
         let (dz, h) = (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)));
         let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
-        let (add, add_bias) = if j == 0 {
-            let theta = |at| self.theta.wrapping_add(at);
-            (Add::Shared(theta(layer.dense.weight), i, 1), Add::Shared(theta(layer.dense.bias), 1, 1))
-        } else {
-            (Add::Lanes(self.ptr(layer.fast(j).at)), Add::Lanes(self.ptr(layer.fast_bias(j))))
-        };
-        let after = After { scale: -self.rate(j, l), ..PLAIN };
-        self.product((o, s, i), Left::Lanes(dz), h.t(), layer.fast(j + 1), After { add, ..after });
-        let bias = Self::column(layer.fast_bias(j + 1));
-        self.product((o, s, 1), Left::Lanes(dz), self.ones(), bias, After { add: add_bias, ..after });
+        let (from, from_bias) = self.fast_before(l, j);
+        let scale = -self.rate(j, l);
+        let (to, bias) = (layer.fast(j + 1), Self::column(layer.fast_bias(j + 1)));
+        self.product((o, s, i), Left::Lanes(dz), h.t(), to, After { scale, add: from, ..PLAIN });
+        self.product((o, s, 1), Left::Lanes(dz), self.ones(), bias, After { scale, add: from_bias, ..PLAIN });
+    }
+
+    /// Explicit: where the weights and the bias of θ_j stand before the update that makes θ_{j+1}; for θ_0, which
+    /// no lane has, they are put where θ_1 will be.
+    fn fast_before(&self, l: usize, j: usize) -> (*const f32, *const f32) {
+        let layer = &self.layout.layers[l];
+        if j > 0 {
+            return (self.ptr(layer.fast(j).at), self.ptr(layer.fast_bias(j)));
+        }
+        let to = self.ptr(layer.fast(1).at);
+        // SAFETY: weight and bias follow one another in the arena and in θ.
+        unsafe { I::spread(to, self.theta.wrapping_add(layer.dense.weight), layer.dense.len()) };
+        (to, self.ptr(layer.fast_bias(1)))
     }
 
     fn update_per_parameter(&self, l: usize, j: usize) {
         let layer = &self.layout.layers[l];
         self.gradient_to_scratch(l, j);
-        let (at, len) = (layer.fast(j + 1).at, layer.dense.len());
-        let mut from = self.ptr(at);
-        if j > 0 {
-            from = self.ptr(layer.fast(j).at);
-        } else {
-            for e in 0..len {
-                // SAFETY: weight and bias follow one another in θ.
-                let value = unsafe { *self.theta.add(layer.dense.weight + e) };
-                self.arena.fill((at + e) * I::LANES, I::LANES, value);
-            }
-        }
+        let (to, len) = (self.ptr(layer.fast(j + 1).at), layer.dense.len());
+        let (from, _) = self.fast_before(l, j);
         let gradient = self.ptr(self.layout.scratch);
         // SAFETY: weight and bias follow one another in the arena and among the rates.
-        unsafe { I::axpy_shared(self.ptr(at), from, -1.0, self.rates(j, l), gradient, len) };
+        unsafe { I::axpy_shared(to, from, -1.0, self.rates(j, l), gradient, len) };
     }
 
     /// `∇L_s(θ_j)` of layer `l`, weight then bias, into scratch.

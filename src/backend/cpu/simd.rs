@@ -11,8 +11,6 @@
 pub(super) unsafe trait Vector: Copy {
     /// Lanes.
     const LANES: usize;
-    /// Rows and columns of accumulators that a matrix product keeps in registers.
-    const TILE: (usize, usize);
 
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -45,7 +43,6 @@ impl Portable {
 // SAFETY: plain arithmetic; pointers are the caller's promise.
 unsafe impl Vector for Portable {
     const LANES: usize = 4;
-    const TILE: (usize, usize) = (2, 4);
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -102,7 +99,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! vector {
-        ($name:ident, $reg:ty, $lanes:expr, $tile:expr,
+        ($name:ident, $reg:ty, $lanes:expr,
          $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $mul:ident, $div:ident, $sqrt:ident,
          $max:ident, |$value:ident, $gate:ident| $gated:expr, |$v:ident| $sum:expr) => {
             #[derive(Clone, Copy)]
@@ -111,7 +108,6 @@ mod x86 {
             // SAFETY: the caller promises the instruction set and the pointers.
             unsafe impl Vector for $name {
                 const LANES: usize = $lanes;
-                const TILE: (usize, usize) = $tile;
 
                 #[inline(always)]
                 unsafe fn load(from: *const f32) -> Self {
@@ -189,7 +185,6 @@ mod x86 {
         F32x8,
         __m256,
         8,
-        (4, 3),
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_set1_ps,
@@ -207,7 +202,6 @@ mod x86 {
         F32x8Masked,
         __m256,
         8,
-        (4, 6),
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_set1_ps,
@@ -224,7 +218,6 @@ mod x86 {
         F32x16,
         __m512,
         16,
-        (4, 6),
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_set1_ps,

@@ -3,8 +3,8 @@
 //! The direction is taken as `u = −α_j ⊙ M ⊙ v_{j+1}`, so that `v_j = v_{j+1} + H_s(θ_j) u` and every tangent
 //! joins `v` with a plus sign.
 
-use super::group::{After, Group, Left, PLAIN};
-use super::kernels::{Act, Add, Bias, Isa};
+use super::group::{After, Group, Left, NOTHING, PLAIN};
+use super::kernels::{Act, Bias, Isa};
 use super::layout::{Mat, Mode, Set};
 
 impl<I: Isa> Group<'_, I> {
@@ -27,7 +27,7 @@ impl<I: Isa> Group<'_, I> {
         let (layout, layer) = (&self.layout, &self.layout.layers[l]);
         let (points, _) = layout.set(h);
         let (i, o) = (layer.dense.inputs, layer.dense.outputs);
-        let after = |at| After { add: if first { Add::None } else { Add::Lanes(self.ptr(at)) }, ..PLAIN };
+        let after = |at| After { add: if first { NOTHING } else { self.ptr(at) }, ..PLAIN };
         let to = layer.v();
         self.product((o, points, i), Left::Lanes(dz), layout.h(l, h).t(), to, after(to.at));
         if bias {
@@ -42,11 +42,7 @@ impl<I: Isa> Group<'_, I> {
         let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
         let later = (layout.steps - 1 - j) * s;
         let plain = After { scale, ..PLAIN };
-        let onto = |add: bool, act| After {
-            add: if add { Add::Lanes(self.ptr(c.at)) } else { Add::None },
-            act,
-            ..plain
-        };
+        let onto = |add: bool, act| After { add: if add { self.ptr(c.at) } else { NOTHING }, act, ..plain };
         match layer.mode {
             Mode::Fixed => unreachable!("a layer that is not adapted has no direction"),
             Mode::Explicit => {
@@ -103,7 +99,7 @@ impl<I: Isa> Group<'_, I> {
         if later > 0 && l > layout.first_adapted {
             let newest = layout.steps - 1;
             let gram = gram.from_row(layout.dz_col(l, Set::Support(newest)));
-            let add = Add::Lanes(self.ptr(c.at));
+            let add = self.ptr(c.at).cast_const();
             self.product(
                 (i, later, s),
                 Left::Lanes(layout.h(l, Set::Tangent(newest))),
@@ -148,11 +144,11 @@ impl<I: Isa> Group<'_, I> {
             let to = if l == last { made(last) } else { layout.h(l + 1, tangent) };
             // Below the first adapted layer nothing moves, so its own input has no tangent.
             let moved = l > first;
-            let mut add = Add::None;
+            let mut add = NOTHING;
             if adapted(l) {
                 let act = if moved { Act::None } else { gate };
                 self.direction_forward(l, j, self.direction_scale(l, j), to, act);
-                add = Add::Lanes(self.ptr(to.at));
+                add = self.ptr(to.at);
             }
             if moved {
                 self.apply(l, tangent, layout.h(l, tangent), to, false, add, gate);
@@ -161,10 +157,10 @@ impl<I: Isa> Group<'_, I> {
         self.loss_tangent(j, made(last));
         for l in (0..=last).rev() {
             if l > 0 {
-                let mut add = Add::None;
+                let mut add = NOTHING;
                 if adapted(l) {
                     self.direction_backward(l, j, self.direction_scale(l, j), made(l - 1));
-                    add = Add::Lanes(self.ptr(made(l - 1).at));
+                    add = self.ptr(made(l - 1).at);
                 }
                 self.apply_transposed(l, tangent, made(l), made(l - 1), add, self.gate(l - 1, support));
             }
@@ -266,7 +262,7 @@ impl<I: Isa> Group<'_, I> {
     fn flush_pairs(&self, l: usize, dz: Mat, h: Mat, k: (usize, usize), out: *mut f32, first: bool) {
         let dense = self.layout.layers[l].dense;
         let bias = out.wrapping_add(dense.inputs * dense.outputs * I::LANES);
-        let after = |to| After { add: if first { Add::None } else { Add::Lanes(to) }, ..PLAIN };
+        let after = |to| After { add: if first { NOTHING } else { to }, ..PLAIN };
         let to = (out, dense.inputs, 1);
         self.product_to((dense.outputs, k.0, dense.inputs), Left::Lanes(dz), h.t(), to, after(out));
         self.product_to((dense.outputs, k.1, 1), Left::Lanes(dz), self.ones(), (bias, 1, 1), after(bias));
