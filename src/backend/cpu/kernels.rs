@@ -195,19 +195,8 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const SHARED: bool>(
     }
 }
 
-/// Cuts `len` into runs of at most `most`, as even as they can be, and calls `f(start, length)`.
-#[inline(always)]
-fn even_runs(len: usize, most: usize, mut f: impl FnMut(usize, usize)) {
-    let runs = len.div_ceil(most);
-    let mut start = 0;
-    for run in 0..runs {
-        let length = (len - start).div_ceil(runs - run);
-        f(start, length);
-        start += length;
-    }
-}
-
-/// Cuts a product into tiles of the sizes that are compiled: these, for `$columns` at most.
+/// Cuts a product into tiles of the sizes that are compiled. No closures: they would not be compiled for the
+/// instruction set.
 macro_rules! product {
     ($name:ident, $columns:literal, $doc:literal, $(($m:literal, $n:literal)),*) => {
         #[doc = $doc]
@@ -216,7 +205,11 @@ macro_rules! product {
         /// As [`Isa`].
         #[inline(always)]
         unsafe fn $name<V: Vector, const SHARED: bool>(p: &Product) {
-            even_runs(p.n, $columns, |n0, n| {
+            let runs = p.n.div_ceil($columns);
+            let mut n0 = 0;
+            for run in 0..runs {
+                // As even as they can be.
+                let n = (p.n - n0).div_ceil(runs - run);
                 let mut m0 = 0;
                 while m0 < p.m {
                     // Few columns leave registers for more rows.
@@ -233,7 +226,8 @@ macro_rules! product {
                     }
                     m0 += m;
                 }
-            });
+                n0 += n;
+            }
         }
     };
 }
