@@ -107,6 +107,18 @@ fn declarations_are_what_the_shaders_reflect() {
 }
 
 #[test]
+fn shared_structs_have_one_size() {
+    for &(shader, name, bytes) in kernel::STRUCTS {
+        let declaration = kernel::ALL.iter().find(|declaration| declaration.shader == shader).unwrap();
+        let (module, _) = parse(declaration);
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let (handle, _) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).unwrap();
+        assert_eq!(layouter[handle].size as usize, bytes, "{shader}: {name}");
+    }
+}
+
+#[test]
 fn workgroups_have_the_declared_size_and_memory() {
     for declaration in kernel::ALL {
         let name = declaration.shader;

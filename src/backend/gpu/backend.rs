@@ -26,7 +26,7 @@ impl GpuBackend {
     /// Computes on an opened device.
     #[must_use]
     pub fn new(device: Device) -> Self {
-        let tuning = Tuning::of(device.capacity());
+        let tuning = Tuning::of(device.report());
         Self { device: Arc::new(device), kernels: Kernels::default(), tuning }
     }
 

@@ -267,14 +267,29 @@ impl Fused {
     }
 
     /// Submits the iterations `slots`, with a copy of their losses to `losses` behind them.
+    ///
+    /// A batch that was cut into several dispatches is submitted dispatch by dispatch: each may take long, and a
+    /// driver resets a device that does not answer for about two seconds.
     pub(super) fn submit(
         &self,
         slots: std::ops::Range<usize>,
         losses: Option<&wgpu::Buffer>,
     ) -> wgpu::SubmissionIndex {
         let raw = self.device.raw();
-        let mut encoder = raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
+        let new_encoder = || raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = new_encoder();
+        let is_cut = self.plan.groups > self.plan.groups_per_dispatch;
+        if is_cut {
+            for (slot, step) in
+                slots.clone().flat_map(|slot| (0..self.recording.len()).map(move |s| (slot, s)))
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                self.recording.encode_one(step, &mut pass, slot as u32 * NOW_STRIDE as u32);
+                drop(pass);
+                let full = std::mem::replace(&mut encoder, new_encoder());
+                self.device.queue().submit([full.finish()]);
+            }
+        } else {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             for slot in slots.clone() {
                 self.recording.encode(&mut pass, slot as u32 * NOW_STRIDE as u32);

@@ -1,17 +1,21 @@
 //! Sizes and addresses of the fused pass: pure arithmetic, so that what does not fit is refused before a device
 //! exists.
 
-use super::adapter::Capacity;
+use super::adapter::{AdapterKind, AdapterReport, Capacity};
 use super::fused::DECLARATION;
 use super::fused_program::{self, Block, Op, Program, Wanted};
 use crate::error::{Error, Result};
 use crate::meta::{Loss, MetaGradient, Plan};
+use crate::model::Operations;
 use bytemuck::{Pod, Zeroable};
 
 /// Tiles of four query points that evaluation looks at together.
 const EVALUATION_TILES: usize = 8;
 /// Workgroup memory is asked for in steps of this many vec4, so that plans of about one size share a kernel.
 const FAST_STEP: u64 = 64;
+
+/// Operations that one dispatch may take: a third of a second on a slow integrated GPU.
+const DISPATCH_FLOPS: u64 = 50_000_000_000;
 
 /// `Shape` of the shader.
 #[repr(C)]
@@ -71,9 +75,12 @@ pub struct Tuning {
 impl Tuning {
     /// For an adapter.
     #[must_use]
-    pub fn of(capacity: &Capacity) -> Self {
+    pub fn of(report: &AdapterReport) -> Self {
+        let capacity = &report.capacity;
+        // On a processor a workgroup's lanes run in turns: twice its vectors measured best.
+        let workgroup = if report.kind == AdapterKind::Software { 16 } else { 64 };
         Self {
-            workgroup: 64.min(capacity.invocations),
+            workgroup: workgroup.min(capacity.invocations),
             // More would leave room for few workgroups at once, even where an adapter has it.
             fast: 48 * 1024 / 16,
             groups_per_dispatch: capacity.workgroups,

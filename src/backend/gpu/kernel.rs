@@ -2,6 +2,8 @@
 
 use super::adapter::Capacity;
 use super::device::Device;
+use super::fused_plan::Shape;
+use super::fused_program::{Block, Op};
 use super::shader::Library;
 use super::{clipped_update, fused, probe, reduce};
 use crate::error::{Error, Result};
@@ -53,6 +55,16 @@ impl Declaration {
         capacity.require(self.storage_buffers(), workgroup.map_or(1, |w| w.1 as u32), self.workgroup_bytes)
     }
 }
+
+/// Structs that host and shader share: shader, name there, bytes here.
+pub const STRUCTS: &[(&str, &str, usize)] = &[
+    ("fused", "Shape", size_of::<Shape>()),
+    ("fused", "Op", size_of::<Op>()),
+    ("fused", "Block", size_of::<Block>()),
+    ("fused", "Now", size_of::<fused::Now>()),
+    ("reduce", "Now", size_of::<fused::Now>()),
+    ("reduce", "Outer", size_of::<reduce::Outer>()),
+];
 
 /// A compiled kernel.
 #[derive(Debug)]

@@ -37,12 +37,16 @@ impl Recording {
 
     /// Encodes all dispatches; `offset` goes to every kernel that has a dynamic uniform, bytes.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, offset: u32) {
-        for step in &self.steps {
-            pass.set_pipeline(step.kernel.pipeline());
-            let offsets: &[u32] = if step.kernel.has_dynamic_uniform() { &[offset] } else { &[] };
-            pass.set_bind_group(0, &step.bindings, offsets);
-            let [x, y, z] = step.workgroups;
-            pass.dispatch_workgroups(x, y, z);
-        }
+        (0..self.steps.len()).for_each(|step| self.encode_one(step, pass, offset));
+    }
+
+    /// Encodes one dispatch: for those who submit them apart, where all together would keep the device too long.
+    pub fn encode_one(&self, step: usize, pass: &mut wgpu::ComputePass<'_>, offset: u32) {
+        let Some(step) = self.steps.get(step) else { return };
+        pass.set_pipeline(step.kernel.pipeline());
+        let offsets: &[u32] = if step.kernel.has_dynamic_uniform() { &[offset] } else { &[] };
+        pass.set_bind_group(0, &step.bindings, offsets);
+        let [x, y, z] = step.workgroups;
+        pass.dispatch_workgroups(x, y, z);
     }
 }
