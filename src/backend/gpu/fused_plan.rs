@@ -275,8 +275,12 @@ impl FusedPlan {
         let group = tasks.div_ceil(most_groups).max(1);
         let groups = tasks.div_ceil(group) as u32;
         let spill_room = binding.checked_div(16 * spill).unwrap_or(u64::MAX).min(u64::from(u32::MAX)) as u32;
+        let second = plan.order == MetaGradient::SecondOrder;
+        let flops =
+            Operations::meta_gradient(&plan.model, plan.support, plan.query, plan.steps, second).per_task;
+        let in_time = (DISPATCH_FLOPS / (flops.max(1) * group as u64)).clamp(1, u64::from(u32::MAX)) as u32;
         let groups_per_dispatch =
-            groups.min(tuning.groups_per_dispatch).min(capacity.workgroups).min(spill_room);
+            groups.min(in_time).min(tuning.groups_per_dispatch).min(capacity.workgroups).min(spill_room);
 
         let (inputs, targets) = (plan.model.inputs(), plan.targets());
         let [support_x, support_y, query_x, query_y] =
@@ -350,4 +354,43 @@ fn wanted(plan: &Plan, tasks: usize, purpose: Purpose) -> (Wanted, u64) {
         tasks: tasks as u32,
     };
     (wanted, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::Rates;
+    use crate::model::Model;
+
+    fn sinusoid(tasks: usize, support: usize, steps: usize, capacity: &Capacity) -> Result<FusedPlan> {
+        let model = Model::mlp(1, &[40, 40], 1, false)?;
+        let plan = Plan::new(model, Loss::Mse, support, support, steps, Rates::fixed(0.01))?;
+        let tuning =
+            Tuning { workgroup: 64, fast: 3072, groups_per_dispatch: capacity.workgroups, groups: 1024 };
+        FusedPlan::new(&plan, tasks, Purpose::Gradient { report: false }, capacity, &tuning)
+    }
+
+    #[test]
+    fn the_default_experiment_fits_the_portable_floor_and_five_steps_spill() {
+        let capacity = Capacity::portable();
+        let plan = sinusoid(10, 5, 1, &capacity).unwrap();
+        assert_eq!((plan.spill, plan.groups, plan.groups_per_dispatch), (0, 10, 10));
+        assert!(sinusoid(25, 10, 5, &capacity).unwrap().spill > 0);
+    }
+
+    #[test]
+    fn large_batches_share_groups_and_long_ones_are_cut() {
+        let capacity = Capacity::portable();
+        let plan = sinusoid(16_384, 5, 1, &capacity).unwrap();
+        assert_eq!((plan.shape.group, plan.groups, plan.groups_per_dispatch), (16, 1024, 1024));
+        let plan = sinusoid(2_000_000, 5, 1, &capacity).unwrap();
+        assert!(plan.groups <= 1024 && plan.groups_per_dispatch < plan.groups, "{plan:?}");
+    }
+
+    #[test]
+    fn what_one_binding_cannot_hold_is_refused_with_numbers() {
+        let capacity = Capacity { storage_binding_bytes: 4096, ..Capacity::portable() };
+        let error = sinusoid(10, 5, 1, &capacity).unwrap_err().to_string();
+        assert!(error.contains("storage binding") && error.contains("4096 available"), "{error}");
+    }
 }
