@@ -1,0 +1,153 @@
+#!/bin/sh
+# Runs every check on a fresh machine: format, lints, all tests, doc tests.
+#
+#     sh tests/run.sh             run everything
+#     sh tests/run.sh --dry-run   say what would be installed and run, and do nothing
+#
+# The GPU tests need an adapter. On Linux without a Vulkan driver this installs Mesa's software one (lavapipe)
+# with the system's package manager, and from then on a test that finds no adapter fails instead of being skipped.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+dry=
+case "${1-}" in
+    '') ;;
+    --dry-run) dry=1 ;;
+    *) echo "usage: sh tests/run.sh [--dry-run]" >&2; exit 2 ;;
+esac
+
+say() { echo "tests/run.sh: $*"; }
+
+stop() {
+    say "FAILED: $*" >&2
+    exit 1
+}
+
+# Runs a command, or says that it would.
+run() {
+    if [ -n "$dry" ]; then
+        say "would run: $*"
+    else
+        say "running: $*"
+        "$@"
+    fi
+}
+
+# The same with the rights that installing needs.
+as_root() {
+    if [ -n "$dry" ] || [ "$(id -u)" -eq 0 ]; then
+        run "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        run sudo "$@"
+    else
+        stop "installing a Vulkan driver needs root or sudo; as root: $*"
+    fi
+}
+
+has_vulkan_driver() {
+    [ -n "${VK_DRIVER_FILES-}${VK_ICD_FILENAMES-}" ] && return 0
+    for file in /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
+}
+
+has_gpu() {
+    for node in /dev/dri/renderD* /dev/nvidia0 /dev/dxg; do
+        [ -e "$node" ] && return 0
+    done
+    return 1
+}
+
+# Debian 12 has Mesa 22, whose software driver ends long loops early without a word.
+mesa_is_too_old() {
+    [ "$codename" = bookworm ] || return 1
+    version=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers 2>/dev/null) || return 1
+    dpkg --compare-versions "$version" lt 23
+}
+
+# The address of the archive that apt has a suite from, by the suite's code name; nothing if it has none.
+archive() { apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Codename: $1" 2>/dev/null | head -n 1; }
+
+install_on_debian() {
+    as_root apt-get update || say "apt-get update failed; going on with the lists there are"
+    if [ "$codename" != bookworm ]; then
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y --no-install-recommends mesa-vulkan-drivers libvulkan1 ||
+            stop "installing mesa-vulkan-drivers"
+        return
+    fi
+    if [ -z "$(archive bookworm-backports)" ]; then
+        site=$(archive bookworm)
+        [ -n "$dry" ] && site=${site:-"<the archive of bookworm>"}
+        [ -n "$site" ] || stop "apt knows no archive with bookworm; add bookworm-backports and install" \
+            "mesa-vulkan-drivers from it"
+        keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+        signed=
+        [ -e "$keyring" ] && signed="[signed-by=$keyring] "
+        list=/etc/apt/sources.list.d/fastweights-backports.list
+        say "Debian 12's own Mesa ends long loops early; adding bookworm-backports in $list"
+        as_root sh -c "echo 'deb $signed$site bookworm-backports main' > $list" || stop "writing $list"
+        as_root apt-get update || stop "apt-get update"
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends -t bookworm-backports mesa-vulkan-drivers libvulkan1 ||
+        stop "installing mesa-vulkan-drivers from bookworm-backports"
+}
+
+install_driver() {
+    case " $distribution " in
+        *" debian "* | *" ubuntu "*) install_on_debian ;;
+        *" fedora "* | *" rhel "*)
+            as_root dnf install -y mesa-vulkan-drivers vulkan-loader || stop "installing mesa-vulkan-drivers" ;;
+        *" arch "*)
+            as_root pacman -S --needed --noconfirm vulkan-swrast vulkan-icd-loader || stop "installing vulkan-swrast" ;;
+        *)
+            stop "no Vulkan driver, and no known package manager: install a recent Mesa lavapipe (often called" \
+                "mesa-vulkan-drivers or vulkan-swrast) and the Vulkan loader" ;;
+    esac
+}
+
+if [ "$(uname -s)" = Linux ]; then
+    distribution=$(. /etc/os-release 2>/dev/null && echo "${ID-} ${ID_LIKE-}")
+    codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME-}")
+    if ! has_vulkan_driver; then
+        say "no Vulkan driver; installing Mesa's software driver"
+        install_driver
+    elif ! has_gpu && mesa_is_too_old; then
+        say "Mesa $version cannot run the GPU tests and there is no GPU; installing a newer one"
+        install_driver
+    else
+        say "a Vulkan driver is installed"
+    fi
+    export FASTWEIGHTS_REQUIRE_ADAPTER=1
+fi
+
+passed=
+failed=
+skipped=
+check() {
+    name=$1
+    shift
+    if run "$@"; then passed="$passed, $name"; else failed="$failed, $name"; fi
+}
+
+command -v cargo >/dev/null 2>&1 || stop "no cargo: install Rust first"
+if cargo fmt --version >/dev/null 2>&1; then
+    check format cargo fmt --check
+else
+    skipped="$skipped, format (no rustfmt)"
+fi
+check tests cargo test --release --all-targets
+check "doc tests" cargo test --release --doc
+if cargo clippy --version >/dev/null 2>&1; then
+    check lints cargo clippy --release --all-targets -- -D warnings
+else
+    skipped="$skipped, lints (no clippy)"
+fi
+
+skipped=${skipped:+; skipped: ${skipped#, }}
+[ -n "$dry" ] && { say "dry run: would check ${passed#, }$skipped"; exit 0; }
+[ -n "$failed" ] && stop "${failed#, }; passed: ${passed#, }$skipped"
+say "passed: ${passed#, }$skipped"
