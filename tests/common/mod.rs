@@ -3,6 +3,9 @@
 
 use fastweights::ErrorKind;
 use fastweights::case::Case;
+use fastweights::meta::{Loss, Plan};
+use fastweights::task::{Philox, Purpose, TaskBatch};
+use rand::RngExt as _;
 
 /// The golden cases whose layers this build knows, in the order of their names.
 pub(crate) fn golden_cases() -> Vec<(String, Case)> {
@@ -19,4 +22,20 @@ pub(crate) fn golden_cases() -> Vec<(String, Case)> {
         }
     }
     cases
+}
+
+/// Tasks in the plan's shapes, drawn from a seed; labels where the loss wants them.
+pub(crate) fn random_tasks(plan: &Plan, tasks: usize, seed: u64) -> TaskBatch {
+    let mut batch = TaskBatch::zeros(tasks, plan.support, plan.query, plan.model.inputs(), plan.targets());
+    let mut rng = Philox::stream(seed, Purpose::Data, 7, 7);
+    for x in batch.support_x.iter_mut().chain(&mut batch.query_x) {
+        *x = 4.0 * rng.random::<f32>() - 2.0;
+    }
+    for y in batch.support_y.iter_mut().chain(&mut batch.query_y) {
+        *y = match plan.loss {
+            Loss::Mse => 2.0 * rng.random::<f32>() - 1.0,
+            Loss::CrossEntropy => rng.random_range(0..plan.model.outputs() as u32) as f32,
+        };
+    }
+    batch
 }
