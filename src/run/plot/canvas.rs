@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::run::write_atomic;
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -39,11 +40,51 @@ pub(super) fn save(dir: &Path, stem: &str, picture: &impl Draw) -> Result<[PathB
         area.present().map_err(|e| failed(&svg, e.to_string()))?;
     }
     write_atomic(&svg, text.as_bytes())?;
-    let area = BitMapBackend::new(&png, (2 * width, 2 * height)).into_drawing_area();
-    picture.draw(&area, 2.0).map_err(|e| failed(&png, e.to_string()))?;
-    area.present().map_err(|e| failed(&png, e.to_string()))?;
-    drop(area);
+    let fine = SHRINK * SCALE;
+    let mut pixels = vec![0_u8; (fine * width * fine * height * 3) as usize];
+    {
+        let size = (fine * width, fine * height);
+        let area = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
+        picture.draw(&area, f64::from(fine)).map_err(|e| failed(&png, e.to_string()))?;
+        area.present().map_err(|e| failed(&png, e.to_string()))?;
+    }
+    let pixels = shrink(&pixels, (SCALE * width) as usize, (SCALE * height) as usize);
+    let bytes = encode(&pixels, SCALE * width, SCALE * height).map_err(|e| failed(&png, e.to_string()))?;
+    write_atomic(&png, &bytes)?;
     Ok([svg, png])
+}
+
+/// Pixels of a PNG for each unit of length.
+const SCALE: u32 = 2;
+
+/// Pixels drawn for each pixel of a PNG, in both directions: lines are drawn without smoothing, so
+/// they are drawn larger and averaged.
+const SHRINK: u32 = 2;
+
+/// Averages squares of `SHRINK × SHRINK` pixels of three bytes; `width` and `height` are those of the result.
+fn shrink(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let n = SHRINK as usize;
+    let mut small = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for at in 0..width * 3 {
+            let (x, channel) = (at / 3, at % 3);
+            let square = (0..n * n).map(|i| (n * y + i / n) * n * width + n * x + i % n);
+            let sum: usize = square.map(|pixel| usize::from(pixels[3 * pixel + channel])).sum();
+            small.push((sum / (n * n)) as u8);
+        }
+    }
+    small
+}
+
+fn encode(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// No font of the system is used, so that pictures come out the same everywhere.
@@ -111,8 +152,8 @@ pub(super) fn legend<DB: DrawingBackend>(
                 area.draw(&Rectangle::new(corners, colour.mix(0.25).filled()))?;
             }
         }
-        let at = (x + sample + gap, y - px(7.0, scale) as i32);
-        area.draw(&Text::new((*label).to_owned(), at, style.clone()))?;
+        let left = style.pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new((*label).to_owned(), (x + sample + gap, y + px(1.5, scale) as i32), left))?;
         x += width + between;
     }
     Ok(())
@@ -140,4 +181,19 @@ pub(super) fn count(value: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Round numbers from `low` to `high`, for a logarithmic axis.
+pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+    let ticks = |digits: &[f64]| -> Vec<f64> {
+        let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+        let all = decades.flat_map(|decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade)));
+        all.filter(|tick| (low..=high).contains(tick)).collect()
+    };
+    // As many as fit without touching.
+    [&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0][..], &[1.0, 2.0, 5.0], &[1.0]]
+        .into_iter()
+        .map(ticks)
+        .find(|ticks| ticks.len() <= 9)
+        .unwrap_or_else(|| ticks(&[1.0]))
 }

@@ -1,6 +1,6 @@
 //! The loss on new tasks against steps of adaptation.
 
-use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, legend, px, short, text};
+use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, legend, log_ticks, px, short, text};
 use crate::meta::Curve;
 use crate::run::Report;
 use plotters::coord::Shift;
@@ -40,8 +40,8 @@ impl Steps<'_> {
             .configure_mesh()
             .disable_x_mesh()
             .light_line_style(WHITE)
-            .bold_line_style(GRID)
-            .axis_style(INK)
+            .bold_line_style(GRID.stroke_width(px(0.8, scale)))
+            .axis_style(INK.stroke_width(px(0.8, scale)))
             .label_style(text(12.0, scale))
             .axis_desc_style(text(13.0, scale))
             .x_labels(steps.len().min(12))
@@ -100,7 +100,8 @@ impl Draw for Steps<'_> {
         // A task that diverged can lift a mean by orders of magnitude.
         if top > 40.0 * bottom {
             let (low, high) = (0.6 * bottom, 1.3 * top);
-            self.chart(&chart, (low..high).log_scale(), (low, high), scale)?;
+            let y = (low..high).log_scale().with_key_points(log_ticks(low, high));
+            self.chart(&chart, y, (low, high), scale)?;
         } else {
             self.chart(&chart, 0.0..1.06 * top, (0.0, 1.06 * top), scale)?;
         }

@@ -59,8 +59,8 @@ impl Task {
         chart
             .configure_mesh()
             .light_line_style(WHITE)
-            .bold_line_style(GRID)
-            .axis_style(INK)
+            .bold_line_style(GRID.stroke_width(px(0.8, scale)))
+            .axis_style(INK.stroke_width(px(0.8, scale)))
             .label_style(text(12.0, scale))
             .axis_desc_style(text(13.0, scale))
             .x_labels(6)
@@ -123,11 +123,11 @@ impl Draw for Task {
         let mut entries = vec![
             (Mark::Line(TRUTH, 2.0), "true curve"),
             (Mark::Dot(INK), "points it adapts on"),
-            (Mark::Dashes(MAML, 1.5), "before"),
+            (Mark::Dashes(MAML, 1.5), "meta-learned, before"),
             (Mark::Line(MAML, 2.5), after.as_str()),
         ];
         if self.control.is_some() {
-            entries.push((Mark::Dashes(CONTROL, 1.5), "before"));
+            entries.push((Mark::Dashes(CONTROL, 1.5), "pretrained, before"));
             entries.push((Mark::Line(CONTROL, 2.5), after.as_str()));
         }
         legend(&strip, &entries, scale)

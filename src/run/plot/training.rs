@@ -1,6 +1,6 @@
 //! Losses over meta-training.
 
-use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, TRUTH, count, legend, px, short, text};
+use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, TRUTH, count, legend, log_ticks, px, short, text};
 use crate::run::MetricsLine;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -57,18 +57,20 @@ impl Draw for Training<'_> {
         // The first, large losses may leave the frame; what is learned later must be seen.
         let (low, high) = (0.8 * at(0.0).unwrap_or(0.1), 1.25 * at(0.998).unwrap_or(1.0));
         let last = self.lines.last().map_or(1.0, |line| line.iteration as f64);
+        let high = high.max(1.01 * low);
+        let y = (low..high).log_scale().with_key_points(log_ticks(low, high));
         let mut chart = ChartBuilder::on(&chart_area)
             .margin(px(8.0, scale))
             .margin_right(px(24.0, scale))
             .caption("Loss over meta-training", text(16.0, scale))
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
-            .build_cartesian_2d(0.0..last, (low..high.max(1.01 * low)).log_scale())?;
+            .build_cartesian_2d(0.0..last, y)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
-            .bold_line_style(GRID)
-            .axis_style(INK)
+            .bold_line_style(GRID.stroke_width(px(0.8, scale)))
+            .axis_style(INK.stroke_width(px(0.8, scale)))
             .label_style(text(12.0, scale))
             .axis_desc_style(text(13.0, scale))
             .x_labels(6)

@@ -1,0 +1,209 @@
+//! `bench`: meta-iterations a second, sampling included.
+
+use super::device::DeviceArguments;
+use super::failure::Outcome;
+use super::out::Out;
+use fastweights::meta::{Backend, Block, MetaGradient, Trainer};
+use fastweights::model::Operations;
+use fastweights::recipe::{Recipe, parse_setting};
+use fastweights::run::write_atomic;
+use fastweights::{Error, Result};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Measure meta-iterations a second.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// sine, sine-paper, sine-paper-5steps, sine-paper-first-order or series; may be repeated
+    /// [default: all]
+    #[arg(long, value_name = "NAME")]
+    workload: Vec<String>,
+    /// Tasks a meta-iteration; may be repeated [default: the workload's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    meta_batch: Vec<u32>,
+    /// Timed blocks, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(5..))]
+    blocks: u16,
+    /// Seconds a block
+    #[arg(long, value_name = "X", default_value_t = 0.3)]
+    seconds: f64,
+    /// Write the results to this file, as an array; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// A training to measure.
+struct Workload {
+    name: &'static str,
+    recipe: &'static str,
+    settings: &'static [&'static str],
+    meta_batches: &'static [u32],
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload { name: "sine", recipe: "sinusoid", settings: &[], meta_batches: &[10, 25, 256, 2048, 16384] },
+    Workload { name: "sine-paper", recipe: "sinusoid-paper", settings: &[], meta_batches: &[25] },
+    Workload {
+        name: "sine-paper-5steps",
+        recipe: "sinusoid-paper-5steps",
+        settings: &[],
+        meta_batches: &[25],
+    },
+    Workload {
+        name: "sine-paper-first-order",
+        recipe: "sinusoid-paper",
+        settings: &["inner.order=first"],
+        meta_batches: &[25],
+    },
+    Workload { name: "series", recipe: "series", settings: &[], meta_batches: &[32, 1024] },
+];
+
+#[derive(Serialize)]
+struct Row {
+    workload: &'static str,
+    meta_batch: usize,
+    inner_steps: usize,
+    order: MetaGradient,
+    device: String,
+    iterations_per_s: f64,
+    tasks_per_s: f64,
+    gflops: f64,
+    /// Every timed block.
+    samples_per_s: Vec<f64>,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let workloads = choose(&arguments.workload)?;
+    if !(arguments.seconds > 0.0 && arguments.seconds <= 600.0) {
+        let reason = format!("is {}; allowed are numbers above 0, up to 600", arguments.seconds);
+        return Err(Error::recipe("--seconds", reason).into());
+    }
+    let device = arguments.device.open()?;
+    let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
+    if !to_stdout {
+        out.line(&format!("{} ({})", device.backend.name(), device.why))?;
+        out.line(&format!(
+            "{:<22} {:>10} {:>5} {:>6} {:>12} {:>12} {:>9}",
+            "workload", "meta-batch", "steps", "order", "iterations/s", "tasks/s", "GFLOP/s"
+        ))?;
+    }
+    let mut rows = Vec::new();
+    for workload in workloads {
+        let batches =
+            if arguments.meta_batch.is_empty() { workload.meta_batches } else { &arguments.meta_batch[..] };
+        for &meta_batch in batches {
+            let row = measure(workload, meta_batch, arguments, &*device.backend)?;
+            if !to_stdout {
+                out.line(&row.line())?;
+                out.finish()?;
+            }
+            rows.push(row);
+        }
+    }
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(&rows).map_err(|e| Error::failed(e.to_string()))? + "\n";
+        if to_stdout {
+            out.text(&text)?;
+        } else {
+            write_atomic(path, text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
+    if names.is_empty() {
+        return Ok(WORKLOADS.iter().collect());
+    }
+    names
+        .iter()
+        .map(|name| {
+            WORKLOADS.iter().find(|w| w.name == name).ok_or_else(|| {
+                let all: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+                Error::recipe("--workload", format!("is {name}; allowed are {}", all.join(", ")))
+            })
+        })
+        .collect()
+}
+
+/// Trains as `train` does, without the control, and times it.
+fn measure(
+    workload: &'static Workload,
+    meta_batch: u32,
+    arguments: &Arguments,
+    device: &dyn Backend,
+) -> Result<Row> {
+    let mut settings = vec![
+        parse_setting(&format!("outer.meta_batch={meta_batch}"))?,
+        parse_setting(&format!("outer.iterations={}", u32::MAX))?,
+        parse_setting("control.enabled=false")?,
+    ];
+    for text in workload.settings {
+        settings.push(parse_setting(text)?);
+    }
+    let recipe = Recipe::load(workload.recipe, &settings)?;
+    let plan = recipe.train_plan()?;
+    let mut trainer = Trainer::new(device, &plan, recipe.start()?)?;
+    // The first block is the check as well: its losses must be numbers.
+    let first = finite(trainer.advance(1)?, workload.name)?;
+    let (mut len, mut took) = (1, first.time.as_secs_f64());
+    while took < arguments.seconds {
+        let wanted = (len as f64 * arguments.seconds / took.max(1e-9)).ceil() as u64;
+        len = wanted.clamp(len + 1, 16 * len);
+        took = finite(trainer.advance(len)?, workload.name)?.time.as_secs_f64();
+        if took >= 0.7 * arguments.seconds {
+            break;
+        }
+    }
+    let mut samples = Vec::new();
+    for _ in 0..arguments.blocks {
+        samples.push(finite(trainer.advance(len)?, workload.name)?.rate());
+    }
+    let mut sorted = samples.clone();
+    sorted.sort_by(f64::total_cmp);
+    let median = 0.5 * (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]);
+    let (task, inner, meta) = (&recipe.task, &recipe.inner, &plan.plan);
+    let second = inner.order == MetaGradient::SecondOrder;
+    let operations =
+        Operations::meta_gradient(&meta.model, task.support, task.query, inner.steps, second).per_task;
+    let tasks = median * f64::from(meta_batch);
+    Ok(Row {
+        workload: workload.name,
+        meta_batch: meta_batch as usize,
+        inner_steps: inner.steps,
+        order: inner.order,
+        device: device.name(),
+        iterations_per_s: median,
+        tasks_per_s: tasks,
+        gflops: tasks * operations as f64 * 1e-9,
+        samples_per_s: samples,
+    })
+}
+
+fn finite(block: Block, workload: &str) -> Result<Block> {
+    match block.losses.iter().position(|l| !(l.query.is_finite() && l.support.is_finite())) {
+        None => Ok(block),
+        Some(at) => Err(Error::not_finite(format!(
+            "{workload}: the loss of meta-iteration {} is not a finite number, so its speed means nothing",
+            block.first + at as u64 + 1
+        ))),
+    }
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let order = if self.order == MetaGradient::SecondOrder { "second" } else { "first" };
+        format!(
+            "{:<22} {:>10} {:>5} {:>6} {:>12.1} {:>12.0} {:>9.1}",
+            self.workload,
+            self.meta_batch,
+            self.inner_steps,
+            order,
+            self.iterations_per_s,
+            self.tasks_per_s,
+            self.gflops
+        )
+    }
+}

@@ -1,0 +1,128 @@
+//! `--device`: which one is meant, and why; `devices`: what there is.
+
+use super::failure::Outcome;
+use super::out::Out;
+use fastweights::backend::cpu::CpuBackend;
+use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport, Choice};
+use fastweights::backend::gpu::{Device, GpuBackend, kernel};
+use fastweights::meta::Backend;
+use fastweights::{Error, Result};
+
+/// Where to compute.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeviceArguments {
+    /// auto, cpu, gpu, an adapter's index or part of its name (see `devices`); auto takes a real GPU,
+    /// else the CPU
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: String,
+    /// Threads of the CPU [default: one a core]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+}
+
+/// An opened device.
+pub(super) struct Opened {
+    pub(super) backend: Box<dyn Backend>,
+    /// Why this one.
+    pub(super) why: String,
+    pub(super) is_cpu: bool,
+}
+
+impl DeviceArguments {
+    /// The CPU with the threads asked for.
+    pub(super) fn cpu(&self) -> CpuBackend {
+        CpuBackend::new(self.threads.map(usize::from))
+    }
+
+    /// Opens the device that was asked for.
+    pub(super) fn open(&self) -> Result<Opened> {
+        let cpu = |why: String| Opened { backend: Box::new(self.cpu()), why, is_cpu: true };
+        match self.device.as_str() {
+            "cpu" => Ok(cpu("as asked".to_owned())),
+            "cpu-f64" => Err(Error::recipe("--device", "is cpu-f64, which only gradcheck takes; use cpu")),
+            "" => Err(Error::recipe("--device", "is empty; allowed are auto, cpu, gpu, an index or a name")),
+            "auto" => {
+                let adapters = adapter::list();
+                match Choice::Auto.pick(&adapters) {
+                    Ok(_) => Ok(Opened {
+                        backend: gpu(&Choice::Auto)?,
+                        why: "a real GPU; --device cpu takes the CPU".to_owned(),
+                        is_cpu: false,
+                    }),
+                    Err(_) => Ok(cpu(no_gpu(&adapters))),
+                }
+            }
+            other => {
+                let Ok(choice) = other.parse::<Choice>();
+                Ok(Opened { backend: gpu(&choice)?, why: "as asked".to_owned(), is_cpu: false })
+            }
+        }
+    }
+}
+
+fn gpu(choice: &Choice) -> Result<Box<dyn Backend>> {
+    Ok(Box::new(GpuBackend::new(Device::open(choice)?)))
+}
+
+/// Why `auto` takes the CPU.
+fn no_gpu(adapters: &[AdapterReport]) -> String {
+    match adapters {
+        [] => "no GPU was found".to_owned(),
+        _ => {
+            // One adapter may be reached through several APIs.
+            let mut names: Vec<_> = adapters.iter().map(|a| a.name.as_str()).collect();
+            names.dedup();
+            format!("no real GPU was found; software adapters ({}) are taken only by name", names.join(", "))
+        }
+    }
+}
+
+/// Prints the devices.
+pub(super) fn list(out: &mut Out) -> Outcome {
+    out.line(&CpuBackend::new(None).name())?;
+    out.line("  runs everything; chosen by `--device cpu`, and by `auto` where there is no real GPU")?;
+    let adapters = adapter::list();
+    if adapters.is_empty() {
+        out.line("no GPU adapter: no graphics driver with compute shaders answers")?;
+    }
+    for report in &adapters {
+        describe(report, out)?;
+    }
+    Ok(())
+}
+
+fn describe(report: &AdapterReport, out: &mut Out) -> Outcome {
+    let limits = &report.capacity;
+    out.line(&format!("{}: {}", report.index, report.name))?;
+    out.line(&format!("  {}, through {}; driver {}", report.kind, report.backend, report.driver))?;
+    out.line(&format!(
+        "  limits: {} KiB workgroup memory, {} invocations a workgroup, {} storage buffers a kernel,",
+        limits.workgroup_bytes / 1024,
+        limits.invocations,
+        limits.storage_buffers
+    ))?;
+    out.line(&format!(
+        "    {} MiB a storage binding, {} MiB a buffer, {} workgroups a dimension",
+        limits.storage_binding_bytes >> 20,
+        limits.buffer_bytes >> 20,
+        limits.workgroups
+    ))?;
+    let subgroups = report
+        .subgroups
+        .map_or_else(|| "no subgroups".to_owned(), |(low, high)| format!("subgroups of {low} to {high}"));
+    let timestamps = if report.timestamps { "timestamps" } else { "no timestamps" };
+    out.line(&format!("  features: {subgroups}, {timestamps}"))?;
+    let (runs, not): (Vec<_>, Vec<_>) =
+        kernel::ALL.iter().map(|k| (k.shader, k.check(limits))).partition(|(_, check)| check.is_ok());
+    let names: Vec<_> = runs.iter().map(|(name, _)| *name).collect();
+    out.line(&format!("  kernels: {} of {} run: {}", runs.len(), kernel::ALL.len(), names.join(", ")))?;
+    for (name, check) in not {
+        if let Err(error) = check {
+            out.line(&format!("  not {name}: {error}"))?;
+        }
+    }
+    if report.kind == AdapterKind::Software {
+        out.line("  a program on the CPU, for tests: `auto` does not take it, and it is probed when opened")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `eval`: a finished run on new tasks, with other settings.
+
+use super::device::DeviceArguments;
+use super::failure::Outcome;
+use super::out::Out;
+use super::table;
+use fastweights::Error;
+use fastweights::run::{Models, RunDir, judge, write_atomic};
+use std::path::{Path, PathBuf};
+
+/// Evaluate a run anew, with other tasks, steps, points or rate.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The run's directory
+    run: PathBuf,
+    /// New tasks [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    tasks: Option<usize>,
+    /// Steps of adaptation [default: the recipe's]
+    #[arg(long, value_name = "K")]
+    steps: Option<usize>,
+    /// Points that each task is adapted on [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    points: Option<usize>,
+    /// Points, evenly spread, that a sinusoid is judged on [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    dense: Option<usize>,
+    /// Inner rate, for both learners [default: the trained one]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    inner_lr: Option<f64>,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// Write the result to this file, in the format of evaluation.json; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let dir = RunDir::open(&arguments.run)?;
+    let recipe = dir.recipe()?;
+    let mut settings = recipe.evaluation.clone();
+    for (setting, value) in [
+        (&mut settings.tasks, arguments.tasks),
+        (&mut settings.steps, arguments.steps),
+        (&mut settings.points, arguments.points),
+        (&mut settings.dense, arguments.dense),
+    ] {
+        *setting = value.unwrap_or(*setting);
+    }
+    settings.check(&recipe.task)?;
+    if let Some(rate) = arguments.inner_lr.filter(|rate| !(rate.is_finite() && *rate >= 0.0)) {
+        return Err(Error::recipe("--inner-lr", format!("is {rate}; a finite number is needed")).into());
+    }
+    let models = Models::load(&dir, &recipe)?;
+    let device = arguments.device.open()?;
+    let judged = judge(&recipe, &settings, &models, &*device.backend, arguments.inner_lr)?;
+    let json = judged.report.to_json()?;
+    match arguments.json.as_deref() {
+        Some(path) if path == Path::new("-") => return out.text(&json),
+        Some(path) => write_atomic(path, json.as_bytes())?,
+        None => {}
+    }
+    out.line(&format!(
+        "{} after {} meta-iterations, on {}",
+        dir.path().display(),
+        models.iterations,
+        judged.report.device
+    ))?;
+    table::print(&judged.report, out)
+}

@@ -1,0 +1,78 @@
+//! Arguments → recipe → calls; printing. No mathematics here.
+
+mod bench;
+mod check;
+mod device;
+mod eval;
+mod failure;
+mod out;
+mod progress;
+mod recipes;
+mod table;
+mod train;
+
+use clap::{Parser, Subcommand};
+use failure::Outcome;
+use out::Out;
+use std::process::ExitCode;
+
+/// Gradient-based meta-learning (MAML and its family) on any GPU and on CPUs with wide SIMD.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Meta-train a recipe and its control, compare both on new tasks, draw pictures
+    Train(train::Arguments),
+    /// Evaluate a run anew, with other tasks, steps, points or rate
+    Eval(eval::Arguments),
+    /// List the recipes, or print one
+    Recipes(recipes::Arguments),
+    /// List the devices, their limits, and what they can run
+    Devices,
+    /// Compute known meta-gradients on a device and compare: a check of hardware and driver
+    Gradcheck(check::Arguments),
+    /// Measure meta-iterations a second
+    Bench(bench::Arguments),
+}
+
+/// Runs the program as its arguments say.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to standard output, which may be closed like any other.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log();
+    let mut out = Out::stdout();
+    let outcome = run(arguments.command, &mut out).and_then(|()| out.finish());
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command, out: &mut Out) -> Outcome {
+    match command {
+        Command::Train(arguments) => train::run(&arguments, out),
+        Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Recipes(arguments) => recipes::run(&arguments, out),
+        Command::Devices => device::list(out),
+        Command::Gradcheck(arguments) => check::run(&arguments, out),
+        Command::Bench(arguments) => bench::run(&arguments, out),
+    }
+}
+
+/// Diagnostics on standard error, if `FASTWEIGHTS_LOG` asks for them, e.g. `FASTWEIGHTS_LOG=debug`.
+fn log() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("FASTWEIGHTS_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}

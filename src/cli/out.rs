@@ -1,0 +1,38 @@
+//! Standard output, through one writer that notices when nobody reads it.
+
+use super::failure::{Failure, Outcome};
+use fastweights::Error;
+use std::io::{self, BufWriter, Stdout, Write};
+
+/// Standard output.
+pub(super) struct Out(BufWriter<Stdout>);
+
+impl Out {
+    pub(super) fn stdout() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+
+    /// Writes text as it is.
+    pub(super) fn text(&mut self, text: &str) -> Outcome {
+        self.0.write_all(text.as_bytes()).map_err(failure)
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&mut self, line: &str) -> Outcome {
+        self.text(line)?;
+        self.text("\n")
+    }
+
+    /// Hands on what is held back so far.
+    pub(super) fn finish(&mut self) -> Outcome {
+        self.0.flush().map_err(failure)
+    }
+}
+
+fn failure(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Failure::ClosedPipe
+    } else {
+        Error::file_caused("standard output", "cannot be written", error).into()
+    }
+}

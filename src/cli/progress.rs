@@ -1,0 +1,71 @@
+//! Progress on standard error: a bar on a terminal, lines elsewhere, or nothing.
+
+use super::failure::note;
+use fastweights::run::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal as _;
+
+/// How far a training is.
+pub(super) enum Meter {
+    Bar(ProgressBar),
+    Lines { next: u64 },
+    Quiet,
+}
+
+impl Meter {
+    pub(super) fn new(total: u64, done: u64, quiet: bool) -> Self {
+        if quiet {
+            return Self::Quiet;
+        }
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines { next: done };
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {human_pos}/{human_len}  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_position(done);
+        Self::Bar(bar)
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        match self {
+            Self::Bar(bar) => {
+                bar.set_message(describe(progress));
+                bar.set_position(progress.iteration);
+            }
+            // Ten lines a training, whatever its length.
+            Self::Lines { next } => {
+                if progress.iteration >= *next || progress.iteration == progress.total {
+                    note(&format!("{}/{}  {}", progress.iteration, progress.total, describe(progress)));
+                    let tenth = progress.total.div_ceil(10).max(1);
+                    *next = (progress.iteration / tenth + 1) * tenth;
+                }
+            }
+            Self::Quiet => {}
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish();
+        }
+    }
+}
+
+fn describe(progress: &Progress) -> String {
+    let left = (progress.total - progress.iteration) as f64 / progress.rate.max(1e-9);
+    let losses = progress.losses;
+    let control = progress.control_loss.map_or_else(String::new, |loss| format!("  pretrained {loss:.3}"));
+    let support = if losses.support > 0.0 { format!("{:.3} → ", losses.support) } else { String::new() };
+    format!("loss {support}{:.3}{control}  {:.0} it/s  {} left", losses.query, progress.rate, time(left))
+}
+
+/// A length of time in words.
+pub(super) fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 9.95 => format!("{s:.1} s"),
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}

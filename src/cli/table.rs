@@ -1,0 +1,63 @@
+//! The final table.
+
+use super::failure::Outcome;
+use super::out::Out;
+use fastweights::meta::Curve;
+use fastweights::run::Report;
+
+/// Steps that are worth a row, besides the last.
+const ROWS: [usize; 6] = [0, 1, 2, 3, 5, 10];
+
+/// Prints how both learners fare.
+pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
+    let last = report.steps.len() - 1;
+    let rate = report.inner_lr.map_or_else(String::new, |rate| format!(", inner rate {rate}"));
+    out.line(&format!(
+        "Mean squared error on {} new tasks, adapted on {} points each, judged on {}{rate}",
+        report.tasks, report.points.support, report.points.query
+    ))?;
+    let learners = &report.learners;
+    let columns: Vec<_> =
+        [Some(("MAML", &learners.maml)), learners.pretrained.as_ref().map(|c| ("pretrained", c))]
+            .into_iter()
+            .flatten()
+            .collect();
+    let mut head = "steps".to_owned();
+    for (name, _) in &columns {
+        head += &format!("   {:>19}  {:>8}", format!("{name}, mean ± 95 %"), "median");
+    }
+    out.line(&head)?;
+    let rows = ROWS.iter().copied().filter(|&step| step < last).chain([last]);
+    for step in rows {
+        let mut line = format!("{step:>5}");
+        for (_, curve) in &columns {
+            let mean = format!("{} ± {}", number(curve.mean[step]), number(curve.ci95[step]));
+            line += &format!("   {mean:>19}  {:>8}", number(curve.median[step]));
+        }
+        out.line(&line)?;
+    }
+    for (name, curve) in &columns {
+        diverged(name, curve, report.tasks, out)?;
+    }
+    Ok(())
+}
+
+fn diverged(name: &str, curve: &Curve, tasks: usize, out: &mut Out) -> Outcome {
+    match curve.diverged {
+        0 => Ok(()),
+        n => out.line(&format!(
+            "{name}: {n} of {tasks} tasks left the finite range; they are in the median, not in the mean"
+        )),
+    }
+}
+
+/// Four significant places at most, and no more room than they need.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if !size.is_finite() => format!("{value}"),
+        size if size >= 1e5 => format!("{value:.2e}"),
+        size if size >= 100.0 => format!("{value:.1}"),
+        size if size >= 0.1 => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
+    }
+}

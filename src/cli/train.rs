@@ -1,0 +1,197 @@
+//! `train`: a whole run, from a recipe to pictures.
+
+use super::device::{DeviceArguments, Opened};
+use super::failure::{Failure, Outcome, note};
+use super::out::Out;
+use super::progress::{Meter, time};
+use super::table;
+use fastweights::meta::{Backend, Schedule};
+use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
+use fastweights::run::{Ending, Experiment, Report, RunDir, Seconds, draw_all, judge};
+use fastweights::{Error, Result};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Meta-train a recipe and its control, compare both on new tasks, draw pictures.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A recipe's name (see `recipes`) or a TOML file [default: sinusoid]
+    recipe: Option<String>,
+    /// Change a setting, e.g. --set inner.steps=5; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The seed of all draws
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// Meta-iterations; with --resume, how many in all
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    steps: Option<u64>,
+    /// The run's directory, which must not exist [default: runs/<recipe>-<n>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// Go on with a run from its newest checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "seed", "out"])]
+    resume: Option<PathBuf>,
+    /// Stop after this many meta-iterations, for --resume to go on
+    #[arg(long, value_name = "N")]
+    stop_at: Option<u64>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// No progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let (recipe, resumed) = arguments.recipe()?;
+    if let Some(path) = &arguments.out {
+        RunDir::check_free(path)?;
+    }
+    let say = |line: String| {
+        if !arguments.quiet {
+            note(&line);
+        }
+    };
+    let device = arguments.device.open()?;
+    say(format!("device: {} ({})", device.backend.name(), device.why));
+    let cpu = arguments.device.cpu();
+    let control_device = control_device(&recipe, &device, &cpu, &say);
+    let mut experiment = match &resumed {
+        Some(dir) => Experiment::resume(recipe.clone(), dir, &*device.backend, control_device)?,
+        None => Experiment::new(recipe.clone(), &*device.backend, control_device)?,
+    };
+    let total = recipe.outer.iterations;
+    if experiment.iteration() > total {
+        let done = experiment.iteration();
+        let reason = format!("is {total}, but the run has done {done} meta-iterations already");
+        return Err(Error::recipe("--steps", reason).into());
+    }
+    // Nothing was written up to here.
+    let dir = match (resumed, &arguments.out) {
+        (Some(dir), _) => dir,
+        (None, Some(path)) => RunDir::create(path)?,
+        (None, None) => RunDir::numbered("runs", &recipe.name)?,
+    };
+    dir.write_recipe(&recipe)?;
+    let from = match experiment.iteration() {
+        0 => String::new(),
+        done => format!(", from meta-iteration {done}"),
+    };
+    say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
+
+    let interrupted = interruption()?;
+    let mut meter = Meter::new(total, experiment.iteration(), arguments.quiet);
+    let ending = experiment.run(&dir, arguments.stop_at, &mut |progress| {
+        meter.show(progress);
+        if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    meter.finish();
+    if ending? == Ending::Stopped {
+        let (done, path) = (experiment.iteration(), dir.path().display());
+        note(&format!("stopped after {done} of {total}; go on with: fastweights train --resume {path}"));
+        let asked = arguments.stop_at.is_some_and(|stop| done >= stop);
+        return if asked { Ok(()) } else { Err(Failure::Interrupted) };
+    }
+    let report = conclude(&mut experiment, &dir, &device)?;
+    let Seconds { train, control, evaluation } = report.seconds;
+    say(format!(
+        "trained in {}, control in {}, evaluated in {}",
+        time(train),
+        time(control),
+        time(evaluation)
+    ));
+    if arguments.json {
+        return out.text(&json(&report, &dir)?);
+    }
+    table::print(&report, out)?;
+    out.line(&format!("{}: recipe, metrics, checkpoints, evaluation.json, plots/", dir.path().display()))
+}
+
+impl Arguments {
+    /// The resolved recipe, and the run to go on with.
+    fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
+        let mut settings = Vec::new();
+        for text in &self.set {
+            settings.push(parse_setting(text)?);
+        }
+        for (key, value) in [("seed", self.seed), ("outer.iterations", self.steps)] {
+            if let Some(value) = value {
+                settings.push(parse_setting(&format!("{key}={value}"))?);
+            }
+        }
+        let Some(path) = &self.resume else {
+            return Ok((Recipe::load(self.recipe.as_deref().unwrap_or("sinusoid"), &settings)?, None));
+        };
+        let dir = RunDir::open(path)?;
+        let before = dir.recipe()?;
+        let recipe = Recipe::read(dir.path().join("recipe.toml"), &settings)?;
+        let longer = recipe.outer.iterations != before.outer.iterations;
+        if longer && recipe.outer.schedule != Schedule::Constant {
+            let reason = format!(
+                "cannot change a run whose outer.schedule runs down to zero at {} meta-iterations",
+                before.outer.iterations
+            );
+            return Err(Error::recipe("--steps", reason));
+        }
+        Ok((recipe, Some(dir)))
+    }
+}
+
+/// The control's updates on half a task are too small for a GPU.
+fn control_device<'a>(
+    recipe: &Recipe,
+    device: &'a Opened,
+    cpu: &'a dyn Backend,
+    say: &impl Fn(String),
+) -> &'a dyn Backend {
+    if recipe.control.enabled && recipe.control.visit == ControlVisit::Halves && !device.is_cpu {
+        let points = recipe.task.support;
+        say(format!(
+            "control: {} (one update looks at {points} points, which cannot fill a GPU)",
+            cpu.name()
+        ));
+        cpu
+    } else {
+        &*device.backend
+    }
+}
+
+/// Evaluates and draws a finished training.
+fn conclude(experiment: &mut Experiment, dir: &RunDir, device: &Opened) -> Result<Report> {
+    let recipe = experiment.recipe().clone();
+    let models = experiment.models()?;
+    let mut judged = judge(&recipe, &recipe.evaluation, &models, &*device.backend, None)?;
+    let (train, control) = experiment.times();
+    judged.report.seconds.train = train.as_secs_f64();
+    judged.report.seconds.control = control.as_secs_f64();
+    dir.write_report(&judged.report)?;
+    draw_all(dir, &recipe, &models, &judged, &*device.backend)?;
+    Ok(judged.report)
+}
+
+/// The report with the run's place, as one line.
+fn json(report: &Report, dir: &RunDir) -> Result<String> {
+    let failed = |e: serde_json::Error| Error::failed(e.to_string());
+    let mut value = serde_json::to_value(report).map_err(failed)?;
+    value["run"] = serde_json::Value::String(dir.path().display().to_string());
+    Ok(serde_json::to_string(&value).map_err(failed)? + "\n")
+}
+
+/// Set when the user presses Ctrl-C, so that a checkpoint can still be written; a second one ends at once.
+fn interruption() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if set.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|e| Error::failed(format!("Ctrl-C cannot be handled: {e}")))?;
+    Ok(flag)
+}

@@ -1,0 +1,412 @@
+//! The command line as a person types it.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Settings that make a run take a moment.
+const SMALL: [&str; 8] = [
+    "--set",
+    "task.pool=500",
+    "--set",
+    "evaluation.tasks=20",
+    "--set",
+    "evaluation.dense=20",
+    "--set",
+    "run.report_every=5",
+];
+
+fn fastweights(dir: &Path) -> Command {
+    let mut command = Command::cargo_bin("fastweights").expect("the program is built");
+    command.current_dir(dir);
+    command
+}
+
+/// A command that trains on the CPU.
+fn train(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = fastweights(dir);
+    command.args(["train", "--device", "cpu"]).args(arguments);
+    command
+}
+
+fn temp() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn json(path: impl AsRef<Path>) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).expect("the file is there")).expect("it is JSON")
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.safetensors"))
+}
+
+/// All files below a directory, by their relative paths.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(&dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path.strip_prefix(root).expect("below it").to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn recipes_are_listed_and_printed() {
+    let dir = temp();
+    let list = fastweights(dir.path()).arg("recipes").assert().success();
+    let list = String::from_utf8(list.get_output().stdout.clone()).unwrap();
+    for name in
+        ["sinusoid ", "sinusoid-paper ", "sinusoid-paper-5steps ", "sinusoid-first-order ", "sinusoid-anil "]
+    {
+        assert!(list.contains(name), "{list}");
+    }
+    let one = fastweights(dir.path()).args(["recipes", "sinusoid-anil"]).assert().success();
+    let text = String::from_utf8(one.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("adapt = \"head\""), "{text}");
+    // What is printed can be edited and trained.
+    fs::write(dir.path().join("mine.toml"), text.replace("50_000", "7")).unwrap();
+    train(dir.path(), &["mine.toml", "--quiet", "--set", "evaluation.tasks=3"]).assert().success();
+    assert!(dir.path().join("runs/sinusoid-anil-1/checkpoints/7.safetensors").is_file());
+    let wrong = fastweights(dir.path()).args(["recipes", "sinusoid-anli"]).assert().code(2);
+    wrong.stderr(contains("did you mean `sinusoid-anil`"));
+}
+
+#[test]
+fn a_run_leaves_everything_behind() {
+    let dir = temp();
+    let run = train(dir.path(), &["--steps", "12", "--seed", "3", "--json"]).args(SMALL).assert().success();
+    let result: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    assert_eq!(result["run"], "runs/sinusoid-1");
+    let root = dir.path().join("runs/sinusoid-1");
+    let report = json(root.join("evaluation.json"));
+    assert_eq!(report["tasks"], 20);
+    assert_eq!(report["metric"], "mse");
+    assert_eq!(report["steps"], serde_json::json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
+    for learner in ["maml", "pretrained"] {
+        for key in ["mean", "ci95", "median"] {
+            let values = report["learners"][learner][key].as_array().unwrap();
+            assert!(values.len() == 11 && values.iter().all(serde_json::Value::is_f64), "{learner} {key}");
+        }
+    }
+    assert!(report["seconds"]["train"].is_f64() && report["device"].as_str().unwrap().starts_with("cpu"));
+    assert_eq!(report["learners"], result["learners"]);
+    let recipe: toml::Table = fs::read_to_string(root.join("recipe.toml")).unwrap().parse().unwrap();
+    assert_eq!(recipe["seed"].as_integer(), Some(3));
+    assert_eq!(recipe["outer"]["iterations"].as_integer(), Some(12));
+    assert_eq!(recipe["inner"]["loss_weights"].as_array().map(Vec::len), Some(2));
+    let metrics = fs::read_to_string(root.join("metrics.jsonl")).unwrap();
+    let iterations: Vec<_> = (metrics.lines())
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["iteration"].as_u64().unwrap())
+        .collect();
+    assert_eq!(iterations, [5, 10, 12]);
+    for stem in ["task", "training", "adaptation"] {
+        let svg = fs::read_to_string(root.join(format!("plots/{stem}.svg"))).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("</text>"), "{stem}");
+        let png = fs::read(root.join(format!("plots/{stem}.png"))).unwrap();
+        assert!(png.starts_with(b"\x89PNG") && png.len() > 5_000, "{stem}");
+    }
+    let model = fs::read(root.join("checkpoints/12.safetensors")).unwrap();
+    let model = safetensors::SafeTensors::deserialize(&model).unwrap();
+    let mut shapes: Vec<_> = model.iter().map(|(name, t)| (name.to_owned(), t.shape().to_vec())).collect();
+    shapes.sort();
+    let expected = [
+        ("0.bias", vec![40]),
+        ("0.weight", vec![40, 1]),
+        ("2.bias", vec![40]),
+        ("2.weight", vec![40, 40]),
+        ("4.bias", vec![1]),
+        ("4.weight", vec![1, 40]),
+    ];
+    assert_eq!(shapes, expected.map(|(name, shape)| (name.to_owned(), shape)));
+    // The next run takes the next number.
+    train(dir.path(), &["--steps", "1", "--quiet"]).args(SMALL).assert().success();
+    assert!(dir.path().join("runs/sinusoid-2").is_dir());
+}
+
+#[test]
+fn the_table_is_on_standard_output_and_progress_is_not() {
+    let dir = temp();
+    let run = train(dir.path(), &["--steps", "10", "--out", "a"]).args(SMALL).assert().success();
+    let run = run.stdout(contains("MAML, mean ± 95 %").and(contains("20 new tasks")));
+    run.stderr(contains("device: cpu").and(contains("10/10")).and(contains("trained in")));
+    let mut quiet = train(dir.path(), &["--steps", "10", "--quiet", "--out", "b"]);
+    quiet.args(SMALL).assert().success().stderr("");
+}
+
+#[test]
+fn a_run_is_never_overwritten() {
+    let dir = temp();
+    fs::create_dir(dir.path().join("mine")).unwrap();
+    fs::write(dir.path().join("mine/notes.txt"), "keep").unwrap();
+    let refused = train(dir.path(), &["--steps", "1", "--out", "mine"]).assert().code(1);
+    refused.stderr(contains("mine").and(contains("exists already")).and(contains("--out")));
+    assert_eq!(files(&dir.path().join("mine")), [PathBuf::from("notes.txt")]);
+    train(dir.path(), &["--steps", "1", "--out", "new/run", "--quiet"]).args(SMALL).assert().success();
+    let again = train(dir.path(), &["--steps", "1", "--out", "new/run"]).assert().code(1);
+    again.stderr(contains("--resume"));
+}
+
+/// `n` meta-iterations equal `k`, a checkpoint, and `n − k` more, in every byte but those of times.
+fn resumes_to_the_byte(recipe: &str, settings: &[&str]) {
+    let dir = temp();
+    let settings: Vec<_> = settings.iter().flat_map(|s| ["--set", s]).collect();
+    let common = |out| -> Vec<&str> { [&[recipe, "--quiet", "--out", out][..], &SMALL, &settings].concat() };
+    train(dir.path(), &common("whole")).args(["--steps", "23"]).assert().success();
+    // 8 is in the middle of five lines of metrics; 15 is asked for beyond the first end.
+    train(dir.path(), &common("parts")).args(["--steps", "8"]).assert().success();
+    train(dir.path(), &["--resume", "parts", "--steps", "23", "--stop-at", "15", "--quiet"])
+        .assert()
+        .success();
+    train(dir.path(), &["--resume", "parts", "--quiet", "--threads", "1"]).assert().success();
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let names = files(&whole);
+    assert!(names.len() > 12, "{names:?}");
+    for name in names.iter().filter(|name| !name.ends_with("evaluation.json")) {
+        let (a, b) = (fs::read(whole.join(name)).unwrap(), fs::read(parts.join(name)).unwrap());
+        assert!(a == b, "{recipe}: {} differs", name.display());
+    }
+    assert_eq!(
+        json(whole.join("evaluation.json"))["learners"],
+        json(parts.join("evaluation.json"))["learners"]
+    );
+}
+
+#[test]
+fn a_resumed_sinusoid_is_the_same_to_the_byte() {
+    resumes_to_the_byte("sinusoid", &[]);
+}
+
+#[test]
+fn a_resumed_run_with_fresh_tasks_and_learned_rates_is_the_same_to_the_byte() {
+    let settings =
+        ["inner.steps=3", "inner.learned_lr=per_parameter_step", "outer.clip_norm=1.0", "task.pool=0"];
+    resumes_to_the_byte("sinusoid-paper", &settings);
+}
+
+#[test]
+fn what_cannot_be_resumed_says_why() {
+    let dir = temp();
+    train(dir.path(), &["--resume", "nowhere"]).assert().code(1).stderr(contains("nowhere"));
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    train(dir.path(), &["--resume", "empty"]).assert().code(1).stderr(contains("recipe.toml"));
+    train(dir.path(), &["sinusoid", "--resume", "empty"]).assert().code(2);
+    let mut run = train(dir.path(), &["--steps", "4", "--quiet", "--out", "a"]);
+    run.args(SMALL).args(["--set", "outer.schedule=cosine"]).assert().success();
+    let longer = train(dir.path(), &["--resume", "a", "--steps", "9"]).assert().code(2);
+    longer.stderr(contains("outer.schedule"));
+    let mut run = train(dir.path(), &["--steps", "4", "--quiet", "--out", "b"]);
+    run.args(SMALL).assert().success();
+    train(dir.path(), &["--resume", "b", "--steps", "3"]).assert().code(2).stderr(contains("--steps"));
+    fs::write(dir.path().join("b/checkpoints/4.safetensors"), "damaged").unwrap();
+    let damaged = train(dir.path(), &["--resume", "b", "--steps", "5"]).assert().code(1);
+    damaged.stderr(contains("4.safetensors").and(contains("caused by")));
+}
+
+#[test]
+fn a_wrong_call_names_the_key_and_writes_nothing() {
+    let dir = temp();
+    for (arguments, words) in [
+        (&["train", "--set", "inner.stepz=5"][..], &["`inner.stepz`", "did you mean `steps`"][..]),
+        (&["train", "--set", "inner.order=both"], &["`inner.order`", "both", "first, second"]),
+        (&["train", "--set", "inner.steps=many"], &["`inner.steps`", "many"]),
+        (&["train", "--set", "model.loss=cross_entropy"], &["`model.loss`", "mse"]),
+        (&["train", "--set", "nonsense"], &["nonsense", "key=value"]),
+        (&["train", "--steps", "0"], &["`outer.iterations`", "1 to"]),
+        (&["train", "--steps", "-1"], &["--steps"]),
+        (&["train", "--seed", "99999999999999999999"], &["--seed"]),
+        (&["train", "--threads", "0"], &["--threads"]),
+        (&["train", "--device", "cpu-f64"], &["cpu-f64"]),
+        (&["train", "sinusiod"], &["did you mean `sinusoid`"]),
+        (&["train", "no/such/file.toml"], &["no/such/file.toml"]),
+        (&["bench", "--workload", "sin"], &["--workload", "sine-paper-5steps"]),
+        (&["bench", "--blocks", "4"], &["--blocks"]),
+        (&["gradcheck"], &["FILE"]),
+        (&["frobnicate"], &["frobnicate"]),
+        (&[], &["Usage"]),
+    ] {
+        let run = fastweights(dir.path()).args(arguments).assert().code(2);
+        let text = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        for word in words {
+            assert!(text.contains(word), "{arguments:?} gives: {text}, without {word}");
+        }
+        assert!(!text.contains("panicked"), "{text}");
+    }
+    assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
+    fs::write(dir.path().join("broken.toml"), "seed = 1\n[inner\nsteps = 2\n").unwrap();
+    let broken = train(dir.path(), &["broken.toml"]).assert().code(1);
+    broken.stderr(contains("broken.toml").and(contains("line 2")));
+}
+
+#[test]
+fn no_such_adapter_lists_what_there_is() {
+    let dir = temp();
+    let run = fastweights(dir.path()).args(["train", "--device", "no such adapter"]).assert().code(1);
+    run.stderr(contains("no such adapter"));
+    fastweights(dir.path()).arg("devices").assert().success().stdout(contains("cpu"));
+    assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_run_is_evaluated_anew() {
+    let dir = temp();
+    train(dir.path(), &["--steps", "5", "--quiet", "--out", "a"]).args(SMALL).assert().success();
+    let eval = |arguments: &[&str]| {
+        let mut command = fastweights(dir.path());
+        command.args(["eval", "a", "--device", "cpu"]).args(arguments);
+        command.assert()
+    };
+    eval(&[]).success().stdout(contains("20 new tasks, adapted on 5 points"));
+    let other = ["--tasks", "7", "--steps", "3", "--points", "10", "--inner-lr", "0.02", "--json", "e.json"];
+    eval(&other).success().stdout(contains("7 new tasks, adapted on 10 points"));
+    let report = json(dir.path().join("e.json"));
+    assert_eq!((&report["tasks"], &report["steps"]), (&7.into(), &serde_json::json!([0, 1, 2, 3])));
+    assert_eq!(report["points"]["support"], 10);
+    // The same settings give what the run itself found.
+    eval(&["--json", "same.json"]).success();
+    let (same, first) = (json(dir.path().join("same.json")), json(dir.path().join("a/evaluation.json")));
+    assert_eq!(same["learners"], first["learners"]);
+    // A rate that diverges is a result, not a failure.
+    eval(&["--inner-lr", "1e6"]).success().stdout(contains("left the finite range"));
+    eval(&["--tasks", "0"]).code(2).stderr(contains("evaluation.tasks"));
+    eval(&["--inner-lr", "nan"]).code(2).stderr(contains("--inner-lr"));
+}
+
+#[test]
+fn gradcheck_passes_the_golden_cases_and_names_what_it_cannot_do() {
+    let dir = temp();
+    let known = ["sine_k1", "sine_k2_head", "sine_k3_learned_lr", "sine_k5_first", "table_k5"].map(golden);
+    for device in ["cpu-f64", "cpu"] {
+        let mut command = fastweights(dir.path());
+        command.args(["gradcheck", "--device", device]).args(&known);
+        command.assert().success().stdout(contains("meta_grad.0.weight").and(contains("FAILED").not()));
+    }
+    let mut command = fastweights(dir.path());
+    command.args(["gradcheck", "--device", "cpu-f64"]).args([golden("conv_strided_k1"), golden("sine_k1")]);
+    let mixed = command.assert().code(1).stderr(contains("1 of 2"));
+    mixed.stdout(contains("unsupported").and(contains("conv2d")).and(contains("sine_k1.safetensors: ok")));
+    let mut command = fastweights(dir.path());
+    command.args(["gradcheck", "--device", "cpu", "missing.safetensors"]);
+    command.assert().code(1).stdout(contains("missing.safetensors"));
+}
+
+#[test]
+fn gradcheck_writes_what_it_computed_and_fails_on_a_wrong_answer() {
+    let dir = temp();
+    let mut command = fastweights(dir.path());
+    command.args(["gradcheck", "--device", "cpu", "--out", "out.safetensors"]);
+    command.arg(golden("sine_k3_learned_lr")).assert().success();
+    let bytes = fs::read(dir.path().join("out.safetensors")).unwrap();
+    let answers = fs::read(golden("sine_k3_learned_lr")).unwrap();
+    let (ours, answers) = (
+        safetensors::SafeTensors::deserialize(&bytes).unwrap(),
+        safetensors::SafeTensors::deserialize(&answers).unwrap(),
+    );
+    for name in ["meta_grad.2.weight", "meta_grad_lr.2.weight", "meta_loss", "query_loss", "support_loss"] {
+        let (a, b) = (ours.tensor(name).unwrap(), answers.tensor(name).unwrap());
+        assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{name}");
+    }
+    let mut command = fastweights(dir.path());
+    command.args(["gradcheck", "--out", "two.safetensors"]).args([golden("sine_k1"), golden("sine_k5")]);
+    command.assert().code(2).stderr(contains("--out"));
+    // One flipped bit of an answer's exponent, and one answer that is not a number.
+    let case = fs::read(golden("sine_k1")).unwrap();
+    let (header, _) = safetensors::SafeTensors::read_metadata(&case).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&case).unwrap();
+    let at = file.tensor("meta_grad.0.weight").unwrap().data().as_ptr() as usize - case.as_ptr() as usize;
+    assert!(at > header);
+    for (name, value) in [("wrong", 1e3_f64), ("nan", f64::NAN)] {
+        let mut damaged = case.clone();
+        damaged[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        let path = dir.path().join(format!("{name}.safetensors"));
+        fs::write(&path, damaged).unwrap();
+        let mut command = fastweights(dir.path());
+        command.args(["gradcheck", "--device", "cpu-f64"]).arg(&path);
+        command.assert().code(1).stdout(contains("FAILED").and(contains("meta_grad.0.weight")));
+    }
+}
+
+#[test]
+fn bench_writes_an_array() {
+    let dir = temp();
+    let mut command = fastweights(dir.path());
+    command.args(["bench", "--device", "cpu", "--seconds", "0.005", "--json", "bench.json"]);
+    command.args(["--workload", "sine", "--workload", "series", "--workload", "sine-paper-first-order"]);
+    command.args(["--meta-batch", "3", "--meta-batch", "17"]).assert().success().stdout(contains("GFLOP/s"));
+    let rows = json(dir.path().join("bench.json"));
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 6);
+    for row in rows {
+        for key in ["iterations_per_s", "tasks_per_s", "gflops"] {
+            assert!(row[key].as_f64().unwrap() > 0.0, "{row}");
+        }
+        assert!(row["samples_per_s"].as_array().unwrap().len() >= 5);
+    }
+    assert_eq!((&rows[2]["workload"], &rows[2]["inner_steps"]), (&"series".into(), &5.into()));
+    assert_eq!((&rows[4]["order"], &rows[5]["meta_batch"]), (&"first".into(), &17.into()));
+}
+
+/// A reader that is gone, as after `| head -1`.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_survived() {
+    use std::process::{Command, Stdio};
+    for arguments in [&["recipes"][..], &["recipes", "sinusoid"], &["--help"], &["devices"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fastweights"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+}
+
+/// Ctrl-C writes a checkpoint, and the run goes on from there.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_resumed() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let dir = temp();
+    let child = Command::new(env!("CARGO_BIN_EXE_fastweights"))
+        .args(["train", "--device", "cpu", "--out", "a", "--steps", "4000000000"])
+        .args(["--set", "evaluation.tasks=3"])
+        .current_dir(dir.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !dir.path().join("a/metrics.jsonl").is_file() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("--resume a"), "{stderr}");
+    let done: u64 = (fs::read_dir(dir.path().join("a/checkpoints")).unwrap())
+        .filter_map(|e| e.unwrap().path().file_stem()?.to_str()?.parse().ok())
+        .max()
+        .unwrap();
+    assert!(done > 0);
+    let end = (done + 3).to_string();
+    train(dir.path(), &["--resume", "a", "--steps", &end, "--quiet"]).assert().success();
+    assert!(dir.path().join(format!("a/checkpoints/{end}.safetensors")).is_file());
+}
