@@ -5,7 +5,10 @@ use super::device::Device;
 use super::fused_plan::Shape;
 use super::fused_program::{Block, Op};
 use super::shader::Library;
-use super::{clipped_update, fused, probe, reduce};
+use super::{
+    clipped_update, copy_rows, fused, group_sums, linear, linear_backward, linear_backward_tangent,
+    linear_tangent, linear_update, linear_update_tangent, loss, loss_tangent, probe, rate_sums, reduce,
+};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,8 +39,23 @@ pub struct Declaration {
 }
 
 /// Every kernel of the program.
-pub const ALL: &[&Declaration] =
-    &[&probe::DECLARATION, &fused::DECLARATION, &reduce::DECLARATION, &clipped_update::DECLARATION];
+pub const ALL: &[&Declaration] = &[
+    &probe::DECLARATION,
+    &fused::DECLARATION,
+    &reduce::DECLARATION,
+    &clipped_update::DECLARATION,
+    &copy_rows::DECLARATION,
+    &group_sums::DECLARATION,
+    &linear::DECLARATION,
+    &linear_backward::DECLARATION,
+    &linear_backward_tangent::DECLARATION,
+    &linear_tangent::DECLARATION,
+    &linear_update::DECLARATION,
+    &linear_update_tangent::DECLARATION,
+    &loss::DECLARATION,
+    &loss_tangent::DECLARATION,
+    &rate_sums::DECLARATION,
+];
 
 impl Declaration {
     /// Storage buffers it binds.
