@@ -10,6 +10,7 @@ use super::kernel::Declaration;
 use super::layer::{LayerPass, Place};
 use super::layered_plan::{Bound, Dispatch, Facts, Role, Slices, UNIFORM_STRIDE, from_task};
 use super::loss::{self, LossPass};
+use super::pass::Places;
 use super::product::Cut;
 use super::rate_sums::{self, RateSums};
 use super::{
@@ -34,7 +35,7 @@ type Constants<'a> = &'a [(&'static str, f64)];
 pub(super) struct Emitter<'a> {
     facts: &'a Facts<'a>,
     slices: &'a Slices,
-    report: [Option<usize>; 4],
+    report: Places,
     group: usize,
     uniforms: Vec<u8>,
     known: HashMap<Vec<u8>, usize>,
@@ -46,12 +47,7 @@ pub(super) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(
-        facts: &'a Facts<'a>,
-        slices: &'a Slices,
-        report: [Option<usize>; 4],
-        group: usize,
-    ) -> Self {
+    pub(super) fn new(facts: &'a Facts<'a>, slices: &'a Slices, report: Places, group: usize) -> Self {
         Self {
             facts,
             slices,
@@ -137,7 +133,8 @@ impl<'a> Emitter<'a> {
         let weight = plan.loss_weights[step];
         // With all weights zero v is zero, not unwritten: the last pass always counts.
         let gradient = wanted.gradient && (weight != 0.0 || step == plan.steps);
-        if !gradient && !(plan.track_all && wanted.losses) && !wanted.predictions && wanted.gradient {
+        let only_evaluates = !wanted.gradient;
+        if !(gradient || only_evaluates || (plan.track_all && wanted.losses)) {
             return;
         }
         let pass = Pass { step, query: true };
@@ -148,10 +145,10 @@ impl<'a> Emitter<'a> {
             row |= if plan.steps == 0 { loss::ROW_CLEARS_SUPPORT } else { 0 };
         }
         self.loss(pass, weight as f32, gradient, row);
-        if let Some(at) = self.report[3] {
+        if let Some(at) = self.report.predictions {
             let outputs = self.outputs(pass, self.layers() - 1);
             let count = plan.query * plan.model.outputs();
-            let to = Place::new(at + step * self.facts.tasks * count, count);
+            let to = Place::new(at as usize + step * self.facts.tasks * count, count);
             self.copy(outputs, Place::new(0, count), from_task(to, self.first), count);
         }
         if gradient {
@@ -265,11 +262,11 @@ impl<'a> Emitter<'a> {
 
     /// θ_K of each task into the report.
     fn copy_fast(&mut self) {
-        let Some(at) = self.report[2] else { return };
+        let Some(at) = self.report.fast else { return };
         let (p, steps) = (self.facts.plan.model.param_count(), self.facts.plan.steps);
         for (l, dense) in self.facts.plan.model.dense().iter().enumerate() {
             let (bound, place) = self.weights(steps, l);
-            let to = from_task(Place::new(at + dense.weight, p), self.first);
+            let to = from_task(Place::new(at as usize + dense.weight, p), self.first);
             self.copy(bound, place, to, dense.len());
         }
     }
@@ -311,9 +308,13 @@ impl<'a> Emitter<'a> {
         shape.wants_gradient = wants_gradient.into();
         shape.target_rows = row;
         let steps = self.facts.plan.steps;
-        let (report, stride) = if pass.query { (self.report[0], steps + 1) } else { (self.report[1], steps) };
+        let (report, stride) = if pass.query {
+            (self.report.query_losses, steps + 1)
+        } else {
+            (self.report.support_losses, steps)
+        };
         if let Some(at) = report {
-            shape.report = from_task(Place::new(at + pass.step, stride), self.first);
+            shape.report = from_task(Place::new(at as usize + pass.step, stride), self.first);
             shape.target_rows |= loss::REPORTS;
         }
         let truth = if pass.query { self.slices.query_y } else { self.slices.support_y };

@@ -7,9 +7,11 @@
 
 use super::adapter::Capacity;
 use super::arena::{Layout, Slice};
+use super::fused_plan::Purpose;
 use super::kernel::Declaration;
 use super::layer::Place;
 use super::layered_ops::Emitter;
+use super::pass::Places;
 use crate::error::{Error, Result};
 use crate::meta::{MetaGradient, Plan};
 
@@ -81,24 +83,34 @@ impl Role {
         }
     }
 
-    fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         Self::OWN.iter().position(|&role| role == self).unwrap_or(0)
     }
 }
 
 /// What is to be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// The meta-gradient; without it nothing is kept from one step to the next.
-    pub gradient: bool,
+    pub(super) gradient: bool,
     /// Losses of each task.
-    pub losses: bool,
+    pub(super) losses: bool,
     /// θ_K of each task.
-    pub fast: bool,
+    pub(super) fast: bool,
     /// Outputs on the query points after each step.
-    pub predictions: bool,
+    pub(super) predictions: bool,
     /// Whether tasks are drawn for each tile, rather than given for all.
-    pub drawn: bool,
+    pub(super) drawn: bool,
+}
+
+impl Wanted {
+    fn new(plan: &Plan, purpose: Purpose, drawn: bool) -> Self {
+        let (gradient, losses, predictions) = match purpose {
+            Purpose::Gradient { report } => (true, report, false),
+            Purpose::Evaluation { predictions } => (false, true, predictions),
+        };
+        Self { gradient, losses, fast: gradient && losses && plan.track_all, predictions, drawn }
+    }
 }
 
 /// How the work is cut.
@@ -184,9 +196,8 @@ pub struct LayeredPlan {
     pub tiles: Vec<Vec<Dispatch>>,
     /// Slices by name.
     slices: Slices,
-    /// Places in the report, floats, where wanted: query losses `[tasks, steps + 1]`, support losses
-    /// `[tasks, steps]`, fast weights `[tasks, P]`, predictions `[steps + 1, tasks, query, outputs]`.
-    pub report: [Option<usize>; 4],
+    /// Places in the report.
+    pub(super) report: Places,
 }
 
 /// What is kept and computed, derived once from the plan.
@@ -271,7 +282,7 @@ impl<'a> Facts<'a> {
         tile: usize,
         group: usize,
         groups: usize,
-    ) -> Result<(Vec<Layout>, Slices, [Option<usize>; 4])> {
+    ) -> Result<(Vec<Layout>, Slices, Places)> {
         let plan = self.plan;
         let mut layouts: Vec<_> = Role::OWN.iter().map(|role| Layout::new(role.label(), capacity)).collect();
         let mut words =
@@ -330,17 +341,15 @@ impl<'a> Facts<'a> {
         let mut report = |wanted: bool, count: usize| {
             let at = report_words;
             report_words += if wanted { count } else { 0 };
-            wanted.then_some(at)
+            wanted.then_some(at as u32)
         };
-        let places = [
-            report(self.wanted.losses, self.tasks * (plan.steps + 1)),
-            report(self.wanted.losses, self.tasks * plan.steps),
-            report(self.wanted.fast, self.tasks * plan.model.param_count()),
-            report(
-                self.wanted.predictions,
-                (plan.steps + 1) * self.tasks * plan.query * plan.model.outputs(),
-            ),
-        ];
+        let predictions = (plan.steps + 1) * self.tasks * plan.query * plan.model.outputs();
+        let places = Places {
+            query_losses: report(self.wanted.losses, self.tasks * (plan.steps + 1)),
+            support_losses: report(self.wanted.losses, self.tasks * plan.steps),
+            fast: report(self.wanted.fast, self.tasks * plan.model.param_count()),
+            predictions: report(self.wanted.predictions, predictions),
+        };
         let report = words(Role::Report, "report", report_words)?;
         for (role, layout) in Role::OWN.iter().zip(&layouts) {
             if layout.bytes() > capacity.buffer_bytes {
@@ -372,18 +381,20 @@ impl<'a> Facts<'a> {
 }
 
 impl LayeredPlan {
-    /// Lays out a plan over `tasks` tasks and lists its dispatches.
+    /// Lays out a plan over `tasks` tasks, given or drawn on the device, and lists its dispatches.
     ///
     /// # Errors
     /// As [`Plan::check`], and [`Limit`](crate::ErrorKind::Limit) where not even one task fits the adapter.
     pub fn new(
         plan: &Plan,
         tasks: usize,
-        wanted: Wanted,
+        purpose: Purpose,
+        drawn: bool,
         capacity: &Capacity,
         tuning: &LayeredTuning,
     ) -> Result<Self> {
         plan.check()?;
+        let wanted = Wanted::new(plan, purpose, drawn);
         let facts = Facts::new(plan, tasks.max(1), wanted);
         let tasks = facts.tasks;
         // The grouping, and with it the order of every sum, depends on the number of tasks, the model and the

@@ -19,6 +19,7 @@ macro_rules! sources {
 sources![
     "clipped_update",
     "copy_rows",
+    "draw",
     "fused",
     "fused_dense",
     "fused_loss",
@@ -37,6 +38,7 @@ sources![
     "loss",
     "loss_pass",
     "loss_tangent",
+    "now",
     "outer",
     "philox",
     "probe_loop",
@@ -45,6 +47,7 @@ sources![
     "rate_sums",
     "reduce",
     "sine",
+    "task_draws",
 ];
 
 const IMPORT: &str = "// import:";
