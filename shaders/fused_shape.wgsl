@@ -1,3 +1,4 @@
+// import: now
 // What the parts of the fused pass share. The pass is a program: the host lays out a task's memory, lists the
 // operations of its meta-gradient, and every workgroup runs the list for its tasks. The host's twins of these structs are
 // in `src/backend/gpu/fused_program.rs`.
@@ -75,18 +76,6 @@ struct Shape {
     unused: u32,
     ranges: array<vec4<f32>, 2>, // low and width of amplitude and phase; of x
     series: vec4<u32>, // count, length, starts, window
-}
-
-// What changes from one meta-iteration to the next.
-struct Now {
-    iteration: u32, // of the sampler's key
-    first_task: u32, // of the sampler's key
-    query_first: u32, // first query point among those drawn
-    first_visit: u32, // into the pool
-    step: f32, // the outer optimizer's scalars
-    root: f32,
-    slot: u32, // of the loss log
-    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;

@@ -1,3 +1,4 @@
+// import: now
 // The outer optimizer's rule for one element. Adam: Kingma and Ba (2015), algorithm 1, with the bias corrections in
 // `now.step` and `now.root`, which the host makes in float64.
 
@@ -18,17 +19,6 @@ struct Outer {
     epsilon: f32,
     clip_value: f32,
     clip_norm: f32,
-}
-
-struct Now {
-    iteration: u32,
-    first_task: u32,
-    query_first: u32,
-    first_visit: u32,
-    step: f32, // lr / (1 − β₁ᵗ), or lr
-    root: f32, // 1 / √(1 − β₂ᵗ)
-    slot: u32,
-    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> outer: Outer;

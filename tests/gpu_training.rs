@@ -3,9 +3,10 @@
 mod adapter;
 
 use fastweights::backend::cpu::oracle;
-use fastweights::backend::gpu::GpuBackend;
 use fastweights::backend::gpu::kernel::{Binding, Declaration, Kernel};
+use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::case::relative_error;
 use fastweights::meta::{
     Backend as _, Loss, OuterKind, OuterOptimizer, Plan, Rates, Schedule, TrainPlan, TrainState,
@@ -104,7 +105,7 @@ fn training_follows_the_host_for_every_source_visit_and_rule() {
     let Some(device) = adapter::device("training_follows_the_host_for_every_source_visit_and_rule") else {
         return;
     };
-    let gpu = GpuBackend::new(device);
+    let mut gpu = GpuBackend::new(device);
     let series = TaskSource::Series(SeriesTable::generate(3, 4, 40, 6));
     let mut plans = vec![
         ("fresh", train_plan(sinusoids(None), Visit::Split, 1)),
@@ -122,36 +123,46 @@ fn training_follows_the_host_for_every_source_visit_and_rule() {
         ..OuterOptimizer::adam(0.1, 8)
     };
     plans.push(("clipped, cosine", clipped));
-    for (name, plan) in plans {
-        let mut training = gpu.training(&plan, start(&plan)).unwrap();
-        let losses = training.advance(7).unwrap();
-        let (params, expected) = reference(&plan, 7);
-        let found: Vec<f64> = losses.iter().map(|l| l.query.into()).collect();
-        assert!(relative_error(&found, &expected) <= 1e-4, "{name}: {found:?} against {expected:?}");
-        let state = training.state().unwrap();
-        assert_eq!(state.iteration, 7);
-        let found: Vec<f64> = state.params.iter().map(|&v| v.into()).collect();
-        // Adam divides by the root of small moments, so rounding grows; the losses above are strict.
-        let error = relative_error(&found, &params);
-        assert!(error <= 1e-3, "{name}: parameters {error:e}");
+    for path in [Path::Fused, Path::Layered] {
+        gpu = gpu.with_path(path);
+        for (name, plan) in &plans {
+            let mut training = gpu.training(plan, start(plan)).unwrap();
+            let losses = training.advance(7).unwrap();
+            let (params, expected) = reference(plan, 7);
+            let found: Vec<f64> = losses.iter().map(|l| l.query.into()).collect();
+            let error = relative_error(&found, &expected);
+            assert!(error <= 1e-4, "{path:?}, {name}: {found:?} against {expected:?}");
+            let state = training.state().unwrap();
+            assert_eq!(state.iteration, 7);
+            let found: Vec<f64> = state.params.iter().map(|&v| v.into()).collect();
+            // Adam divides by the root of small moments, so rounding grows; the losses above are strict.
+            let error = relative_error(&found, &params);
+            assert!(error <= 1e-3, "{path:?}, {name}: parameters {error:e}");
+        }
     }
 }
 
 #[test]
 fn resumed_and_cut_trainings_are_the_same_to_the_byte() {
     let Some(device) = adapter::device("resumed_and_cut_trainings_are_the_same_to_the_byte") else { return };
-    let gpu = GpuBackend::new(device);
+    // The layered path in tiles of two of the three tasks: cutting tasks must not show either.
+    let mut gpu =
+        GpuBackend::new(device).with_layered_tuning(LayeredTuning { tile: 2, ..LayeredTuning::default() });
     let plan = train_plan(sinusoids(Some(20)), Visit::Split, 2);
-    let mut whole = gpu.training(&plan, start(&plan)).unwrap();
-    let losses = whole.advance(50).unwrap();
-    assert_eq!(losses.len(), 50);
-    let mut first = gpu.training(&plan, start(&plan)).unwrap();
-    let mut again = first.advance(3).unwrap();
-    again.extend(first.advance(20).unwrap());
-    let mut second = gpu.training(&plan, first.state().unwrap()).unwrap();
-    again.extend(second.advance(27).unwrap());
-    assert_eq!(losses, again);
-    assert_eq!(whole.state().unwrap(), second.state().unwrap());
+    for path in [Path::Layered, Path::Fused] {
+        gpu = gpu.with_path(path);
+        let mut whole = gpu.training(&plan, start(&plan)).unwrap();
+        let losses = whole.advance(50).unwrap();
+        assert_eq!(losses.len(), 50);
+        let mut first = gpu.training(&plan, start(&plan)).unwrap();
+        let mut again = first.advance(3).unwrap();
+        again.extend(first.advance(20).unwrap());
+        gpu = gpu.with_layered_tuning(LayeredTuning::default());
+        let mut second = gpu.training(&plan, first.state().unwrap()).unwrap();
+        again.extend(second.advance(27).unwrap());
+        assert_eq!(losses, again, "{path:?}");
+        assert_eq!(whole.state().unwrap(), second.state().unwrap(), "{path:?}");
+    }
 }
 
 #[test]

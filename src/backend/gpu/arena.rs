@@ -70,8 +70,8 @@ impl Layout {
     }
 }
 
-/// The buffer behind a layout.
-#[derive(Debug)]
+/// The buffer behind a layout; clones share it.
+#[derive(Clone, Debug)]
 pub struct Arena {
     buffer: wgpu::Buffer,
 }

@@ -1,9 +1,12 @@
 //! The GPU as a [`Backend`].
 
 use super::device::Device;
-use super::fused::{Fused, Now, Request, Source};
-use super::fused_plan::{Purpose, Tuning};
+use super::fused;
+use super::fused_plan::{FusedPlan, Purpose, Tuning};
 use super::kernel::Kernels;
+use super::layered;
+use super::layered_plan::LayeredTuning;
+use super::pass::{Now, Pass, Request, Source};
 use super::resident::{self, Resident};
 use super::shader::Library;
 use crate::error::{Error, Result};
@@ -14,12 +17,29 @@ use std::sync::Arc;
 /// Floats of tasks and results that one evaluation keeps on the device; more tasks are taken in turns.
 const EVALUATION_WORDS: usize = 16 << 20;
 
+/// Widest layer of the fused path: beyond, a task is worth more than one workgroup.
+const FUSED_WIDTH: usize = 128;
+
+/// How a meta-gradient is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Path {
+    /// Fused where the plan fits it, else layered.
+    #[default]
+    Auto,
+    /// One workgroup a task runs everything; fast weights are kept as low-rank updates.
+    Fused,
+    /// A dispatch for each operation of each layer, over all tasks; every task has its own weights.
+    Layered,
+}
+
 /// An opened GPU with its compiled kernels.
 #[derive(Debug)]
 pub struct GpuBackend {
     device: Arc<Device>,
     kernels: Kernels,
     tuning: Tuning,
+    layered: LayeredTuning,
+    path: Path,
 }
 
 impl GpuBackend {
@@ -27,13 +47,28 @@ impl GpuBackend {
     #[must_use]
     pub fn new(device: Device) -> Self {
         let tuning = Tuning::of(device.report());
-        Self { device: Arc::new(device), kernels: Kernels::default(), tuning }
+        let layered = LayeredTuning::default();
+        Self { device: Arc::new(device), kernels: Kernels::default(), tuning, layered, path: Path::Auto }
     }
 
     /// The same with another cut of the work.
     #[must_use]
     pub fn with_tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning;
+        self
+    }
+
+    /// The same with another cut of the layered path's work.
+    #[must_use]
+    pub fn with_layered_tuning(mut self, tuning: LayeredTuning) -> Self {
+        self.layered = tuning;
+        self
+    }
+
+    /// The same with the path forced.
+    #[must_use]
+    pub fn with_path(mut self, path: Path) -> Self {
+        self.path = path;
         self
     }
 
@@ -56,8 +91,27 @@ impl GpuBackend {
         self.tuning
     }
 
-    fn fused(&self, request: &Request<'_>) -> Result<Fused> {
-        Fused::new(&self.device, &self.kernels, &self.tuning, request)
+    /// The path that a plan over `tasks` tasks takes: layered where every parameter has its own rate, where the fused
+    /// path does not fit the adapter, and where layers are so wide that one workgroup a task would be the
+    /// bottleneck.
+    ///
+    /// # Errors
+    /// As [`Plan::check`].
+    pub fn path(&self, plan: &Plan, tasks: usize, purpose: Purpose) -> Result<Path> {
+        plan.check()?;
+        if self.path != Path::Auto {
+            return Ok(self.path);
+        }
+        let wide = plan.model.dense().iter().any(|d| d.inputs.max(d.outputs) > FUSED_WIDTH);
+        let fused = || FusedPlan::new(plan, tasks, purpose, self.device.capacity(), &self.tuning);
+        Ok(if wide || fused().is_err() { Path::Layered } else { Path::Fused })
+    }
+
+    fn pass(&self, request: &Request<'_>) -> Result<Pass> {
+        match self.path(request.plan, request.tasks, request.purpose)? {
+            Path::Layered => layered::record(&self.device, &self.kernels, &self.layered, request),
+            Path::Fused | Path::Auto => fused::record(&self.device, &self.kernels, &self.tuning, request),
+        }
     }
 }
 
@@ -69,7 +123,7 @@ impl Backend for GpuBackend {
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
         plan.check()?;
-        let fused = self.fused(&Request {
+        let pass = self.pass(&Request {
             plan: &plan.plan,
             tasks: plan.sampler.tasks(),
             purpose: Purpose::Gradient { report: false },
@@ -77,12 +131,12 @@ impl Backend for GpuBackend {
             outer: Some(&plan.outer),
             slots: resident::DEPTH * resident::BLOCK,
         })?;
-        Ok(Box::new(Resident::new(fused, plan, &state)?))
+        Ok(Box::new(Resident::new(pass, plan, &state)?))
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         check_tasks(plan, tasks)?;
-        let fused = self.fused(&Request {
+        let pass = self.pass(&Request {
             plan,
             tasks: tasks.tasks,
             purpose: Purpose::Gradient { report: true },
@@ -90,13 +144,13 @@ impl Backend for GpuBackend {
             outer: None,
             slots: 1,
         })?;
-        fused.poison()?;
-        fused.set_params(plan, params)?;
-        fused.upload(tasks)?;
-        fused.set_now(0, &[Now::default()]);
-        fused.submit(0..1, None);
-        let wanted = fused.wanted();
-        let read = |at: Option<u32>, count| at.map_or_else(|| Ok(Vec::new()), |at| fused.report(at, count));
+        pass.poison()?;
+        pass.set_params(plan, params)?;
+        pass.upload(tasks)?;
+        pass.set_now(0, &[Now::default()]);
+        pass.submit(0..1, None);
+        let wanted = pass.places();
+        let read = |at: Option<u32>, count| at.map_or_else(|| Ok(Vec::new()), |at| pass.report(at, count));
         let mut query_loss = read(wanted.query_losses, tasks.tasks * (plan.steps + 1))?;
         if !plan.track_all {
             for row in query_loss.chunks_exact_mut(plan.steps + 1) {
@@ -108,8 +162,8 @@ impl Backend for GpuBackend {
             }
         }
         Ok(MetaOutput {
-            meta_loss: fused.losses()?[0],
-            gradient: fused.gradient()?,
+            meta_loss: pass.losses()?[0],
+            gradient: pass.gradient()?,
             query_loss,
             support_loss: read(wanted.support_losses, tasks.tasks * plan.steps)?,
             fast: read(wanted.fast, tasks.tasks * plan.model.param_count())?,
@@ -137,7 +191,7 @@ impl Backend for GpuBackend {
         let mut predicted = vec![Vec::new(); if predictions { plan.steps + 1 } else { 0 }];
         for first in (0..tasks.tasks).step_by(turn) {
             let some = tasks.slice(first..tasks.tasks.min(first + turn));
-            let fused = self.fused(&Request {
+            let pass = self.pass(&Request {
                 plan,
                 tasks: some.tasks,
                 purpose: Purpose::Evaluation { predictions },
@@ -145,17 +199,17 @@ impl Backend for GpuBackend {
                 outer: None,
                 slots: 1,
             })?;
-            fused.poison()?;
-            fused.set_params(plan, theta)?;
-            fused.upload(&some)?;
-            fused.set_now(0, &[Now::default()]);
-            fused.submit(0..1, None);
-            if let Some(at) = fused.wanted().query_losses {
-                query_loss.extend(fused.report(at, some.tasks * (plan.steps + 1))?);
+            pass.poison()?;
+            pass.set_params(plan, theta)?;
+            pass.upload(&some)?;
+            pass.set_now(0, &[Now::default()]);
+            pass.submit(0..1, None);
+            if let Some(at) = pass.places().query_losses {
+                query_loss.extend(pass.report(at, some.tasks * (plan.steps + 1))?);
             }
-            if let Some(at) = fused.wanted().predictions {
+            if let Some(at) = pass.places().predictions {
                 let count = some.tasks * plan.query * outputs;
-                let all = fused.report(at, (plan.steps + 1) * count)?;
+                let all = pass.report(at, (plan.steps + 1) * count)?;
                 for (step, values) in predicted.iter_mut().zip(all.chunks_exact(count)) {
                     step.extend_from_slice(values);
                 }

@@ -5,7 +5,11 @@ use super::device::Device;
 use super::fused_plan::Shape;
 use super::fused_program::{Block, Op};
 use super::shader::Library;
-use super::{clipped_update, fused, probe, reduce};
+use super::{
+    clipped_update, copy_rows, draw, fused, group_sums, layer, linear, linear_backward,
+    linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent, loss, loss_tangent, pass,
+    probe, rate_sums, reduce,
+};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,8 +40,24 @@ pub struct Declaration {
 }
 
 /// Every kernel of the program.
-pub const ALL: &[&Declaration] =
-    &[&probe::DECLARATION, &fused::DECLARATION, &reduce::DECLARATION, &clipped_update::DECLARATION];
+pub const ALL: &[&Declaration] = &[
+    &probe::DECLARATION,
+    &fused::DECLARATION,
+    &reduce::DECLARATION,
+    &clipped_update::DECLARATION,
+    &copy_rows::DECLARATION,
+    &draw::DECLARATION,
+    &group_sums::DECLARATION,
+    &linear::DECLARATION,
+    &linear_backward::DECLARATION,
+    &linear_backward_tangent::DECLARATION,
+    &linear_tangent::DECLARATION,
+    &linear_update::DECLARATION,
+    &linear_update_tangent::DECLARATION,
+    &loss::DECLARATION,
+    &loss_tangent::DECLARATION,
+    &rate_sums::DECLARATION,
+];
 
 impl Declaration {
     /// Storage buffers it binds.
@@ -61,9 +81,15 @@ pub const STRUCTS: &[(&str, &str, usize)] = &[
     ("fused", "Shape", size_of::<Shape>()),
     ("fused", "Op", size_of::<Op>()),
     ("fused", "Block", size_of::<Block>()),
-    ("fused", "Now", size_of::<fused::Now>()),
-    ("reduce", "Now", size_of::<fused::Now>()),
+    ("fused", "Now", size_of::<pass::Now>()),
+    ("reduce", "Now", size_of::<pass::Now>()),
     ("reduce", "Outer", size_of::<reduce::Outer>()),
+    ("draw", "DrawPass", size_of::<draw::DrawPass>()),
+    ("linear", "Layer", size_of::<layer::LayerPass>()),
+    ("loss", "LossPass", size_of::<loss::LossPass>()),
+    ("rate_sums", "RateSums", size_of::<rate_sums::RateSums>()),
+    ("group_sums", "GroupSums", size_of::<group_sums::GroupSums>()),
+    ("copy_rows", "CopyRows", size_of::<copy_rows::CopyRows>()),
 ];
 
 /// A compiled kernel.

@@ -13,6 +13,12 @@
 //! | [`fused_plan`] | sizes and addresses of the fused pass, made without a device |
 //! | `fused_program` | the operations of a meta-gradient, listed for the fused kernel to run |
 //! | `fused`, `reduce`, `clipped_update` | host modules of the shaders of the same names |
+//! | [`layered_plan`] | sizes, addresses and dispatches of the layered pass, made without a device |
+//! | `layered_ops` | the inner loop as dispatches of layers' operations |
+//! | `layered` | the layered pass on a device |
+//! | [`layer`], [`product`] | what the kernels of a layer are told, and how their work is cut |
+//! | [`linear`] and its like, [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw` | host modules of the shaders of the same names |
+//! | `pass` | what both paths have in common: state, mean over tasks, outer update |
 //! | `resident` | the training loop: many meta-iterations a submission |
 //! | [`GpuBackend`] | the whole as a [`Backend`](crate::meta::Backend) |
 //!
@@ -35,17 +41,35 @@ pub mod adapter;
 pub mod arena;
 mod backend;
 mod clipped_update;
+pub mod copy_rows;
 pub mod device;
+mod draw;
 mod fused;
 pub mod fused_plan;
 mod fused_program;
+pub mod group_sums;
 pub mod kernel;
+pub mod layer;
+mod layered;
+mod layered_ops;
+pub mod layered_plan;
+pub mod linear;
+pub mod linear_backward;
+pub mod linear_backward_tangent;
+pub mod linear_tangent;
+pub mod linear_update;
+pub mod linear_update_tangent;
+pub mod loss;
+pub mod loss_tangent;
+mod pass;
 mod probe;
+pub mod product;
+pub mod rate_sums;
 pub mod recording;
 mod reduce;
 mod resident;
 pub mod shader;
 
 pub use adapter::{AdapterReport, Choice};
-pub use backend::GpuBackend;
+pub use backend::{GpuBackend, Path};
 pub use device::Device;

@@ -1,6 +1,6 @@
 //! The resident loop: many meta-iterations in one submission, the host two submissions ahead of what it reads.
 
-use super::fused::{Fused, Now};
+use super::pass::{Now, Pass};
 use crate::error::{Error, Result};
 use crate::meta::{Losses, TrainPlan, TrainState, Training};
 use crate::task::{TaskSource, Visit};
@@ -18,7 +18,7 @@ const TARGET: Duration = Duration::from_millis(60);
 /// A training whose state stays on the device.
 #[derive(Debug)]
 pub(super) struct Resident {
-    fused: Fused,
+    pass: Pass,
     plan: TrainPlan,
     iteration: u64,
     block: usize,
@@ -34,14 +34,14 @@ struct Flight {
 }
 
 impl Resident {
-    pub(super) fn new(fused: Fused, plan: &TrainPlan, state: &TrainState) -> Result<Self> {
-        fused.set_params(&plan.plan, &state.params)?;
-        fused.set_moments(&state.m, &state.v)?;
+    pub(super) fn new(pass: Pass, plan: &TrainPlan, state: &TrainState) -> Result<Self> {
+        pass.set_params(&plan.plan, &state.params)?;
+        pass.set_moments(&state.m, &state.v)?;
         let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
         let staging = (0..DEPTH)
-            .map(|_| fused.device().buffer("losses read back", 8 * BLOCK as u64, usage))
+            .map(|_| pass.device().buffer("losses read back", 8 * BLOCK as u64, usage))
             .collect::<Result<_>>()?;
-        Ok(Self { fused, plan: plan.clone(), iteration: state.iteration, block: 1, staging })
+        Ok(Self { pass, plan: plan.clone(), iteration: state.iteration, block: 1, staging })
     }
 
     /// What the device needs to know of one meta-iteration.
@@ -78,9 +78,9 @@ impl Resident {
     fn submit(&mut self, half: usize, iterations: usize) -> Flight {
         let first = half * BLOCK;
         let nows: Vec<_> = (0..iterations).map(|i| self.now(self.iteration + i as u64, first + i)).collect();
-        self.fused.set_now(first, &nows);
+        self.pass.set_now(first, &nows);
         let submitted = Instant::now();
-        let index = self.fused.submit(first..first + iterations, Some(&self.staging[half]));
+        let index = self.pass.submit(first..first + iterations, Some(&self.staging[half]));
         self.iteration += iterations as u64;
         Flight { index, half, iterations, submitted }
     }
@@ -89,7 +89,7 @@ impl Resident {
     fn land(&self, flight: Flight, first: u64, losses: &mut Vec<Losses>) -> Result<()> {
         let staging = &self.staging[flight.half];
         let bytes = 8 * flight.iterations as u64;
-        let values: Vec<f32> = self.fused.device().read_mapped(staging, bytes, Some(flight.index))?;
+        let values: Vec<f32> = self.pass.device().read_mapped(staging, bytes, Some(flight.index))?;
         for pair in values.chunks_exact(2) {
             if !(pair[0].is_finite() && pair[1].is_finite()) {
                 return Err(Error::not_finite(format!(
@@ -137,7 +137,7 @@ impl Training for Resident {
     }
 
     fn state(&mut self) -> Result<TrainState> {
-        let [params, m, v] = self.fused.read_state()?;
+        let [params, m, v] = self.pass.read_state()?;
         Ok(TrainState { iteration: self.iteration, params, m, v })
     }
 }

@@ -18,6 +18,8 @@ macro_rules! sources {
 
 sources![
     "clipped_update",
+    "copy_rows",
+    "draw",
     "fused",
     "fused_dense",
     "fused_loss",
@@ -25,11 +27,27 @@ sources![
     "fused_products",
     "fused_shape",
     "fused_tasks",
+    "group_sums",
+    "layer",
+    "linear",
+    "linear_backward",
+    "linear_backward_tangent",
+    "linear_tangent",
+    "linear_update",
+    "linear_update_tangent",
+    "loss",
+    "loss_pass",
+    "loss_tangent",
+    "now",
     "outer",
     "philox",
     "probe_loop",
+    "product",
+    "product_tangent",
+    "rate_sums",
     "reduce",
     "sine",
+    "task_draws",
 ];
 
 const IMPORT: &str = "// import:";

@@ -1,0 +1,37 @@
+// One linear layer in one pass over all tasks: its sizes, and where its numbers lie in the buffers that a kernel
+// binds. The host's twin is `src/backend/gpu/layer.rs`.
+//
+// A place is (offset of task 0, stride from task to task), in floats; a stride of 0 is a number that all tasks share.
+// Matrices over points are [points, features]. Parameters are W [outputs, inputs], then b [outputs].
+
+struct Layer {
+    points: u32,
+    inputs: u32,
+    outputs: u32,
+    relu: u32, // whether a ReLU follows
+    relu_below: u32, // whether x comes out of one
+    adapted: u32, // whether the inner loop moves the layer
+    input_moves: u32, // whether ẋ is not zero
+    rate_adds: u32, // whether a gradient of the rates is there to be added to
+    x: vec2<u32>,
+    y: vec2<u32>,
+    dz: vec2<u32>, // cotangent of z = W x + b
+    dx: vec2<u32>, // cotangent of what came out of the layer below, ahead of its ReLU
+    x_dot: vec2<u32>,
+    y_dot: vec2<u32>,
+    dz_dot: vec2<u32>,
+    dx_dot: vec2<u32>,
+    weight: vec2<u32>, // θ_j
+    next: vec2<u32>, // θ_{j+1}
+    v: vec2<u32>, // gradient of the outer loss by θ_j
+    rate: vec2<u32>, // offset of the layer's rate, and stride from parameter to parameter
+    rate_gradient: vec2<u32>,
+    unused: vec2<u32>,
+}
+
+@group(0) @binding(0) var<uniform> layer: Layer;
+
+// Place of W[o, i] in the layer's parameters; i = inputs is the bias.
+fn parameter(o: u32, i: u32) -> u32 {
+    return select(o * layer.inputs + i, layer.outputs * layer.inputs + o, i == layer.inputs);
+}

@@ -1,0 +1,90 @@
+// import: loss_pass
+// The loss of a set of points and its gradient:
+//     mse             L = Σ (y − t)² / (n m)          dy = 2 (y − t) / (n m)
+//     cross-entropy   L = Σ (log Σ eʸ − y_t) / n      dy = (softmax(y) − onehot(t)) / n
+// with n points and m outputs; dz = weight · dy, zero where a ReLU is closed.
+
+override WORKGROUP: u32 = 64u;
+
+// What goes to the task's row: bits of `target_rows`.
+const ROW_SETS_QUERY = 1u; // column 0 = weight · L
+const ROW_ADDS_QUERY = 2u; // column 0 += weight · L
+const ROW_SETS_SUPPORT = 4u; // column 1 = L
+const ROW_CLEARS_SUPPORT = 8u; // column 1 = 0
+const REPORTS = 16u; // the report has a place for L
+
+@group(0) @binding(1) var<storage, read> outputs: array<f32>;
+@group(0) @binding(2) var<storage, read> truths: array<f32>;
+@group(0) @binding(3) var<storage, read_write> cotangents: array<f32>;
+@group(0) @binding(4) var<storage, read_write> report: array<f32>;
+@group(0) @binding(5) var<storage, read_write> rows: array<f32>;
+
+var<workgroup> sums: array<f32, WORKGROUP>;
+
+// The loss of point `p`, and with `wants_gradient` its cotangents.
+fn point_loss(task: u32, p: u32) -> f32 {
+    let y = shape.y.x + task * shape.y.y + p * shape.outputs;
+    let truth = shape.truth.x + task * shape.truth.y;
+    let dz = shape.dz.x + task * shape.dz.y + p * shape.outputs;
+    var loss = 0.0;
+    var parts = vec2<f32>(0.0, 1.0);
+    var label = 0u;
+    var share = shape.weight / f32(shape.points);
+    if (LOSS == 1u) {
+        parts = softmax_parts(y);
+        label = u32(truths[truth + p]);
+        loss = log(parts.y) + parts.x - outputs[y + min(label, shape.outputs - 1u)];
+    } else {
+        share = 2.0 * share / f32(shape.outputs);
+    }
+    for (var o = 0u; o < shape.outputs; o++) {
+        let value = outputs[y + o];
+        var dy = 0.0;
+        if (LOSS == 1u) {
+            dy = exp(value - parts.x) / parts.y - select(0.0, 1.0, o == label);
+        } else {
+            dy = value - truths[truth + p * shape.outputs + o];
+            loss += dy * dy;
+        }
+        if (shape.wants_gradient != 0u) {
+            cotangents[dz + o] = select(0.0, share * dy, shape.relu == 0u || value > 0.0);
+        }
+    }
+    return loss;
+}
+
+// One workgroup: one task.
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let task = workgroup.y;
+    var sum = 0.0;
+    for (var p = lane; p < shape.points; p += WORKGROUP) {
+        sum += point_loss(task, p);
+    }
+    sums[lane] = sum;
+    workgroupBarrier();
+    if (lane == 0u) {
+        var total = 0.0;
+        for (var i = 0u; i < min(WORKGROUP, shape.points); i++) {
+            total += sums[i];
+        }
+        let loss = total / f32(shape.points * select(shape.outputs, 1u, LOSS == 1u));
+        let row = shape.row.x + task * shape.row.y;
+        let to = shape.target_rows;
+        if ((to & REPORTS) != 0u) {
+            report[shape.report.x + task * shape.report.y] = loss;
+        }
+        if ((to & ROW_SETS_QUERY) != 0u) {
+            rows[row] = shape.weight * loss;
+        }
+        if ((to & ROW_ADDS_QUERY) != 0u) {
+            rows[row] += shape.weight * loss;
+        }
+        if ((to & ROW_SETS_SUPPORT) != 0u) {
+            rows[row + 1u] = loss;
+        }
+        if ((to & ROW_CLEARS_SUPPORT) != 0u) {
+            rows[row + 1u] = 0.0;
+        }
+    }
+}
