@@ -1,4 +1,5 @@
 //! Opening an adapter, and errors in place of panics.
+#![allow(clippy::print_stdout, reason = "a test may say what it saw")]
 
 mod adapter;
 

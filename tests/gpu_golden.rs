@@ -1,4 +1,5 @@
 //! Whole meta-gradients on the GPU, against answers from elsewhere and against the float64 oracle.
+#![allow(clippy::print_stdout, reason = "a test may say what it saw")]
 
 mod adapter;
 mod common;

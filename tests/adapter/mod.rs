@@ -1,4 +1,5 @@
 //! Shared by the tests that need an adapter.
+#![allow(clippy::print_stdout, reason = "a skipped test is printed as skipped")]
 
 use fastweights::backend::gpu::{Choice, Device, adapter};
 
