@@ -91,7 +91,8 @@ fn dense(op: Op, lane: u32, group: u32) {
         if (op.gate != NONE) {
             y = select(vec4<f32>(0.0), y, load(op.gate + row * op.tiles + tile) > vec4<f32>(0.0));
         } else if (op.relu != 0u) {
-            y = max(y, vec4<f32>(0.0));
+            // Not max: that may turn NaN into 0 and hide a divergence.
+            y = select(y, vec4<f32>(0.0), y < vec4<f32>(0.0));
         }
         store(op.y + row * op.tiles + tile, padded(y, tile, op.points));
     }

@@ -64,6 +64,9 @@ fn settings() -> Vec<(String, Plan)> {
                 let weights: Vec<f64> = (0..=steps)
                     .map(|j| [0.5, 0.0, 0.3, 1.0][j % 4] + f64::from(u8::from(j == steps)))
                     .collect();
+                let mut early = vec![0.0; steps + 1];
+                early[steps - 1] = 1.0;
+                add("no last loss", Plan { loss_weights: early, ..base.clone() });
                 add("multi-step loss", Plan { loss_weights: weights.clone(), ..base.clone() });
                 for shape in [
                     RateShape::One,

@@ -34,7 +34,6 @@ fn golden_cases_to_2e_5() {
             worst = worst.max(error);
         }
     }
-    println!("largest error {worst:e}");
 }
 
 /// A plan with its parameters and tasks, all seeded.
@@ -185,7 +184,6 @@ fn random_models_agree_with_the_oracle() {
         let reference = oracle::meta_gradient(&plan64, &params64, &tasks.map(f64::from)).unwrap();
         let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
         let error = largest_error(&plan, &out, &reference);
-        println!("{name}: {error:e}");
         assert!(error <= TOLERANCE, "{name}: {error:e}");
     }
 }

@@ -5,7 +5,7 @@ use super::failure::Outcome;
 use super::out::Out;
 use fastweights::meta::{Backend, Block, MetaGradient, Trainer};
 use fastweights::model::Operations;
-use fastweights::recipe::{Recipe, parse_setting};
+use fastweights::recipe::{WORKLOADS, Workload};
 use fastweights::run::write_atomic;
 use fastweights::{Error, Result};
 use serde::Serialize;
@@ -33,32 +33,6 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
-
-/// A training to measure.
-struct Workload {
-    name: &'static str,
-    recipe: &'static str,
-    settings: &'static [&'static str],
-    meta_batches: &'static [u32],
-}
-
-const WORKLOADS: &[Workload] = &[
-    Workload { name: "sine", recipe: "sinusoid", settings: &[], meta_batches: &[10, 25, 256, 2048, 16384] },
-    Workload { name: "sine-paper", recipe: "sinusoid-paper", settings: &[], meta_batches: &[25] },
-    Workload {
-        name: "sine-paper-5steps",
-        recipe: "sinusoid-paper-5steps",
-        settings: &[],
-        meta_batches: &[25],
-    },
-    Workload {
-        name: "sine-paper-first-order",
-        recipe: "sinusoid-paper",
-        settings: &["inner.order=first"],
-        meta_batches: &[25],
-    },
-    Workload { name: "series", recipe: "series", settings: &[], meta_batches: &[32, 1024] },
-];
 
 #[derive(Serialize)]
 struct Row {
@@ -135,15 +109,7 @@ fn measure(
     arguments: &Arguments,
     device: &dyn Backend,
 ) -> Result<Row> {
-    let mut settings = vec![
-        parse_setting(&format!("outer.meta_batch={meta_batch}"))?,
-        parse_setting(&format!("outer.iterations={}", u32::MAX))?,
-        parse_setting("control.enabled=false")?,
-    ];
-    for text in workload.settings {
-        settings.push(parse_setting(text)?);
-    }
-    let recipe = Recipe::load(workload.recipe, &settings)?;
+    let recipe = workload.recipe(meta_batch)?;
     let plan = recipe.train_plan()?;
     let mut trainer = Trainer::new(device, &plan, recipe.start()?)?;
     // The first block is the check as well: its losses must be numbers.

@@ -3,7 +3,7 @@
 use super::OuterOptimizer;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::task::Sampler;
+use crate::task::{Sampler, TaskBatch};
 use serde::{Deserialize, Serialize};
 
 /// Whether the meta-gradient keeps the Hessian terms of the inner steps.
@@ -180,6 +180,43 @@ impl Plan {
                 "inner",
                 format!("a rate or loss weight is {rate}; finite numbers are needed"),
             ));
+        }
+        Ok(())
+    }
+
+    /// Checks that meta-parameters and tasks have the plan's shapes, and class labels its range.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) or [`Failed`](crate::ErrorKind::Failed), naming what does not fit.
+    pub fn check_inputs<T: Copy + Default + Into<f64>>(
+        &self,
+        params: usize,
+        tasks: &TaskBatch<T>,
+    ) -> Result<()> {
+        self.check()?;
+        tasks.check()?;
+        if params != self.meta_len() {
+            return Err(Error::shape("meta-parameters", &[self.meta_len()], &[params]));
+        }
+        let expected = [self.support, self.query, self.model.inputs(), self.targets()];
+        let found = [tasks.support, tasks.query, tasks.inputs, tasks.targets];
+        if expected != found {
+            return Err(Error::shape("tasks [support, query, inputs, targets]", &expected, &found));
+        }
+        if tasks.tasks == 0 {
+            return Err(Error::shape("tasks", &[1], &[0]));
+        }
+        if self.loss == Loss::CrossEntropy {
+            let classes = self.model.outputs();
+            for &label in tasks.support_y.iter().chain(&tasks.query_y) {
+                let label: f64 = label.into();
+                if !(label >= 0.0 && label < classes as f64 && label.fract() == 0.0) {
+                    return Err(Error::failed(format!(
+                        "class label {label} is not one of 0 … {}",
+                        classes - 1
+                    )));
+                }
+            }
         }
         Ok(())
     }

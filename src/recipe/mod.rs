@@ -10,6 +10,7 @@ mod plans;
 mod resolve;
 mod settings;
 mod typed;
+mod workload;
 
 pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;
@@ -17,6 +18,8 @@ pub use settings::{
     Control, ControlVisit, EvaluationSettings, Family, Inner, LearnedRate, ModelSettings, Outer, Recipe,
     RunSettings, Tasks,
 };
+
+pub use workload::{WORKLOADS, Workload};
 
 use crate::error::{Error, Result};
 use std::path::Path;

@@ -49,11 +49,11 @@ impl Recipe {
     /// The tasks of training.
     #[must_use]
     pub fn sampler(&self, visit: Visit) -> Sampler {
-        let source = match &self.task.family {
-            &Family::Sinusoid { pool, .. } => {
+        let source = match self.task.family {
+            Family::Sinusoid { pool, .. } => {
                 TaskSource::Sinusoid { family: self.sinusoid(), pool: (pool > 0).then_some(pool) }
             }
-            &Family::Series { series, length, window } => {
+            Family::Series { series, length, window } => {
                 TaskSource::Series(SeriesTable::generate(self.seed, series, length, window))
             }
         };

@@ -32,6 +32,10 @@ pub(super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks: &TaskBat
                     (&mut out.support_loss, layout.support_loss, steps),
                 ] {
                     for j in 0..count {
+                        let unasked = from == layout.query_loss && plan.loss_weights[j] == 0.0;
+                        if unasked && !plan.track_all {
+                            continue;
+                        }
                         let losses = group.arena.slice((from + j) * I::LANES, valid);
                         for (lane, &loss) in losses.iter().enumerate() {
                             all[(first + lane) * count + j] = loss;
@@ -110,7 +114,7 @@ impl<I: Isa> Group<'_, I> {
         for p in 0..points {
             for w in 0..width {
                 // SAFETY: an element of a matrix inside the arena.
-                to[p * width + w] = unsafe { *self.ptr(from.from_row(w).from_col(p).at).add(lane) };
+                to[p * width + w] = unsafe { *self.ptr(from.skip_rows(w).skip_cols(p).at).add(lane) };
             }
         }
     }

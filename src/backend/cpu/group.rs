@@ -162,6 +162,6 @@ impl<'p, I: Isa> Group<'p, I> {
 
     /// The rows of two matrices of equal size, as pairs of addresses.
     pub(super) fn rows(&self, x: Mat, y: Mat, rows: usize) -> impl Iterator<Item = (*mut f32, *mut f32)> {
-        (0..rows).map(move |r| (self.ptr(x.from_row(r).at), self.ptr(y.from_row(r).at)))
+        (0..rows).map(move |r| (self.ptr(x.skip_rows(r).at), self.ptr(y.skip_rows(r).at)))
     }
 }

@@ -21,12 +21,12 @@ pub(super) struct Mat {
 
 impl Mat {
     /// From column `columns` on.
-    pub(super) fn from_col(self, columns: usize) -> Self {
+    pub(super) fn skip_cols(self, columns: usize) -> Self {
         Self { at: self.at + columns * self.col, ..self }
     }
 
     /// From row `rows` on.
-    pub(super) fn from_row(self, rows: usize) -> Self {
+    pub(super) fn skip_rows(self, rows: usize) -> Self {
         Self { at: self.at + rows * self.row, ..self }
     }
 
@@ -160,7 +160,8 @@ impl Layout {
         let mut slot = vec![None; steps + 1];
         let mut slots = 0;
         for j in (0..=steps).rev() {
-            if meta && plan.loss_weights[j] != 0.0 {
+            // θ_K has one whatever its weight: its pass is where `v` begins.
+            if meta && (plan.loss_weights[j] != 0.0 || j == steps) {
                 slot[j] = Some(slots);
                 slots += 1;
             }
@@ -297,12 +298,12 @@ impl Layout {
                 Set::Support(j) | Set::Tangent(j) => self.support_out(j),
             };
         }
-        self.layers[l].h.from_col(self.h_col(l, set))
+        self.layers[l].h.skip_cols(self.h_col(l, set))
     }
 
     /// Cotangents of layer `l`'s sums, `[outputs, points]`.
     pub(super) fn dz(&self, l: usize, set: Set) -> Mat {
-        self.layers[l].dz.from_col(self.dz_col(l, set))
+        self.layers[l].dz.skip_cols(self.dz_col(l, set))
     }
 
     /// The whole of a layer's cotangents and inputs.
@@ -312,7 +313,7 @@ impl Layout {
 
     /// Input layer: where a step's tangent is made before it is added to the others.
     pub(super) fn tangent_scratch(&self) -> Mat {
-        self.layers[0].dz.from_col(self.slots * self.query + self.support)
+        self.layers[0].dz.skip_cols(self.slots * self.query + self.support)
     }
 }
 

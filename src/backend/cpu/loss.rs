@@ -16,7 +16,7 @@ impl<I: Isa> Group<'_, I> {
                 let share = 1.0 / (points * outputs) as f32;
                 let (loss, sum) = (self.ptr(loss), self.ptr(self.layout.sum));
                 for (o, (out, y)) in self.rows(out, y, outputs).enumerate() {
-                    let dz = self.ptr(dz.from_row(o).at);
+                    let dz = self.ptr(dz.skip_rows(o).at);
                     // SAFETY: rows of `points` vectors inside the arena.
                     unsafe {
                         let to = if o == 0 { loss } else { sum };
@@ -32,8 +32,9 @@ impl<I: Isa> Group<'_, I> {
                 let mut total = [0.0; MAX_LANES];
                 for p in 0..points {
                     for (lane, total) in total.iter_mut().enumerate().take(I::LANES) {
-                        let at =
-                            |mat: Mat, o: usize| self.ptr(mat.from_row(o).from_col(p).at).wrapping_add(lane);
+                        let at = |mat: Mat, o: usize| {
+                            self.ptr(mat.skip_rows(o).skip_cols(p).at).wrapping_add(lane)
+                        };
                         // SAFETY: elements of matrices inside the arena.
                         unsafe {
                             let label = *at(y, 0) as usize;
@@ -72,8 +73,9 @@ impl<I: Isa> Group<'_, I> {
                 let share = 1.0 / points as f32;
                 for p in 0..points {
                     for lane in 0..I::LANES {
-                        let at =
-                            |mat: Mat, o: usize| self.ptr(mat.from_row(o).from_col(p).at).wrapping_add(lane);
+                        let at = |mat: Mat, o: usize| {
+                            self.ptr(mat.skip_rows(o).skip_cols(p).at).wrapping_add(lane)
+                        };
                         // SAFETY: elements of matrices inside the arena.
                         unsafe {
                             let (max, sum) = softmax(outputs, |o| *at(out, o));

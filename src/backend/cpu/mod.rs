@@ -145,7 +145,7 @@ impl Backend for CpuBackend {
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
-        oracle::check(plan, params.len(), tasks)?;
+        plan.check_inputs(params.len(), tasks)?;
         with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
     }
 
@@ -156,7 +156,7 @@ impl Backend for CpuBackend {
         tasks: &TaskBatch,
         predictions: bool,
     ) -> Result<Evaluation> {
-        oracle::check(plan, theta.len(), tasks)?;
+        plan.check_inputs(theta.len(), tasks)?;
         with_isa!(self, tasks.tasks, I => Ok(evaluate::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))
     }
 }

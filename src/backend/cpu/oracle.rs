@@ -4,7 +4,7 @@
 //! gradient on dual numbers. Everything fast is tested against this in `f64`.
 
 use super::scalar::{Dual, Scalar};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape};
 use crate::task::TaskBatch;
 
@@ -87,9 +87,9 @@ fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], points: usize) -> (S
 /// The meta-gradient of given tasks in float64; `params` is `[P + R]`.
 ///
 /// # Errors
-/// [`Shape`](crate::ErrorKind::Shape) if parameters, tasks and plan do not fit.
+/// As [`Plan::check_inputs`].
 pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Result<MetaOutput<f64>> {
-    check(plan, params.len(), tasks)?;
+    plan.check_inputs(params.len(), tasks)?;
     let (p, steps) = (plan.model.param_count(), plan.steps);
     let (theta_0, rates) = params.split_at(p);
     let rates = if plan.rates.learned { rates } else { &plan.rates.values };
@@ -171,35 +171,4 @@ fn step_rates(plan: &Plan, rates: &[f64], j: usize) -> Vec<(f64, usize)> {
         }
     }
     all
-}
-
-/// Checks that parameters and tasks have the plan's shapes, and class labels its range.
-///
-/// # Errors
-/// [`Shape`](crate::ErrorKind::Shape) or [`Failed`](crate::ErrorKind::Failed), naming what does not fit.
-pub(crate) fn check<T: Copy + Default + Into<f64>>(
-    plan: &Plan,
-    params: usize,
-    tasks: &TaskBatch<T>,
-) -> Result<()> {
-    plan.check()?;
-    tasks.check()?;
-    if params != plan.meta_len() {
-        return Err(Error::shape("meta-parameters", &[plan.meta_len()], &[params]));
-    }
-    let expected = [plan.support, plan.query, plan.model.inputs(), plan.targets()];
-    let found = [tasks.support, tasks.query, tasks.inputs, tasks.targets];
-    if expected != found || tasks.tasks == 0 {
-        return Err(Error::shape("tasks [support, query, inputs, targets]", &expected, &found));
-    }
-    if plan.loss == Loss::CrossEntropy {
-        let classes = plan.model.outputs();
-        for label in tasks.support_y.iter().chain(&tasks.query_y) {
-            let label: f64 = (*label).into();
-            if !(label >= 0.0 && label < classes as f64 && label.fract() == 0.0) {
-                return Err(Error::failed(format!("class label {label} is not one of 0 … {}", classes - 1)));
-            }
-        }
-    }
-    Ok(())
 }

@@ -18,8 +18,9 @@ impl<I: Isa> Group<'_, I> {
         self.product((s, inputs, layout.query), Left::Lanes(xs.t()), xq, layout.gram_sq, after);
     }
 
-    /// `c = act(W_j h + b_j + add)` of layer `l`; without `bias` for tangents. `add` is none or `c` itself.
-    pub(super) fn apply(&self, l: usize, set: Set, h: Mat, c: Mat, bias: bool, add: *const f32, act: Act) {
+    /// `c = act(W_j h + b_j + add)` of layer `l`, without the bias for tangents. `add` is nothing or `c` itself.
+    pub(super) fn apply(&self, l: usize, set: Set, h: Mat, c: Mat, add: *const f32, act: Act) {
+        let bias = !matches!(set, Set::Tangent(_));
         let layout = &self.layout;
         let layer = &layout.layers[l];
         let (points, j) = layout.set(set);
@@ -35,7 +36,7 @@ impl<I: Isa> Group<'_, I> {
         if layer.mode == Mode::Factored {
             let row = layout.h_col(l, set);
             for i in 0..j {
-                let gram = layer.gram_h(i, s).from_row(row).t();
+                let gram = layer.gram_h(i, s).skip_rows(row).t();
                 let constant = if bias { ONE } else { Bias::None };
                 let inner = Left::Lanes(layout.h(l, Set::Support(i)).t());
                 self.product((s, inputs, points), inner, h, gram, After { bias: constant, ..PLAIN });
@@ -57,7 +58,7 @@ impl<I: Isa> Group<'_, I> {
         self.product((outputs, inputs, points), Left::Theta(layer.dense.weight, inputs, 1), h, c, after);
     }
 
-    /// `c = act(W_jᵀ dz + add)` of layer `l ≥ 1`. `add` is none or `c` itself.
+    /// `c = act(W_jᵀ dz + add)` of layer `l ≥ 1`. `add` is nothing or `c` itself.
     pub(super) fn apply_transposed(&self, l: usize, set: Set, dz: Mat, c: Mat, add: *const f32, act: Act) {
         let layout = &self.layout;
         let layer = &layout.layers[l];
@@ -71,7 +72,7 @@ impl<I: Isa> Group<'_, I> {
         if layer.mode == Mode::Factored {
             let row = layout.dz_col(l, set);
             for i in 0..j {
-                let gram = layer.gram_dz(i, s).from_row(row).t();
+                let gram = layer.gram_dz(i, s).skip_rows(row).t();
                 let inner = Left::Lanes(layout.dz(l, Set::Support(i)).t());
                 self.product((s, outputs, points), inner, dz, gram, PLAIN);
                 let h = Left::Lanes(layout.h(l, Set::Support(i)));
@@ -87,7 +88,7 @@ impl<I: Isa> Group<'_, I> {
     pub(super) fn forward(&self, set: Set) {
         for (l, layer) in self.layout.layers.iter().enumerate() {
             let act = if layer.dense.relu { Act::Relu } else { Act::None };
-            self.apply(l, set, self.layout.h(l, set), self.layout.h(l + 1, set), true, NOTHING, act);
+            self.apply(l, set, self.layout.h(l, set), self.layout.h(l + 1, set), NOTHING, act);
         }
     }
 

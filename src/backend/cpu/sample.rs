@@ -29,11 +29,12 @@ pub(super) struct Draw<'a> {
     points: usize,
 }
 
-/// Draws the points of one sinusoid a lane; `x` and `y` are `[points]` vectors.
+/// Draws the points of one sinusoid a lane, with the lanes innermost so that loops become vector instructions; `x` and `y` are `[points]` vectors.
 ///
 /// # Safety
 /// `x` and `y` must be valid for `points · L` floats.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 pub(super) unsafe fn sinusoids<const L: usize>(draw: &Draw<'_>, x: *mut f32, y: *mut f32) {
     let key = [draw.seed as u32, (draw.seed >> 32) as u32];
     let uniform = |[low, high]: [f32; 2], word: u32| low + (high - low) * unit(word);
@@ -118,7 +119,7 @@ impl<I: Isa> Group<'_, I> {
             for w in 0..width {
                 let value = from.get(p * width + w).copied().unwrap_or(0.0);
                 // SAFETY: an element of a matrix inside the arena.
-                unsafe { *self.ptr(to.from_row(w).from_col(p).at).add(lane) = value };
+                unsafe { *self.ptr(to.skip_rows(w).skip_cols(p).at).add(lane) = value };
             }
         }
     }

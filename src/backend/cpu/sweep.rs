@@ -57,26 +57,27 @@ impl<I: Isa> Group<'_, I> {
                 let crossed = layout.second && later > 0 && l > layout.first_adapted;
                 let k = layout.after_query() - from + second;
                 let after = onto(false, if crossed { Act::None } else { act });
-                self.product((o, k, s), Left::Lanes(dz.from_col(from)), gram.from_row(from), c, after);
+                self.product((o, k, s), Left::Lanes(dz.skip_cols(from)), gram.skip_rows(from), c, after);
                 if crossed {
                     let newest = Set::Support(layout.steps - 1);
-                    let gram = gram.from_row(layout.h_col(l, Set::Tangent(layout.steps - 1)));
+                    let gram = gram.skip_rows(layout.h_col(l, Set::Tangent(layout.steps - 1)));
                     self.product((o, later, s), Left::Lanes(layout.dz(l, newest)), gram, c, onto(true, act));
                 }
             }
             Mode::Input => {
-                let slots: Vec<usize> =
-                    (j + 1..=layout.steps).rev().filter(|&j| layout.slot[j].is_some()).collect();
                 let tangents = layout.second && later > 0;
-                for (n, &slot) in slots.iter().enumerate() {
-                    let done = n + 1 == slots.len() && !tangents;
-                    let after = onto(n > 0, if done { act } else { Act::None });
+                let mut slots = (j + 1..=layout.steps).rev().filter(|&j| layout.slot[j].is_some()).peekable();
+                let mut begun = false;
+                while let Some(slot) = slots.next() {
+                    let done = slots.peek().is_none() && !tangents;
+                    let after = onto(begun, if done { act } else { Act::None });
                     let dz = Left::Lanes(layout.dz(0, Set::Query(slot)));
                     self.product((o, layout.query, s), dz, layout.gram_sq.t(), c, after);
+                    begun = true;
                 }
                 if tangents {
                     let dz = Left::Lanes(layout.dz(0, Set::Tangent(j)));
-                    self.product((o, s, s), dz, layout.gram_ss, c, onto(!slots.is_empty(), act));
+                    self.product((o, s, s), dz, layout.gram_ss, c, onto(true, act));
                 }
             }
         }
@@ -95,10 +96,10 @@ impl<I: Isa> Group<'_, I> {
         let later = (layout.steps - 1 - j) * s;
         let (from, h, gram) = (layout.first_col_after(j), layout.pairs(l).1, layer.gram_dz(j, s));
         let k = layout.after_query() - from + later;
-        self.product((i, k, s), Left::Lanes(h.from_col(from)), gram.from_row(from), c, after);
+        self.product((i, k, s), Left::Lanes(h.skip_cols(from)), gram.skip_rows(from), c, after);
         if later > 0 && l > layout.first_adapted {
             let newest = layout.steps - 1;
-            let gram = gram.from_row(layout.dz_col(l, Set::Support(newest)));
+            let gram = gram.skip_rows(layout.dz_col(l, Set::Support(newest)));
             let add = self.ptr(c.at).cast_const();
             self.product(
                 (i, later, s),
@@ -151,7 +152,7 @@ impl<I: Isa> Group<'_, I> {
                 add = self.ptr(to.at);
             }
             if moved {
-                self.apply(l, tangent, layout.h(l, tangent), to, false, add, gate);
+                self.apply(l, tangent, layout.h(l, tangent), to, add, gate);
             }
         }
         self.loss_tangent(j, made(last));
@@ -244,7 +245,7 @@ impl<I: Isa> Group<'_, I> {
                 let from = layout.query;
                 let bias = layout.slots * layout.query + tangents;
                 let crossed = if l > layout.first_adapted { tangents } else { 0 };
-                self.flush_pairs(l, dz.from_col(from), h.from_col(from), (bias + crossed, bias), to, first);
+                self.flush_pairs(l, dz.skip_cols(from), h.skip_cols(from), (bias + crossed, bias), to, first);
                 continue;
             }
             let mut first = first;

@@ -2,7 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// An array whose parts different threads write, by agreement.
 pub(super) struct Parts<T> {
@@ -58,11 +58,33 @@ pub(super) struct Meeting {
     threads: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
+    broken: AtomicBool,
+}
+
+/// Held by a thread while others may wait for it.
+pub(super) struct Attendance<'a>(&'a Meeting);
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Meeting {
     pub(super) fn new(threads: usize) -> Self {
-        Self { threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) }
+        Self {
+            threads,
+            arrived: AtomicUsize::new(0),
+            round: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// If the thread that holds this panics, those that wait for it do so too, instead of waiting for ever.
+    pub(super) fn attend(&self) -> Attendance<'_> {
+        Attendance(self)
     }
 
     /// Returns when every thread has come; what they wrote before is seen by all after.
@@ -78,6 +100,7 @@ impl Meeting {
         }
         let mut turns = 0_u32;
         while self.round.load(Ordering::Acquire) == round {
+            assert!(!self.broken.load(Ordering::Acquire), "another thread panicked");
             turns += 1;
             if turns < 5_000 {
                 std::hint::spin_loop();

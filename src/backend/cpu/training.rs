@@ -54,7 +54,7 @@ impl<I: Isa> CpuTraining<I> {
         let mut lanes_a_task = 1;
         if plan.steps == 0 && train.sampler.visit != Visit::Split {
             // Weights are shared by all points, so a lane need not be a whole task.
-            let points = (1..=POINTS_A_LANE).rev().find(|n| plan.query % n == 0).unwrap_or(1);
+            let points = (1..=POINTS_A_LANE).rev().find(|&n| plan.query.is_multiple_of(n)).unwrap_or(1);
             let points = if train.sampler.tasks() * plan.query < 4 * I::LANES { 1 } else { points };
             lanes_a_task = plan.query / points;
             plan.query = points;
@@ -114,6 +114,7 @@ impl<I: Isa> Training for CpuTraining<I> {
 impl<I: Isa> CpuTraining<I> {
     /// What each thread does: chunks, then a share of the outer update, for every meta-iteration.
     fn work(&self, shared: &Shared, meeting: &Meeting, cut: Cut, first: u64, thread: usize, threads: usize) {
+        let _attendance = meeting.attend();
         let (sampler, outer) = (&self.train.sampler, &self.train.outer);
         let len = self.train.plan.meta_len();
         let mut worker = Worker::<I>::new(&self.plan, sampler.support + sampler.query);

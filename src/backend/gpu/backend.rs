@@ -135,7 +135,7 @@ impl Backend for GpuBackend {
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
-        check_tasks(plan, tasks)?;
+        plan.check_inputs(params.len(), tasks)?;
         let pass = self.pass(&Request {
             plan,
             tasks: tasks.tasks,
@@ -177,7 +177,7 @@ impl Backend for GpuBackend {
         tasks: &TaskBatch,
         predictions: bool,
     ) -> Result<Evaluation> {
-        check_tasks(plan, tasks)?;
+        plan.check_inputs(theta.len(), tasks)?;
         if plan.rates.learned {
             return Err(Error::unsupported(
                 "evaluation takes fixed rates: make the plan with for_evaluation",
@@ -217,17 +217,4 @@ impl Backend for GpuBackend {
         }
         Ok(Evaluation { query_loss, predictions: predictions.then(|| predicted.concat()) })
     }
-}
-
-fn check_tasks(plan: &Plan, tasks: &TaskBatch) -> Result<()> {
-    tasks.check()?;
-    if tasks.tasks == 0 {
-        return Err(Error::shape("tasks", &[1], &[0]));
-    }
-    let expected = [plan.support, plan.query, plan.model.inputs(), plan.targets()];
-    let found = [tasks.support, tasks.query, tasks.inputs, tasks.targets];
-    if expected != found {
-        return Err(Error::shape("support, query, inputs and targets of the tasks", &expected, &found));
-    }
-    Ok(())
 }

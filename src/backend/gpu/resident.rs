@@ -95,7 +95,7 @@ impl Resident {
                 return Err(Error::not_finite(format!(
                     "the query loss of meta-iteration {} is {} (support {}); use smaller rates or clip the \
                      meta-gradient",
-                    first + losses.len() as u64,
+                    first + losses.len() as u64 + 1,
                     pair[0],
                     pair[1]
                 )));
