@@ -190,12 +190,13 @@ impl Source {
 
     fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.get(name, Dtype::F32, Some(shape))?;
-        Ok(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     }
 
     fn wide(&self, name: &str) -> Result<Vec<f64>> {
         let bytes = self.get(name, Dtype::F64, None)?;
-        Ok(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect())
+        let words = bytes.chunks_exact(8).map(|b| <[u8; 8]>::try_from(b).unwrap_or_default());
+        Ok(words.map(f64::from_le_bytes).collect())
     }
 
     fn theta(&self, prefix: &str, plan: &Plan) -> Result<Vec<f32>> {
