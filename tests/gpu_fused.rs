@@ -220,10 +220,8 @@ fn shapes_that_do_not_fit_are_errors() {
     let Some(device) = adapter::device("shapes_that_do_not_fit_are_errors") else { return };
     let gpu = GpuBackend::new(device);
     let (_, plan, _) = plans().swap_remove(1);
-    let (params, batch) = (params(&plan), tasks(&plan, 2));
-    assert!(
-        gpu.meta_gradient(&plan, &params[1..], &batch).unwrap_err().to_string().contains("meta-parameters")
-    );
+    let (all, batch) = (params(&plan), tasks(&plan, 2));
+    assert!(gpu.meta_gradient(&plan, &all[1..], &batch).unwrap_err().to_string().contains("meta-parameters"));
     let (_, other, _) = plans().swap_remove(2);
-    assert!(gpu.meta_gradient(&other, &params, &batch).unwrap_err().to_string().contains("tasks"));
+    assert!(gpu.meta_gradient(&other, &params(&other), &batch).unwrap_err().to_string().contains("tasks"));
 }
