@@ -1,11 +1,14 @@
 //! The layered path: golden cases, random models against the float64 oracle and against the fused path, tiles.
 
+#![allow(clippy::print_stdout, reason = "a test says how close it came")]
+
 mod adapter;
 mod common;
 
 use common::golden_cases;
 use fastweights::backend::cpu::oracle;
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
+use fastweights::backend::gpu::shader::Library;
 use fastweights::backend::gpu::{Device, GpuBackend, Path};
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
@@ -206,6 +209,30 @@ fn the_fused_path_agrees() {
         seen += 1;
     }
     assert!(seen > 10);
+}
+
+/// The tests above would notice: each of these mistakes changes one term of the second order.
+#[test]
+fn wrong_kernels_are_caught() {
+    let Some(device) = adapter::device("wrong_kernels_are_caught") else { return };
+    let mut gpu = layered(device);
+    let Random { plan, params, tasks, .. } =
+        random("wrong", &[3, 12, 9, 2], Loss::CrossEntropy, [4, 5], 3, |p| p.steps = 2);
+    let right = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
+    let library = Library::default();
+    for (shader, term, wrong) in [
+        ("product_tangent", "a.x * b_dot", "a.y * b_dot"),
+        ("linear_tangent", "select(0.0, z_dot, open)", "z_dot"),
+        ("linear_update_tangent", "vec2<f32>(1.0, 0.0)", "vec2<f32>(0.0, 0.0)"),
+        ("loss_tangent", "(dy_dot - mean)", "dy_dot"),
+    ] {
+        let text = library.text(shader).unwrap();
+        assert!(text.contains(term), "{shader}");
+        gpu = gpu.with_shaders(library.clone().with(shader, text.replace(term, wrong)));
+        let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
+        let error = relative_error(&out.gradient, &right.gradient);
+        assert!(error > 10.0 * TOLERANCE, "{shader} without its `{term}` is off by {error:e} only");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@
 //! | `fused_program` | the operations of a meta-gradient, listed for the fused kernel to run |
 //! | `fused`, `reduce`, `clipped_update` | host modules of the shaders of the same names |
 //! | [`layered_plan`] | sizes, addresses and dispatches of the layered pass, made without a device |
-//! | `layered_ops` | the inner loop as dispatches of layers' operations |
+//! | `layered_layout`, `layered_ops`, `layered_bindings` | what the pass keeps and where; the inner loop as dispatches; what each binds |
 //! | `layered` | the layered pass on a device |
 //! | [`layer`], [`product`] | what the kernels of a layer are told, and how their work is cut |
 //! | [`linear`] and its like, [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw` | host modules of the shaders of the same names |
@@ -51,6 +51,8 @@ pub mod group_sums;
 pub mod kernel;
 pub mod layer;
 mod layered;
+mod layered_bindings;
+mod layered_layout;
 mod layered_ops;
 pub mod layered_plan;
 pub mod linear;

@@ -1,0 +1,18 @@
+use super::{Numbers, adapter, check, run};
+use fastweights::backend::gpu::copy_rows::{CopyRows, DECLARATION, WORKGROUP};
+
+#[test]
+fn stretches_are_copied_and_nothing_else() {
+    let Some(device) = adapter::device("stretches_are_copied_and_nothing_else") else { return };
+    for (count, tasks) in [(1, 1), (257, 3), (40, 2)] {
+        for from in [Numbers::new(tasks, count, 1), Numbers::shared(count, 2)] {
+            let to = Numbers::poisoned(tasks, count);
+            let shape =
+                CopyRows { count: count as u32, unused: 0, origin: from.place, target_place: to.place };
+            let workgroups = [(count as u32).div_ceil(WORKGROUP), tasks as u32, 1];
+            let after = run(&device, &DECLARATION, &[], &shape, &[&from, &to], workgroups);
+            let expected: Vec<_> = (0..tasks).map(|task| from.task(task)).collect();
+            check("copy", &to.all, &after[1], &expected);
+        }
+    }
+}
