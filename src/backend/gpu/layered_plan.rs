@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn short_memory_makes_tiles_and_none_is_an_error_with_both_numbers() {
         let plan = plan(1, RateShape::One, false);
-        let tuning = LayeredTuning { memory: 1 << 20, ..LayeredTuning::default() };
+        let tuning = LayeredTuning { memory: 3 << 20, ..LayeredTuning::default() };
         let cut = LayeredPlan::new(&plan, 100, GRADIENT, false, &Capacity::portable(), &tuning).unwrap();
         assert!(cut.tile > 1 && cut.tile < 100, "{}", cut.tile);
         assert_eq!(cut.tiles.len(), 100_usize.div_ceil(cut.tile));
