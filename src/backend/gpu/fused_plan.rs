@@ -14,8 +14,8 @@ const EVALUATION_TILES: usize = 8;
 /// Workgroup memory is asked for in steps of this many vec4, so that plans of about one size share a kernel.
 const FAST_STEP: u64 = 64;
 
-/// Operations that one dispatch may take: a third of a second on a slow integrated GPU.
-const DISPATCH_FLOPS: u64 = 50_000_000_000;
+/// Operations that one dispatch, or a tile of the layered path, may take: a third of a second on a slow integrated GPU.
+pub(super) const DISPATCH_FLOPS: u64 = 50_000_000_000;
 
 /// `Shape` of the shader.
 #[repr(C)]

@@ -7,13 +7,14 @@
 
 use super::adapter::Capacity;
 use super::arena::{Layout, Slice};
-use super::fused_plan::Purpose;
+use super::fused_plan::{DISPATCH_FLOPS, Purpose};
 use super::kernel::Declaration;
 use super::layered_layout::{Facts, Slices, Wanted};
 use super::layered_ops::Emitter;
 use super::pass::Places;
 use crate::error::{Error, Result};
 use crate::meta::Plan;
+use crate::model::Operations;
 
 /// Bytes from one uniform to the next.
 pub const UNIFORM_STRIDE: usize = 256;
@@ -190,8 +191,13 @@ impl LayeredPlan {
             }
             Ok(laid)
         };
-        // The largest tile that fits, by halving an interval: bytes grow with the tile.
-        let most = tasks.min(tuning.tile.max(1)).min(capacity.workgroups as usize);
+        // The largest tile that fits, by halving an interval: bytes grow with the tile. A tile is submitted as a
+        // whole, so what it computes is bounded as well.
+        let per_task =
+            Operations::meta_gradient(&plan.model, plan.support, plan.query, plan.steps, facts.second)
+                .per_task;
+        let answers = (DISPATCH_FLOPS / per_task.max(1)).max(1) as usize;
+        let most = tasks.min(tuning.tile.max(1)).min(capacity.workgroups as usize).min(answers);
         let mut tile = 1;
         let mut laid = fits(1)?;
         if let Ok(whole) = fits(most) {
