@@ -33,14 +33,17 @@ pub(super) fn save(dir: &Path, stem: &str, picture: &impl Draw) -> Result<[PathB
     let (svg, png) = (dir.join(format!("{stem}.svg")), dir.join(format!("{stem}.png")));
     let (width, height) = picture.size();
     let failed = |path: &Path, e: String| Error::file(path, format!("cannot be drawn: {e}"));
+    let fine = SHRINK * SCALE;
     let mut text = String::new();
     {
-        let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-        picture.draw(&area, 1.0).map_err(|e| failed(&svg, e.to_string()))?;
+        let area = SVGBackend::with_string(&mut text, (fine * width, fine * height)).into_drawing_area();
+        picture.draw(&area, f64::from(fine)).map_err(|e| failed(&svg, e.to_string()))?;
         area.present().map_err(|e| failed(&svg, e.to_string()))?;
     }
+    // Coordinates are whole numbers, so the picture is drawn larger than it is shown.
+    let large = format!("width=\"{}\" height=\"{}\"", fine * width, fine * height);
+    let text = text.replacen(&large, &format!("width=\"{width}\" height=\"{height}\""), 1);
     write_atomic(&svg, text.as_bytes())?;
-    let fine = SHRINK * SCALE;
     let mut pixels = vec![0_u8; (fine * width * fine * height * 3) as usize];
     {
         let size = (fine * width, fine * height);

@@ -42,6 +42,7 @@ impl Steps<'_> {
             .light_line_style(WHITE)
             .bold_line_style(GRID.stroke_width(px(0.8, scale)))
             .axis_style(INK.stroke_width(px(0.8, scale)))
+            .set_all_tick_mark_size(px(5.0, scale))
             .label_style(text(12.0, scale))
             .axis_desc_style(text(13.0, scale))
             .x_labels(steps.len().min(12))
@@ -52,13 +53,16 @@ impl Steps<'_> {
             .y_desc("mean squared error")
             .draw()?;
         let inside = |y: f64| y.clamp(low, high);
+        let at = |i: usize, y: f64| (i as f64, inside(y));
+        // All bands first, so that none lies over a line.
         for (curve, colour, _) in self.curves() {
-            let at = |i: usize, y: f64| (i as f64, inside(y));
             let bounds = curve.mean.iter().zip(&curve.ci95).enumerate();
             let upper = bounds.clone().map(|(i, (mean, ci))| at(i, mean + ci));
             let lower = bounds.map(|(i, (mean, ci))| at(i, mean - ci)).rev();
             let band: Vec<_> = upper.chain(lower).collect();
             chart.draw_series([Polygon::new(band, colour.mix(0.2).filled())])?;
+        }
+        for (curve, colour, _) in self.curves() {
             let points = |values: &[f64]| -> Vec<(f64, f64)> {
                 values.iter().enumerate().map(|(i, &y)| at(i, y)).collect()
             };

@@ -71,6 +71,7 @@ impl Draw for Training<'_> {
             .light_line_style(WHITE)
             .bold_line_style(GRID.stroke_width(px(0.8, scale)))
             .axis_style(INK.stroke_width(px(0.8, scale)))
+            .set_all_tick_mark_size(px(5.0, scale))
             .label_style(text(12.0, scale))
             .axis_desc_style(text(13.0, scale))
             .x_labels(6)
