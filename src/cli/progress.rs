@@ -21,7 +21,7 @@ impl Meter {
             return Self::Lines { next: done };
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {human_pos}/{human_len}  {msg}");
+        let style = ProgressStyle::with_template("{bar:16} {human_pos}/{human_len}  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_position(done);
         Self::Bar(bar)
@@ -30,8 +30,8 @@ impl Meter {
     pub(super) fn show(&mut self, progress: &Progress) {
         match self {
             Self::Bar(bar) => {
-                bar.set_message(describe(progress));
                 bar.set_position(progress.iteration);
+                bar.set_message(describe(progress));
             }
             // Ten lines a training, whatever its length.
             Self::Lines { next } => {
