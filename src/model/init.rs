@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Init {
     /// PyTorch's default for `nn.Linear`: weight and bias from `U(−1/√inputs, 1/√inputs)`.
-    #[default]
     Torch,
     /// Glorot and Bengio (2010), eq. 16: weight from `U(−√(6/(inputs+outputs)), …)`, bias zero.
+    #[default]
     Xavier,
 }
 

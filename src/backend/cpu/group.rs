@@ -2,8 +2,9 @@
 //! product they are made of. The passes are in `passes`, the backward sweep in `sweep`.
 
 use super::arena::Arena;
-use super::kernels::{Act, Bias, Isa, Product};
+use super::kernels::Isa;
 use super::layout::{Layout, Mat, Set};
+use super::product::{Act, Bias, Product};
 use crate::meta::Plan;
 use std::marker::PhantomData;
 

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `scalar`, `oracle` | the plainest serial form, generic over the number; `H u` by dual numbers |
-//! | `simd`, `kernels` | vectors of several instruction sets, and the kernels compiled for each |
+//! | `simd`, `kernels`, `product` | vectors of several instruction sets, and the kernels compiled for each |
 //! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
 //! | `sample` | points into lanes |
@@ -18,6 +18,7 @@ mod layout;
 mod loss;
 pub mod oracle;
 mod passes;
+mod product;
 mod sample;
 mod scalar;
 mod simd;

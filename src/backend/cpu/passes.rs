@@ -1,8 +1,9 @@
 //! Forward, loss, backward and update of one set of points, with fast weights as their layer keeps them.
 
 use super::group::{After, Group, Left, NOTHING, PLAIN};
-use super::kernels::{Act, Bias, Isa, ONE};
+use super::kernels::Isa;
 use super::layout::{Mat, Mode, Set};
+use super::product::{Act, Bias, ONE};
 
 impl<I: Isa> Group<'_, I> {
     /// `x · x + 1` between points, for an input layer that is kept factored.

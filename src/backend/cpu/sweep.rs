@@ -4,8 +4,9 @@
 //! joins `v` with a plus sign.
 
 use super::group::{After, Group, Left, NOTHING, PLAIN};
-use super::kernels::{Act, Bias, Isa};
+use super::kernels::Isa;
 use super::layout::{Mat, Mode, Set};
+use super::product::{Act, Bias};
 
 impl<I: Isa> Group<'_, I> {
     /// The query pass at θ_j; its gradient, times its weight, joins `v`.
