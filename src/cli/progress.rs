@@ -47,7 +47,8 @@ impl Meter {
 
     pub(super) fn finish(&self) {
         if let Self::Bar(bar) = self {
-            bar.finish();
+            // What comes next starts on a clean line; the table says how it ended.
+            bar.finish_and_clear();
         }
     }
 }
@@ -57,7 +58,7 @@ fn describe(progress: &Progress) -> String {
     let losses = progress.losses;
     let control = progress.control_loss.map_or_else(String::new, |loss| format!("  pretrained {loss:.3}"));
     let support = if losses.support > 0.0 { format!("{:.3} → ", losses.support) } else { String::new() };
-    format!("loss {support}{:.3}{control}  {:.0} it/s  {} left", losses.query, progress.rate, time(left))
+    format!("{} left  {:.0} it/s  loss {support}{:.3}{control}", time(left), progress.rate, losses.query)
 }
 
 /// A length of time in words.
