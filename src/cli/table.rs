@@ -43,6 +43,13 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
 }
 
 fn diverged(name: &str, curve: &Curve, tasks: usize, out: &mut Out) -> Outcome {
+    if curve.runaway > 0 {
+        out.line(&format!(
+            "{name}: {} of {tasks} tasks went beyond ten times their first error, which lifts the mean; \
+             a smaller --inner-lr of eval holds them",
+            curve.runaway
+        ))?;
+    }
     match curve.diverged {
         0 => Ok(()),
         n => out.line(&format!(

@@ -14,6 +14,10 @@ pub struct Curve {
     pub median: Vec<f64>,
     /// Tasks with a loss that is not finite.
     pub diverged: usize,
+    /// Tasks whose losses are finite, but after some step more than ten times that before adapting: they are in
+    /// the mean, which a single one can lift by orders of magnitude.
+    #[serde(default)]
+    pub runaway: usize,
 }
 
 impl Curve {
@@ -25,14 +29,15 @@ impl Curve {
     /// let curve = Curve::of(&Evaluation { query_loss, predictions: None }, 1);
     /// assert_eq!(curve.mean, [5.0, 1.5]);
     /// assert_eq!(curve.median, [5.0, 2.0]);
-    /// assert_eq!(curve.diverged, 1);
+    /// assert_eq!((curve.diverged, curve.runaway), (1, 0));
     /// ```
     #[must_use]
     pub fn of(evaluation: &Evaluation, steps: usize) -> Self {
         let rows: Vec<_> = evaluation.query_loss.chunks_exact(steps + 1).collect();
         let finite: Vec<_> = rows.iter().filter(|row| row.iter().all(|v| v.is_finite())).collect();
         let n = finite.len() as f64;
-        let mut curve = Self { diverged: rows.len() - finite.len(), ..Self::default() };
+        let runaway = finite.iter().filter(|row| row.iter().any(|&v| v > 10.0 * row[0])).count();
+        let mut curve = Self { diverged: rows.len() - finite.len(), runaway, ..Self::default() };
         for step in 0..=steps {
             let mean = finite.iter().map(|row| f64::from(row[step])).sum::<f64>() / n;
             let squares = finite.iter().map(|row| (f64::from(row[step]) - mean).powi(2)).sum::<f64>();

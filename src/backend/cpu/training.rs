@@ -118,7 +118,7 @@ impl<I: Isa> CpuTraining<I> {
         let (sampler, outer) = (&self.train.sampler, &self.train.outer);
         let len = self.train.plan.meta_len();
         let mut worker = Worker::<I>::new(&self.plan, sampler.support + sampler.query);
-        let tasks = (sampler.tasks() * self.lanes_a_task) as f32;
+        let share = 1.0 / (sampler.tasks() * self.lanes_a_task) as f32;
         let blocks = || (thread..len.div_ceil(BLOCK)).step_by(threads);
         for n in 0..shared.losses.len() {
             let iteration = first + n as u64;
@@ -153,15 +153,14 @@ impl<I: Isa> CpuTraining<I> {
                             *g += p;
                         }
                     }
-                    let mut norm = 0.0;
-                    for g in gradient.iter_mut() {
-                        *g /= tasks;
-                        if let Some(clip) = outer.clip_value {
-                            *g = g.clamp(-clip, clip);
-                        }
-                        norm += f64::from(*g) * f64::from(*g);
+                    gradient.iter_mut().for_each(|g| *g *= share);
+                    if let Some(clip) = outer.clip_value {
+                        gradient.iter_mut().for_each(|g| *g = g.clamp(-clip, clip));
                     }
-                    shared.block_norm.write(block..block + 1)[0] = norm;
+                    if outer.clip_norm.is_some() {
+                        let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+                        shared.block_norm.write(block..block + 1)[0] = norm;
+                    }
                 }
             }
             if let Some(clip) = outer.clip_norm {
@@ -211,8 +210,8 @@ impl<I: Isa> CpuTraining<I> {
                 unsafe {
                     let sum = &mut shared.losses.write(n..n + 1)[0];
                     for losses in shared.partial_losses.read(0..cut.chunks) {
-                        sum.query += losses.query / tasks;
-                        sum.support += losses.support / tasks;
+                        sum.query += losses.query * share;
+                        sum.support += losses.support * share;
                     }
                 }
             }
