@@ -12,8 +12,10 @@ pub enum Init {
     /// PyTorch's default for `nn.Linear`: weight and bias from `U(−1/√inputs, 1/√inputs)`.
     Torch,
     /// Glorot and Bengio (2010), eq. 16: weight from `U(−√(6/(inputs+outputs)), …)`, bias zero.
-    #[default]
     Xavier,
+    /// He et al. (2015), eq. 10, as a uniform draw: weight from `U(−√(6/inputs), √(6/inputs))`, bias zero.
+    #[default]
+    He,
 }
 
 impl Init {
@@ -26,7 +28,8 @@ impl Init {
             let is_bias = param.shape.len() == 1;
             let bound = match self {
                 Self::Torch => 1.0 / (dense.inputs as f32).sqrt(),
-                Self::Xavier if is_bias => 0.0,
+                Self::Xavier | Self::He if is_bias => 0.0,
+                Self::He => (6.0 / dense.inputs as f32).sqrt(),
                 Self::Xavier => (6.0 / (dense.inputs + dense.outputs) as f32).sqrt(),
             };
             let mut rng = Philox::stream(seed, Purpose::Init, 0, i as u32);

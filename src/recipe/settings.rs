@@ -74,7 +74,7 @@ pub struct ModelSettings {
     pub hidden: Vec<usize>,
     /// Whether the output passes a ReLU (default no).
     pub output_relu: bool,
-    /// How parameters are drawn (default `xavier`).
+    /// How parameters are drawn (default `he`).
     pub init: Init,
     /// The loss (default `mse`).
     pub loss: Loss,
