@@ -99,8 +99,8 @@ impl<I: Isa> Training for CpuTraining<I> {
         if let Some(bad) = losses.iter().position(|l| !(l.query.is_finite() && l.support.is_finite())) {
             let iteration = first + bad as u64 + 1;
             return Err(Error::not_finite(format!(
-                "the loss is not finite at meta-iteration {iteration}; a smaller inner.lr or outer.meta_lr, or \
-                 outer.clip_norm, may help"
+                "the loss is not finite at meta-iteration {iteration}; a smaller inner.lr or outer.meta_lr, \
+                 outer.clip_norm, or a gentler model.init (torch) may help"
             )));
         }
         Ok(losses)
