@@ -2,6 +2,7 @@
 
 use super::engine::{Cut, Worker};
 use super::kernels::{AdamStep, Isa};
+use super::layout::Layout;
 use super::sample::Source;
 use super::threads::{Meeting, Parts};
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ impl<I: Isa> CpuTraining<I> {
             lanes_a_task = plan.query / points;
             plan.query = points;
         }
+        let modes: Vec<_> = Layout::new(&plan, true).layers.iter().map(|layer| layer.mode).collect();
+        tracing::debug!(lanes = I::LANES, threads, lanes_a_task, ?modes, "a training on the CPU");
         Ok(Self { train: train.clone(), plan, lanes_a_task, state, threads, isa: std::marker::PhantomData })
     }
 }

@@ -108,7 +108,9 @@ impl GpuBackend {
     }
 
     fn pass(&self, request: &Request<'_>) -> Result<Pass> {
-        match self.path(request.plan, request.tasks, request.purpose)? {
+        let path = self.path(request.plan, request.tasks, request.purpose)?;
+        tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
+        match path {
             Path::Layered => layered::record(&self.device, &self.kernels, &self.layered, request),
             Path::Fused | Path::Auto => fused::record(&self.device, &self.kernels, &self.tuning, request),
         }
