@@ -364,6 +364,7 @@ impl TrainPlan {
                 &[support, query],
             ));
         }
+        self.sampler.check()?;
         if self.sampler.meta_batch == 0 {
             return Err(Error::recipe(
                 "outer.meta_batch",

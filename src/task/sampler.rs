@@ -1,6 +1,8 @@
 //! From (seed, meta-iteration, task) to the points of a task: the plain serial form, which the
 //! vector and device samplers are tested against.
 
+use crate::error::{Error, Result};
+
 use super::{Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, below, sine, unit};
 
 /// A family of tasks.
@@ -66,6 +68,36 @@ pub struct Sampler {
 }
 
 impl Sampler {
+    /// Checks that every task that may be drawn exists.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming the key.
+    pub fn check(&self) -> Result<()> {
+        let points = self.support + self.query;
+        match &self.source {
+            TaskSource::Sinusoid { pool: Some(0), .. } => {
+                Err(Error::recipe("task.pool", "is a pool of no task; leave it out to draw every task anew"))
+            }
+            TaskSource::Series(table) if table.length() < table.window() + points => Err(Error::recipe(
+                "task.length",
+                format!(
+                    "is {}; windows of {} values at {points} points need series of at least {}",
+                    table.length(),
+                    table.window(),
+                    table.window() + points
+                ),
+            )),
+            _ if self.visit == Visit::Halves && self.support != self.query => Err(Error::recipe(
+                "control.visit",
+                format!(
+                    "is halves, which needs as many support as query points, not {} and {}",
+                    self.support, self.query
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Tasks that one meta-iteration hands out.
     #[must_use]
     pub fn tasks(&self) -> usize {
@@ -239,6 +271,20 @@ mod tests {
         assert_eq!(halves.batch(8).query_x, batch.support_x[5..10]);
         assert_eq!(halves.batch(9).query_x, batch.query_x[5..10]);
         assert_eq!(sampler(None, Visit::Joint).batch(0).query_x.len(), 30);
+    }
+
+    #[test]
+    fn tasks_that_do_not_exist_are_refused_by_key() {
+        let short = SeriesTable::new(vec![0.0; 39], 39, 30).unwrap();
+        let halves = Sampler { query: 4, ..sampler(None, Visit::Halves) };
+        let series = Sampler { source: TaskSource::Series(short), ..sampler(None, Visit::Split) };
+        for (sampler, key) in [
+            (sampler(Some(0), Visit::Split), "task.pool"),
+            (halves, "control.visit"),
+            (series, "task.length"),
+        ] {
+            assert!(sampler.check().unwrap_err().to_string().contains(key));
+        }
     }
 
     #[test]
