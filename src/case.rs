@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
-use crate::model::{Layer, Model};
+use crate::model::{Layer, Model, Shape};
 use crate::task::TaskBatch;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -45,12 +45,19 @@ struct Header {
     support: usize,
     query: usize,
     head: Option<usize>,
+    input: Option<Vec<usize>>,
 }
 
 #[derive(Deserialize)]
 struct HeaderLayer {
     #[serde(rename = "type")]
     kind: String,
+    out: Option<usize>,
+    kernel: Option<usize>,
+    stride: Option<usize>,
+    padding: Option<usize>,
+    eps: Option<f64>,
+    affine: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -104,12 +111,26 @@ impl Case {
         let missing = |name: &str| Error::file(path, format!("tensor `{name}` is missing"));
         let mut layers = Vec::new();
         for (i, layer) in header.layers.iter().enumerate() {
+            let need = |value: Option<usize>, key: &str| {
+                value.ok_or_else(|| Error::file(path, format!("layer {i} ({}) has no `{key}`", layer.kind)))
+            };
             layers.push(match layer.kind.as_str() {
-                "linear" => {
-                    let name = format!("theta.{i}.weight");
-                    let (shape, _) = tensors.get(&name).ok_or_else(|| missing(&name))?;
-                    Layer::Linear { outputs: *shape.first().ok_or_else(|| missing(&name))? }
+                "linear" => Layer::Linear { outputs: need(layer.out, "out")? },
+                "conv2d" => Layer::Conv2d {
+                    outputs: need(layer.out, "out")?,
+                    kernel: need(layer.kernel, "kernel")?,
+                    stride: layer.stride.unwrap_or(1),
+                    padding: layer.padding.unwrap_or(0),
+                },
+                "batch_norm" => {
+                    Layer::BatchNorm { eps: layer.eps.unwrap_or(1e-5), affine: layer.affine.unwrap_or(true) }
                 }
+                "max_pool2d" => Layer::MaxPool2d {
+                    kernel: need(layer.kernel, "kernel")?,
+                    stride: layer.stride.unwrap_or(0),
+                },
+                "global_avg_pool2d" => Layer::GlobalAvgPool2d,
+                "flatten" => Layer::Flatten,
                 "relu" => Layer::Relu,
                 other => {
                     return Err(Error::unsupported(format!(
@@ -120,7 +141,11 @@ impl Case {
             });
         }
         let (shape, _) = tensors.get("support_x").ok_or_else(|| missing("support_x"))?;
-        let model = Model::new(shape.iter().skip(2).product(), &layers)?;
+        let input = match header.input.as_deref().unwrap_or(shape.get(2..).unwrap_or_default()) {
+            &[channels, height, width] => Shape::Image { channels, height, width },
+            other => Shape::Vector(other.iter().product()),
+        };
+        let model = Model::of(input, &layers)?;
         let steps = header.inner.steps;
         let learned = header.inner.lr.as_str() == Some("learned");
         let rates = if learned {
@@ -136,8 +161,8 @@ impl Case {
         plan.order = header.inner.order;
         plan.track_all = true;
         if header.inner.adapt == "head" {
-            for (adapted, dense) in plan.adapted.iter_mut().zip(plan.model.dense()) {
-                *adapted = Some(dense.index) == header.head;
+            for (adapted, block) in plan.adapted.iter_mut().zip(plan.model.blocks()) {
+                *adapted = Some(block.layer) == header.head;
             }
         } else if header.inner.adapt != "all" {
             return Err(Error::unsupported(format!(
@@ -220,7 +245,8 @@ impl Case {
         all
     }
 
-    /// `‖out − ref‖ / ‖ref‖` of every tensor that the case has an answer for. A tensor that should be
+    /// `‖out − ref‖ / ‖ref‖` of every tensor that the case has an answer for. The gradient of a bias ahead of a
+    /// batch norm is zero but for rounding, so it is judged against the norm of the whole gradient. A tensor that should be
     /// there and is not, or is not finite, has an error of NaN or infinity, so that `error <= tolerance` fails.
     #[must_use]
     pub fn compare(&self, out: &MetaOutput<f64>) -> Vec<(String, f64)> {
@@ -228,10 +254,31 @@ impl Case {
         (self.answers.iter())
             .map(|(name, answer)| {
                 let found = outputs.iter().find(|t| t.name == *name);
-                let error = found.map_or(f64::INFINITY, |t| relative_error(&t.values, answer));
+                let error = match found {
+                    None => f64::INFINITY,
+                    Some(t) if self.is_zero_gradient(name) => {
+                        relative_to(&t.values, answer, self.gradient_norm())
+                    }
+                    Some(t) => relative_error(&t.values, answer),
+                };
                 (name.clone(), error)
             })
             .collect()
+    }
+
+    /// Whether a tensor is the gradient of a bias that the batch norm behind it takes away again.
+    fn is_zero_gradient(&self, name: &str) -> bool {
+        let (model, name) = (&self.plan.model, name.strip_prefix("meta_grad.").unwrap_or_default());
+        model.params().iter().any(|param| {
+            let block = model.blocks()[param.block];
+            let next = model.stages().get(block.layer + 1).map(|stage| stage.layer);
+            param.name == name && param.offset == block.bias && matches!(next, Some(Layer::BatchNorm { .. }))
+        })
+    }
+
+    fn gradient_norm(&self) -> f64 {
+        let all = self.answers.iter().filter(|(name, _)| name.starts_with("meta_grad."));
+        norm(all.flat_map(|(_, answer)| answer).copied())
     }
 }
 
@@ -239,13 +286,20 @@ impl Case {
 /// reference is zero, NaN if any value is.
 #[must_use]
 pub fn relative_error(out: &[f64], reference: &[f64]) -> f64 {
+    relative_to(out, reference, norm(reference.iter().copied()))
+}
+
+/// `‖out − reference‖ / scale`, or the plain norm where the scale is zero.
+fn relative_to(out: &[f64], reference: &[f64], scale: f64) -> f64 {
     if out.len() != reference.len() {
         return f64::INFINITY;
     }
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let error = norm(&mut out.iter().zip(reference).map(|(o, r)| o - r));
-    let scale = norm(&mut reference.iter().copied());
+    let error = norm(out.iter().zip(reference).map(|(o, r)| o - r));
     if scale > 0.0 { error / scale } else { error }
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|v| v * v).sum::<f64>().sqrt()
 }
 
 impl MetaOutput<f32> {

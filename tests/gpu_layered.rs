@@ -5,7 +5,7 @@
 mod adapter;
 mod common;
 
-use common::golden_cases;
+use common::mlp_cases;
 use fastweights::backend::cpu::oracle;
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
@@ -26,7 +26,7 @@ fn layered(device: Device) -> GpuBackend {
 fn golden_cases_to_2e_5() {
     let Some(device) = adapter::device("golden_cases_to_2e_5") else { return };
     let gpu = layered(device);
-    let cases = golden_cases();
+    let cases = mlp_cases();
     assert_eq!(cases.len(), 9, "the MLP cases without batch norm");
     let mut worst = 0.0_f64;
     for (name, case) in cases {

@@ -2,7 +2,7 @@
 
 use super::OuterOptimizer;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Layer, Model};
 use crate::task::{Sampler, TaskBatch};
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ pub enum RateShape {
     /// One number: `[1]`.
     #[default]
     One,
-    /// One for each step and linear layer: `[steps, layers]` (MAML++; Antoniou et al. 2019).
+    /// One for each step and layer with parameters: `[steps, blocks]` (MAML++; Antoniou et al. 2019).
     PerLayerStep,
     /// One for each parameter, shared by the steps: `[P]` (Meta-SGD; Li et al. 2017).
     PerParameter,
@@ -94,7 +94,7 @@ pub struct Plan {
     pub steps: usize,
     /// First or second order.
     pub order: MetaGradient,
-    /// For each linear layer, whether the inner loop adapts it.
+    /// For each of the model's [blocks](Model::blocks), whether the inner loop adapts it.
     pub adapted: Vec<bool>,
     /// Inner rates.
     pub rates: Rates,
@@ -119,7 +119,7 @@ impl Plan {
     ) -> Result<Self> {
         let mut loss_weights = vec![0.0; steps + 1];
         loss_weights[steps] = 1.0;
-        let adapted = vec![true; model.dense().len()];
+        let adapted = vec![true; model.blocks().len()];
         let order = MetaGradient::SecondOrder;
         let plan = Self {
             model,
@@ -140,13 +140,22 @@ impl Plan {
     /// The same plan with another choice of adapted layers.
     #[must_use]
     pub fn adapt(mut self, adapt: Adapt) -> Self {
-        let last = self.adapted.len() - 1;
+        let head = self.model.head();
         for (i, adapted) in self.adapted.iter_mut().enumerate() {
             *adapted = match adapt {
                 Adapt::All => true,
-                Adapt::Head => i == last,
-                Adapt::Body => i != last,
+                Adapt::Head => i == head,
+                Adapt::Body => i != head,
             };
+        }
+        self
+    }
+
+    /// The same plan with the scales and shifts of batch norms meta-learned only, not adapted.
+    #[must_use]
+    pub fn keep_batch_norm(mut self) -> Self {
+        for (adapted, block) in self.adapted.iter_mut().zip(self.model.blocks()) {
+            *adapted &= !matches!(self.model.stages()[block.layer].layer, Layer::BatchNorm { .. });
         }
         self
     }
@@ -169,7 +178,7 @@ impl Plan {
         for (what, needed, found) in [
             ("inner rates", rates, self.rates.values.len()),
             ("inner.loss_weights", weights, self.loss_weights.len()),
-            ("adapted layers", self.model.dense().len(), self.adapted.len()),
+            ("adapted layers", self.model.blocks().len(), self.adapted.len()),
         ] {
             if needed != found {
                 return Err(Error::shape(what, &[needed], &[found]));
@@ -226,7 +235,7 @@ impl Plan {
     pub fn rate_count(&self) -> usize {
         match self.rates.shape {
             RateShape::One => 1,
-            RateShape::PerLayerStep => self.steps * self.model.dense().len(),
+            RateShape::PerLayerStep => self.steps * self.model.blocks().len(),
             RateShape::PerParameter => self.model.param_count(),
             RateShape::PerParameterStep => self.steps * self.model.param_count(),
         }
@@ -250,15 +259,17 @@ impl Plan {
         matches!(self.rates.shape, RateShape::PerParameter | RateShape::PerParameterStep)
     }
 
-    /// Index, among the rates, of step `step` and linear layer `dense`: of the one rate, or of the rate
+    /// Index, among the rates, of step `step` and block `block`: of the one rate, or of the rate
     /// of the layer's first weight, whose other parameters follow in the order of θ₀.
     #[must_use]
-    pub fn rate_index(&self, step: usize, dense: usize) -> usize {
+    pub fn rate_index(&self, step: usize, block: usize) -> usize {
         match self.rates.shape {
             RateShape::One => 0,
-            RateShape::PerLayerStep => step * self.model.dense().len() + dense,
-            RateShape::PerParameter => self.model.dense()[dense].weight,
-            RateShape::PerParameterStep => step * self.model.param_count() + self.model.dense()[dense].weight,
+            RateShape::PerLayerStep => step * self.model.blocks().len() + block,
+            RateShape::PerParameter => self.model.blocks()[block].weight,
+            RateShape::PerParameterStep => {
+                step * self.model.param_count() + self.model.blocks()[block].weight
+            }
         }
     }
 
@@ -306,7 +317,7 @@ impl Plan {
                     false => self.rates.values.clone(),
                 };
                 let row = match self.rates.shape {
-                    RateShape::PerLayerStep => self.model.dense().len(),
+                    RateShape::PerLayerStep => self.model.blocks().len(),
                     RateShape::PerParameterStep => self.model.param_count(),
                     RateShape::One | RateShape::PerParameter => 0,
                 };

@@ -1,6 +1,6 @@
 //! Operations counted by hand, for FLOP/s beside a measured time.
 
-use super::Model;
+use super::{Layer, Model};
 
 /// Multiply-adds of one meta-gradient, counted from the explicit-weight formulation.
 ///
@@ -24,10 +24,15 @@ impl Operations {
         second_order: bool,
     ) -> Self {
         let (mut forward, mut input_grad) = (0_u64, 0_u64);
-        for (i, dense) in model.dense().iter().enumerate() {
-            let macs = (dense.inputs * dense.outputs) as u64;
+        for block in model.blocks() {
+            let stage = model.stages()[block.layer];
+            if matches!(stage.layer, Layer::BatchNorm { .. }) {
+                continue;
+            }
+            // Every output pixel takes each weight once; taps on the padding are counted, as peers multiply them.
+            let macs = ((block.bias - block.weight) * stage.output.pixels()) as u64;
+            input_grad += if forward == 0 { 0 } else { macs };
             forward += macs;
-            input_grad += if i == 0 { 0 } else { macs };
         }
         let gradient = 2 * forward + input_grad;
         // ẇ: W ẋ (not at the input layer) and Ẇ x forward; Wᵀ dż and Ẇᵀ dz backward; dż xᵀ and dz ẋᵀ.
@@ -41,6 +46,18 @@ impl Operations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Shape;
+
+    #[test]
+    fn convolutions_count_every_output_pixel() {
+        let conv = Layer::Conv2d { outputs: 64, kernel: 3, stride: 2, padding: 1 };
+        let norm = Layer::BatchNorm { eps: 1e-5, affine: true };
+        let image = Shape::Image { channels: 1, height: 28, width: 28 };
+        let model = Model::of(image, &[conv, norm, conv, norm]).unwrap();
+        let (first, second) = (14 * 14 * 64 * 9, 7 * 7 * 64 * 64 * 9);
+        let ops = Operations::meta_gradient(&model, 5, 5, 0, true);
+        assert_eq!(ops.per_task, 2 * 5 * (2 * (first + second) + second));
+    }
 
     #[test]
     fn the_sinusoid_network_costs_what_a_pencil_says() {

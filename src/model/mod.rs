@@ -1,30 +1,18 @@
 //! Layers, shapes, parameter layout and names, initialisation, operation counts.
 //!
 //! A [`Model`] is a checked stack of layers. Parameters live in one flat vector in the order of
-//! the layers, weight before bias, row-major `[outputs, inputs]`, under the names that PyTorch's
-//! `nn.Sequential` gives them (`0.weight`, `0.bias`, `2.weight`, …).
+//! the layers, weight before bias, row-major, under the names that PyTorch's `nn.Sequential` gives
+//! them (`0.weight`, `0.bias`, `2.weight`, …).
 
 mod count;
 mod init;
+mod layer;
 
 pub use count::Operations;
 pub use init::Init;
+pub use layer::{Layer, Shape};
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
-
-/// One layer as a recipe or a golden case names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Layer {
-    /// `z = W h + b`, `W: [outputs, inputs]`.
-    Linear {
-        /// Features out.
-        outputs: usize,
-    },
-    /// `h = max(z, 0)`.
-    Relu,
-}
 
 /// A parameter tensor and its place in the flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +23,8 @@ pub struct Param {
     pub shape: Vec<usize>,
     /// Offset of the first element in the flat vector.
     pub offset: usize,
-    /// Index of the [`Dense`] block it belongs to.
-    pub dense: usize,
+    /// Index of the [`Block`] it belongs to.
+    pub block: usize,
 }
 
 impl Param {
@@ -59,7 +47,54 @@ impl Param {
     }
 }
 
-/// A linear layer with the ReLU that may follow it: the unit the backends compute in.
+/// The parameters of one layer: the unit that the inner loop adapts or not, and that a rate for each
+/// layer belongs to. Blocks are counted over the layers that have parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Index of the layer in the stack.
+    pub layer: usize,
+    /// Offset of the weight (γ of a batch norm) in the flat parameter vector.
+    pub weight: usize,
+    /// Offset of the bias (β of a batch norm), right behind the weight.
+    pub bias: usize,
+    /// Elements of the bias.
+    pub outputs: usize,
+}
+
+impl Block {
+    /// Number of parameters.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bias + self.outputs - self.weight
+    }
+
+    /// Whether the block has no parameters; never true of a checked model.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The block's place in the flat vector, weight then bias.
+    #[must_use]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.weight..self.weight + self.len()
+    }
+}
+
+/// A layer of a checked stack with the shapes around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// The layer, its defaults spelled out.
+    pub layer: Layer,
+    /// What goes in.
+    pub input: Shape,
+    /// What comes out.
+    pub output: Shape,
+    /// Index of its parameters among the blocks.
+    pub block: Option<usize>,
+}
+
+/// A linear layer with the ReLU that may follow it: the unit of multi-layer perceptrons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dense {
     /// Features in.
@@ -97,72 +132,83 @@ impl Dense {
 }
 
 /// A checked stack of layers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    inputs: usize,
-    layers: Vec<Layer>,
-    dense: Vec<Dense>,
+    input: Shape,
+    stages: Vec<Stage>,
+    blocks: Vec<Block>,
     params: Vec<Param>,
+    dense: Vec<Dense>,
 }
 
 impl Model {
-    /// Checks a stack of layers that takes `inputs` features.
+    /// Checks a stack of layers that takes vectors of `inputs` features.
     ///
     /// # Errors
-    /// [`Recipe`](crate::ErrorKind::Recipe) naming `model`, for an empty stack, a width of zero or a
-    /// ReLU with no layer before it.
+    /// As [`Model::of`].
     pub fn new(inputs: usize, layers: &[Layer]) -> Result<Self> {
-        if inputs == 0 {
+        Self::of(Shape::Vector(inputs), layers)
+    }
+
+    /// Checks a stack of layers that takes points of the given shape.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming `model`, for an empty input, layers that do not fit one
+    /// another (both are named, with the shape between them), or a stack without parameters.
+    pub fn of(input: Shape, layers: &[Layer]) -> Result<Self> {
+        if input.is_empty() {
             return Err(Error::recipe("model.inputs", "is 0; a model needs at least one input feature"));
         }
-        let (mut dense, mut params) = (Vec::<Dense>::new(), Vec::new());
-        let (mut width, mut offset) = (inputs, 0_usize);
-        for (index, layer) in layers.iter().enumerate() {
-            match *layer {
-                Layer::Linear { outputs } => {
-                    let len = (width.checked_add(1).and_then(|w| w.checked_mul(outputs)))
-                        .filter(|&len| len > 0 && offset.checked_add(len).is_some_and(|n| n <= u32::MAX as usize))
-                        .ok_or_else(|| {
-                            Error::recipe(
-                                "model.layers",
-                                format!("layer {index} (linear, {width} → {outputs}) has no parameters or too many"),
-                            )
-                        })?;
-                    let bias = offset + width * outputs;
-                    for (name, shape, offset) in
-                        [("weight", vec![outputs, width], offset), ("bias", vec![outputs], bias)]
-                    {
-                        params.push(Param {
-                            name: format!("{index}.{name}"),
-                            shape,
-                            offset,
-                            dense: dense.len(),
-                        });
-                    }
-                    dense.push(Dense { inputs: width, outputs, weight: offset, bias, relu: false, index });
-                    (width, offset) = (outputs, offset + len);
-                }
-                Layer::Relu => match dense.last_mut() {
-                    Some(last) => last.relu = true,
-                    None => {
-                        return Err(Error::recipe(
-                            "model.layers",
-                            "layer 0 is a relu; put a linear layer before it",
-                        ));
-                    }
-                },
+        let mut model =
+            Self { input, stages: Vec::new(), blocks: Vec::new(), params: Vec::new(), dense: Vec::new() };
+        let (mut shape, mut offset) = (input, 0_usize);
+        for (index, &layer) in layers.iter().enumerate() {
+            let layer = layer.resolved();
+            let refuse = |reason: &str| {
+                let before = match index.checked_sub(1) {
+                    Some(i) => format!("layer {i} ({}) gives", layers[i].resolved()),
+                    None => "the input is".to_owned(),
+                };
+                Error::recipe("model.layers", format!("layer {index} ({layer}): {reason}; {before} {shape}"))
+            };
+            let output = layer.output(shape).map_err(|reason| refuse(&reason))?;
+            let len = [output.features(), output.pixels()].iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
+            if !len.is_some_and(|len| len <= u32::MAX as usize) {
+                return Err(refuse("its output is too large"));
             }
+            let mut block = None;
+            if let Some(shapes) = layer.params(shape) {
+                block = Some(model.blocks.len());
+                let start = offset;
+                for (name, shape) in ["weight", "bias"].into_iter().zip(shapes) {
+                    let end = (shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m)))
+                        .and_then(|n| n.checked_add(offset))
+                        .filter(|&end| end <= u32::MAX as usize);
+                    let end = end.ok_or_else(|| refuse("it has too many parameters"))?;
+                    let name = format!("{index}.{name}");
+                    model.params.push(Param { name, shape, offset, block: model.blocks.len() });
+                    offset = end;
+                }
+                let outputs = output.features();
+                model.blocks.push(Block { layer: index, weight: start, bias: offset - outputs, outputs });
+            }
+            model.stages.push(Stage { layer, input: shape, output, block });
+            shape = output;
         }
-        if dense.is_empty() {
-            return Err(Error::recipe("model.layers", "is empty; at least one linear layer is needed"));
+        if model.blocks.is_empty() {
+            return Err(Error::recipe(
+                "model.layers",
+                "has no layer with parameters; there is nothing to learn",
+            ));
         }
-        Ok(Self { inputs, layers: layers.to_vec(), dense, params })
+        model.dense = dense(&model.stages, &model.blocks);
+        Ok(model)
     }
 
     /// A multi-layer perceptron: linear layers of the given widths with ReLU between them.
     ///
     /// # Errors
-    /// As [`Model::new`].
+    /// As [`Model::of`].
     pub fn mlp(inputs: usize, hidden: &[usize], outputs: usize, output_relu: bool) -> Result<Self> {
         let mut layers = Vec::new();
         for &width in hidden {
@@ -175,28 +221,54 @@ impl Model {
         Self::new(inputs, &layers)
     }
 
-    /// Features in.
+    /// Elements of a point.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        self.inputs
+        self.input.len()
     }
 
-    /// Features out.
+    /// Shape of a point.
+    #[must_use]
+    pub fn input(&self) -> Shape {
+        self.input
+    }
+
+    /// Elements out.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.dense[self.dense.len() - 1].outputs
+        self.stages.last().map_or(self.input, |stage| stage.output).len()
     }
 
-    /// The stack as given.
+    /// The layers with their shapes, in order.
     #[must_use]
-    pub fn layers(&self) -> &[Layer] {
-        &self.layers
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
     }
 
-    /// Linear layers with their ReLU, in order.
+    /// The layers that have parameters, in order.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Index, among the blocks, of the head: the last linear layer, or the last block where there is none.
+    #[must_use]
+    pub fn head(&self) -> usize {
+        let linear = |block: &Block| matches!(self.stages[block.layer].layer, Layer::Linear { .. });
+        self.blocks.iter().rposition(linear).unwrap_or(self.blocks.len() - 1)
+    }
+
+    /// The linear layers with their ReLU, in order, one a block, if the model is a multi-layer perceptron;
+    /// nothing if it holds any other layer.
     #[must_use]
     pub fn dense(&self) -> &[Dense] {
         &self.dense
+    }
+
+    /// Whether the model is a multi-layer perceptron: linear layers, each with at most one ReLU behind it.
+    #[must_use]
+    pub fn is_mlp(&self) -> bool {
+        !self.dense.is_empty()
     }
 
     /// Parameter tensors in the order of the flat vector.
@@ -208,13 +280,33 @@ impl Model {
     /// Length of the flat parameter vector.
     #[must_use]
     pub fn param_count(&self) -> usize {
-        self.dense.iter().map(Dense::len).sum()
+        self.blocks.iter().map(Block::len).sum()
     }
+}
+
+/// The stack as linear layers with their ReLU, if it is nothing else.
+fn dense(stages: &[Stage], blocks: &[Block]) -> Vec<Dense> {
+    let mut all = Vec::<Dense>::new();
+    for (index, stage) in stages.iter().enumerate() {
+        match (stage.layer, stage.block, all.last_mut()) {
+            (Layer::Linear { outputs }, Some(block), _) => {
+                let (inputs, Block { weight, bias, .. }) = (stage.input.len(), blocks[block]);
+                all.push(Dense { inputs, outputs, weight, bias, relu: false, index });
+            }
+            (Layer::Relu, _, Some(last)) => last.relu = true,
+            _ => return Vec::new(),
+        }
+    }
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CONV: Layer = Layer::Conv2d { outputs: 4, kernel: 3, stride: 2, padding: 1 };
+    const NORM: Layer = Layer::BatchNorm { eps: 1e-5, affine: true };
+    const IMAGE: Shape = Shape::Image { channels: 3, height: 9, width: 8 };
 
     #[test]
     fn names_and_offsets_follow_pytorch() {
@@ -236,16 +328,43 @@ mod tests {
     }
 
     #[test]
+    fn shapes_of_a_convolutional_stack_are_inferred() {
+        let pool = Layer::MaxPool2d { kernel: 2, stride: 0 };
+        let layers = [CONV, NORM, Layer::Relu, pool, Layer::Flatten, Layer::Linear { outputs: 5 }];
+        let model = Model::of(IMAGE, &layers).unwrap();
+        let shapes: Vec<_> = model.stages().iter().map(|s| s.output.to_string()).collect();
+        assert_eq!(shapes, ["[4, 5, 4]", "[4, 5, 4]", "[4, 5, 4]", "[4, 2, 2]", "[16]", "[5]"]);
+        let sizes: Vec<_> = model.params().iter().map(|p| (p.name.as_str(), p.offset, p.len())).collect();
+        let expected = [
+            ("0.weight", 0, 108),
+            ("0.bias", 108, 4),
+            ("1.weight", 112, 4),
+            ("1.bias", 116, 4),
+            ("5.weight", 120, 80),
+            ("5.bias", 200, 5),
+        ];
+        assert_eq!(sizes, expected);
+        assert_eq!((model.param_count(), model.head(), model.is_mlp()), (205, 2, false));
+    }
+
+    #[test]
     fn impossible_stacks_are_refused_by_name() {
-        for (inputs, layers) in [
-            (1, vec![]),
-            (1, vec![Layer::Relu, Layer::Linear { outputs: 1 }]),
-            (0, vec![Layer::Linear { outputs: 1 }]),
-            (1, vec![Layer::Linear { outputs: 0 }]),
-            (usize::MAX, vec![Layer::Linear { outputs: 2 }]),
+        let linear = |outputs| Layer::Linear { outputs };
+        for (input, layers, named) in [
+            (Shape::Vector(1), vec![], "nothing to learn"),
+            (Shape::Vector(1), vec![Layer::Relu], "nothing to learn"),
+            (Shape::Vector(0), vec![linear(1)], "model.inputs"),
+            (Shape::Vector(1), vec![linear(0)], "no outputs"),
+            (Shape::Vector(usize::MAX), vec![linear(2)], "too many parameters"),
+            (Shape::Vector(3), vec![linear(7), CONV], "layer 0 (linear to 7) gives [7]"),
+            (IMAGE, vec![CONV, linear(5)], "layer 1 (linear to 5): it takes a vector"),
+            (IMAGE, vec![CONV, linear(5)], "padding 1) gives [4, 5, 4]"),
+            (IMAGE, vec![Layer::MaxPool2d { kernel: 10, stride: 1 }], "does not fit 9 pixels"),
+            (IMAGE, vec![Layer::Conv2d { outputs: 1, kernel: 3, stride: 0, padding: 0 }], "at least 1"),
+            (IMAGE, vec![Layer::BatchNorm { eps: 0.0, affine: true }], "eps"),
         ] {
-            let error = Model::new(inputs, &layers).unwrap_err();
-            assert!(error.to_string().contains("model."), "{error}");
+            let error = Model::of(input, &layers).unwrap_err().to_string();
+            assert!(error.contains("model.") && error.contains(named), "{error}");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What several test files share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use fastweights::ErrorKind;
 use fastweights::case::Case;
 use fastweights::meta::{Loss, Plan};
 use fastweights::task::{Philox, Purpose, TaskBatch};
 use rand::RngExt as _;
 
-/// The golden cases whose layers this build knows, in the order of their names.
+/// The golden cases, in the order of their names.
 pub(crate) fn golden_cases() -> Vec<(String, Case)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     let mut cases = Vec::new();
@@ -16,11 +15,16 @@ pub(crate) fn golden_cases() -> Vec<(String, Case)> {
     files.sort();
     assert_eq!(files.len(), 16);
     for path in files {
-        match Case::read(&path) {
-            Ok(case) => cases.push((path.file_stem().unwrap().to_string_lossy().into_owned(), case)),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}"),
-        }
+        cases.push((path.file_stem().unwrap().to_string_lossy().into_owned(), Case::read(&path).unwrap()));
     }
+    cases
+}
+
+/// Those of them that are multi-layer perceptrons.
+pub(crate) fn mlp_cases() -> Vec<(String, Case)> {
+    let mut cases = golden_cases();
+    cases.retain(|(_, case)| case.plan.model.is_mlp());
+    assert_eq!(cases.len(), 9);
     cases
 }
 

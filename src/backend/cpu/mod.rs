@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `scalar`, `oracle` | the plainest serial form, generic over the number; `H u` by dual numbers |
+//! | `scalar`, `oracle`, `oracle_layers` | the plainest serial form, generic over the number; `H u` by dual numbers |
 //! | `simd`, `kernels`, `product` | vectors of several instruction sets, and the kernels compiled for each |
 //! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
@@ -17,6 +17,7 @@ mod kernels;
 mod layout;
 mod loss;
 pub mod oracle;
+mod oracle_layers;
 mod passes;
 mod product;
 mod sample;
@@ -133,6 +134,13 @@ macro_rules! with_isa {
     };
 }
 
+fn mlp_only(plan: &Plan) -> Result<()> {
+    if plan.model.is_mlp() {
+        return Ok(());
+    }
+    Err(Error::unsupported("the fast CPU path computes multi-layer perceptrons only so far"))
+}
+
 impl Backend for CpuBackend {
     fn name(&self) -> String {
         let threads =
@@ -141,12 +149,14 @@ impl Backend for CpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        mlp_only(&plan.plan)?;
         let points = plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 };
         with_isa!(self, points, I => Ok(Box::new(CpuTraining::<I>::new(plan, state, self.threads)?)))
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
+        mlp_only(plan)?;
         with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
     }
 
@@ -158,6 +168,7 @@ impl Backend for CpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
+        mlp_only(plan)?;
         with_isa!(self, tasks.tasks, I => Ok(evaluate::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))
     }
 }

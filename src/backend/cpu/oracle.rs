@@ -1,11 +1,13 @@
 //! The oracle: the plainest serial form of the meta-gradient, generic over the number.
 //!
-//! Explicit weights, one point after the other, no hand-derived tangent: `H u` comes from running the
+//! Explicit weights, the layers of `oracle_layers`, no hand-derived tangent: `H u` comes from running the
 //! gradient on dual numbers. Everything fast is tested against this in `f64`.
 
+use super::oracle_layers::Applied;
 use super::scalar::{Dual, Scalar};
 use crate::error::Result;
 use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape};
+use crate::model::Stage;
 use crate::task::TaskBatch;
 
 /// Loss of one set of points, its gradient `[P]`, and the outputs `[points, outputs]`.
@@ -23,41 +25,28 @@ pub fn gradient<S: Scalar>(plan: &Plan, theta: &[S], x: &[f64], y: &[f64]) -> Pa
     let (model, zero) = (&plan.model, S::constant(0.0));
     let points = x.len() / model.inputs();
     let mut pass = Pass { loss: zero, gradient: vec![zero; theta.len()], outputs: Vec::new() };
-    for p in 0..points {
-        // acts[l] is the input of layer l; the last entry is the output.
-        let mut acts: Vec<Vec<S>> =
-            vec![x[p * model.inputs()..][..model.inputs()].iter().map(|&v| S::constant(v)).collect()];
-        for dense in model.dense() {
-            let h = &acts[acts.len() - 1];
-            let z = (0..dense.outputs).map(|o| {
-                let row = &theta[dense.weight + o * dense.inputs..][..dense.inputs];
-                let z = row.iter().zip(h).fold(theta[dense.bias + o], |sum, (&w, &h)| sum + w * h);
-                if dense.relu && z.value() <= 0.0 { zero } else { z }
-            });
-            let z = z.collect();
-            acts.push(z);
-        }
-        let out = &acts[acts.len() - 1];
-        let (loss, mut dh) = point_loss(plan, out, &y[p * plan.targets()..][..plan.targets()], points);
+    let applied = |stage: Stage| {
+        let block = stage.block.map(|block| model.blocks()[block]);
+        let (weight, bias) = block.map_or((0..0, 0..0), |b| (b.weight..b.bias, b.bias..b.bias + b.outputs));
+        Applied { stage, weight: &theta[weight], bias: &theta[bias], points }
+    };
+    // acts[l] is the input of layer l; the last entry is the output.
+    let mut acts: Vec<Vec<S>> = vec![x.iter().map(|&v| S::constant(v)).collect()];
+    for stage in model.stages() {
+        acts.push(applied(*stage).forward(&acts[acts.len() - 1]));
+    }
+    pass.outputs = acts[acts.len() - 1].clone();
+    let mut dy = Vec::new();
+    for (out, y) in pass.outputs.chunks_exact(model.outputs()).zip(y.chunks_exact(plan.targets())) {
+        let (loss, d) = point_loss(plan, out, y, points);
         pass.loss = pass.loss + loss;
-        pass.outputs.extend_from_slice(out);
-        for (l, dense) in model.dense().iter().enumerate().rev() {
-            let (h, z) = (&acts[l], &acts[l + 1]);
-            let dz: Vec<S> = dh
-                .iter()
-                .zip(z)
-                .map(|(&d, z)| if dense.relu && z.value() <= 0.0 { zero } else { d })
-                .collect();
-            dh = vec![zero; dense.inputs];
-            for (o, &dz) in dz.iter().enumerate() {
-                for i in 0..dense.inputs {
-                    let w = dense.weight + o * dense.inputs + i;
-                    pass.gradient[w] = pass.gradient[w] + dz * h[i];
-                    dh[i] = dh[i] + theta[w] * dz;
-                }
-                pass.gradient[dense.bias + o] = pass.gradient[dense.bias + o] + dz;
-            }
-        }
+        dy.extend(d);
+    }
+    for (l, stage) in model.stages().iter().enumerate().rev() {
+        let block = stage.block.map_or(0..0, |block| model.blocks()[block].range());
+        let weights = stage.block.map_or(0, |b| model.blocks()[b].bias - model.blocks()[b].weight);
+        let (dweight, dbias) = pass.gradient[block].split_at_mut(weights);
+        dy = applied(*stage).backward(&acts[l], &acts[l + 1], &dy, dweight, dbias);
     }
     pass
 }
@@ -155,19 +144,19 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
 
 /// Whether the inner loop moves the parameter at `element` of the flat vector.
 fn adapted(plan: &Plan, element: usize) -> bool {
-    let dense = plan.model.dense().iter().position(|d| d.range().contains(&element));
-    dense.is_some_and(|d| plan.adapted[d])
+    let block = plan.model.blocks().iter().position(|b| b.range().contains(&element));
+    block.is_some_and(|b| plan.adapted[b])
 }
 
 /// The rate of every parameter at step `j`, and the index of that rate.
 fn step_rates(plan: &Plan, rates: &[f64], j: usize) -> Vec<(f64, usize)> {
     let mut all = Vec::with_capacity(plan.model.param_count());
-    for (d, dense) in plan.model.dense().iter().enumerate() {
-        let first = plan.rate_index(j, d);
+    for (b, block) in plan.model.blocks().iter().enumerate() {
+        let first = plan.rate_index(j, b);
         let stride = usize::from(!matches!(plan.rates.shape, RateShape::One | RateShape::PerLayerStep));
-        for e in 0..dense.len() {
+        for e in 0..block.len() {
             let index = first + e * stride;
-            all.push((if plan.adapted[d] { rates[index] } else { 0.0 }, index));
+            all.push((if plan.adapted[b] { rates[index] } else { 0.0 }, index));
         }
     }
     all

@@ -14,6 +14,8 @@ pub trait Scalar:
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
 }
 
 macro_rules! float {
@@ -30,6 +32,9 @@ macro_rules! float {
             }
             fn ln(self) -> Self {
                 self.ln()
+            }
+            fn sqrt(self) -> Self {
+                self.sqrt()
             }
         }
     };
@@ -104,5 +109,9 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     fn ln(self) -> Self {
         Self::new(self.value.ln(), self.tangent / self.value)
+    }
+    fn sqrt(self) -> Self {
+        let root = self.value.sqrt();
+        Self::new(root, self.tangent / (S::constant(2.0) * root))
     }
 }
