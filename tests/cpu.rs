@@ -49,7 +49,7 @@ fn settings() -> Vec<(String, Plan)> {
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             for (support, query, steps) in [(1, 1, 1), (3, 7, 1), (5, 2, 3), (4, 4, 2), (0, 6, 0)] {
                 let base = Plan::new(model.clone(), loss, support, query, steps, Rates::fixed(0.05)).unwrap();
-                let name = format!("{:?} {loss:?} {support}+{query} ×{steps}", model.layers());
+                let name = format!("{} layers {loss:?} {support}+{query} ×{steps}", model.stages().len());
                 let mut add = |what: &str, plan: Plan| all.push((format!("{name} {what}"), plan));
                 add("plain", Plan { track_all: true, ..base.clone() });
                 if steps == 0 {

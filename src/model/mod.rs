@@ -173,7 +173,7 @@ impl Model {
             };
             let output = layer.output(shape).map_err(|reason| refuse(&reason))?;
             let len = [output.features(), output.pixels()].iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
-            if !len.is_some_and(|len| len <= u32::MAX as usize) {
+            if len.is_none_or(|len| len > u32::MAX as usize) {
                 return Err(refuse("its output is too large"));
             }
             let mut block = None;
