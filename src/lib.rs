@@ -30,6 +30,7 @@
 
 pub mod backend;
 pub mod case;
+pub mod data;
 mod error;
 pub mod meta;
 pub mod model;

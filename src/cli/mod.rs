@@ -2,12 +2,14 @@
 
 mod bench;
 mod check;
+mod data;
 mod device;
 mod eval;
 mod failure;
 mod out;
 mod progress;
 mod recipes;
+mod steps;
 mod table;
 mod train;
 
@@ -30,6 +32,8 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate a run anew, with other tasks, steps, points or rate
     Eval(eval::Arguments),
+    /// Fetch, import and list image data sets
+    Data(data::Arguments),
     /// List the recipes, or print one
     Recipes(recipes::Arguments),
     /// List the devices, their limits, and what they can run
@@ -63,6 +67,7 @@ fn run(command: Command, out: &mut Out) -> Outcome {
     match command {
         Command::Train(arguments) => train::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Data(arguments) => data::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Devices => device::list(out),
         Command::Gradcheck(arguments) => check::run(&arguments, out),

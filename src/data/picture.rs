@@ -1,0 +1,102 @@
+//! From an encoded picture to pixels of a set.
+
+use super::gather::Picture;
+use crate::error::Result;
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
+use std::io::{BufRead, BufReader, Cursor, Seek};
+
+/// How pictures become images of a set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    /// 1 or 3.
+    pub(super) channels: usize,
+    /// Width and height of the images, in pixels.
+    pub(super) side: usize,
+    /// The largest width or height of a picture; its header is asked before anything is decoded.
+    pub(super) max_side: u32,
+    /// Dark becomes light.
+    pub(super) invert: bool,
+}
+
+/// What decoding one picture may take, in bytes.
+const MEMORY: u64 = 1 << 29;
+
+impl Rule {
+    /// Bytes of an image.
+    pub(super) fn len(&self) -> usize {
+        self.channels * self.side * self.side
+    }
+
+    /// Decodes a picture, cuts out its middle square and resizes that into `out`, `[channels, side, side]`.
+    pub(super) fn decode(&self, picture: &Picture, out: &mut [u8]) -> Result<()> {
+        let decoded = match picture {
+            Picture::Entry { bytes, .. } => self.read(Cursor::new(bytes)),
+            Picture::File(path) => (std::fs::File::open(path))
+                .map_err(|e| format!("cannot be read: {e}"))
+                .and_then(|file| self.read(BufReader::new(file))),
+        };
+        let image = decoded.map_err(|reason| picture.error(reason))?;
+        self.resize(&image, out);
+        Ok(())
+    }
+
+    fn read(&self, source: impl BufRead + Seek) -> Result<DynamicImage, String> {
+        let mut reader =
+            ImageReader::new(source).with_guessed_format().map_err(|e| format!("cannot be read: {e}"))?;
+        if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
+            return Err("is no PNG or JPEG picture".into());
+        }
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(MEMORY);
+        reader.limits(limits);
+        let damaged = |e: ImageError| format!("is a damaged picture: {e}");
+        let mut decoder = reader.into_decoder().map_err(damaged)?;
+        let (width, height) = decoder.dimensions();
+        if width == 0 || height == 0 || width.max(height) > self.max_side {
+            let most = self.max_side;
+            return Err(format!(
+                "is a picture of {width} × {height} pixels; at most {most} × {most} are read"
+            ));
+        }
+        // Cameras turn the picture in its header only.
+        let orientation = decoder.orientation().map_err(damaged)?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        image.apply_orientation(orientation);
+        Ok(image)
+    }
+
+    /// Catmull-Rom, widened when shrinking so that thin strokes do not break up: nearly as sharp as Lanczos, and
+    /// free of sines, so that the same picture gives the same bytes on every platform.
+    fn resize(&self, image: &DynamicImage, out: &mut [u8]) {
+        let (width, height) = (image.width(), image.height());
+        let (square, side) = (width.min(height), self.side as u32);
+        let (x, y) = ((width - square) / 2, (height - square) / 2);
+        if self.channels == 1 {
+            let gray = image.to_luma8();
+            let small = imageops::resize(
+                &*imageops::crop_imm(&gray, x, y, square, square),
+                side,
+                side,
+                FilterType::CatmullRom,
+            );
+            for (to, from) in out.iter_mut().zip(small.as_raw()) {
+                *to = if self.invert { 255 - from } else { *from };
+            }
+        } else {
+            let color = image.to_rgb8();
+            let small = imageops::resize(
+                &*imageops::crop_imm(&color, x, y, square, square),
+                side,
+                side,
+                FilterType::CatmullRom,
+            );
+            // Planes instead of pixels of three.
+            for (c, plane) in out.chunks_exact_mut(self.side * self.side).enumerate() {
+                for (to, from) in plane.iter_mut().zip(small.as_raw().chunks_exact(3)) {
+                    *to = if self.invert { 255 - from[c] } else { from[c] };
+                }
+            }
+        }
+    }
+}
