@@ -25,9 +25,15 @@ pub(super) struct Arguments {
     /// Points, evenly spread, that a sinusoid is judged on [default: the recipe's]
     #[arg(long, value_name = "N")]
     dense: Option<usize>,
+    /// Query images a class, of a classification [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    queries: Option<usize>,
     /// Inner rate, for both learners [default: the trained one]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     inner_lr: Option<f64>,
+    /// The directory of image sets [default: FASTWEIGHTS_DATA, or the user's own]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
     /// Write the result to this file, in the format of evaluation.json; `-` is standard output
@@ -37,7 +43,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let dir = RunDir::open(&arguments.run)?;
-    let recipe = dir.recipe()?;
+    let mut recipe = dir.recipe()?;
     let mut settings = recipe.evaluation.clone();
     for (setting, value) in [
         (&mut settings.tasks, arguments.tasks),
@@ -47,7 +53,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     ] {
         *setting = value.unwrap_or(*setting);
     }
+    settings.queries = arguments.queries.or(settings.queries);
     settings.check(&recipe.task)?;
+    recipe.load_data(arguments.data.as_deref())?;
     if let Some(rate) = arguments.inner_lr.filter(|rate| !(rate.is_finite() && *rate >= 0.0)) {
         return Err(Error::recipe("--inner-lr", format!("is {rate}; a finite number is needed")).into());
     }

@@ -58,7 +58,13 @@ fn describe(progress: &Progress) -> String {
     let losses = progress.losses;
     let control = progress.control_loss.map_or_else(String::new, |loss| format!("  pretrained {loss:.3}"));
     let support = if losses.support > 0.0 { format!("{:.3} → ", losses.support) } else { String::new() };
-    format!("{} left  {:.0} it/s  loss {support}{:.3}{control}", time(left), progress.rate, losses.query)
+    let trial = progress.validation.map_or_else(String::new, |trial| {
+        let best = if trial.best { ", the best" } else { "" };
+        format!("  validation {:.1} %{best}", 100.0 * trial.accuracy)
+    });
+    let rate =
+        if progress.rate < 9.95 { format!("{:.1}", progress.rate) } else { format!("{:.0}", progress.rate) };
+    format!("{} left  {rate} it/s  loss {support}{:.3}{control}{trial}", time(left), losses.query)
 }
 
 /// A length of time in words.

@@ -12,10 +12,25 @@ const ROWS: [usize; 6] = [0, 1, 2, 3, 5, 10];
 pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     let last = report.steps.len() - 1;
     let rate = report.inner_lr.map_or_else(String::new, |rate| format!(", inner rate {rate}"));
-    out.line(&format!(
-        "Mean squared error on {} new tasks, adapted on {} points each, judged on {}{rate}",
-        report.tasks, report.points.support, report.points.query
-    ))?;
+    out.line(&match &report.classification {
+        None => format!(
+            "Mean squared error on {} new tasks, adapted on {} points each, judged on {}{rate}",
+            report.tasks, report.points.support, report.points.query
+        ),
+        Some(c) => format!(
+            "Accuracy, %, on {} new tasks of the {} classes of {}: {} ways, {}, {}{rate}\n\
+             batch norm: {}; parameters of meta-iteration {}",
+            report.tasks,
+            c.split,
+            c.data,
+            c.ways,
+            plural(c.shots, "shot"),
+            plural(c.queries, "query image"),
+            c.batch_norm,
+            report.iterations
+        ),
+    })?;
+    let percent = if report.classification.is_some() { 100.0 } else { 1.0 };
     let learners = &report.learners;
     let columns: Vec<_> =
         [Some(("MAML", &learners.maml)), learners.pretrained.as_ref().map(|c| ("pretrained", c))]
@@ -31,8 +46,9 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     for step in rows {
         let mut line = format!("{step:>5}");
         for (_, curve) in &columns {
-            let mean = format!("{} ± {}", number(curve.mean[step]), number(curve.ci95[step]));
-            line += &format!("   {mean:>19}  {:>8}", number(curve.median[step]));
+            let mean =
+                format!("{} ± {}", number(percent * curve.mean[step]), number(percent * curve.ci95[step]));
+            line += &format!("   {mean:>19}  {:>8}", number(percent * curve.median[step]));
         }
         out.line(&line)?;
     }
@@ -40,6 +56,10 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
         diverged(name, curve, report.tasks, out)?;
     }
     Ok(())
+}
+
+fn plural(n: usize, of: &str) -> String {
+    format!("{n} {of}{}", if n == 1 { "" } else { "s" })
 }
 
 fn diverged(name: &str, curve: &Curve, tasks: usize, out: &mut Out) -> Outcome {

@@ -7,7 +7,7 @@ use super::progress::{Meter, time};
 use super::table;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
-use fastweights::run::{Ending, Experiment, Report, RunDir, Seconds, draw_all, judge};
+use fastweights::run::{Ending, Experiment, Models, Report, RunDir, Seconds, draw_all, judge};
 use fastweights::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// Stop after this many meta-iterations, for --resume to go on
     #[arg(long, value_name = "N")]
     stop_at: Option<u64>,
+    /// The directory of image sets [default: FASTWEIGHTS_DATA, or the user's own]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -49,10 +52,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    let (recipe, resumed) = arguments.recipe()?;
+    let (mut recipe, resumed) = arguments.recipe()?;
     if let Some(path) = &arguments.out {
         RunDir::check_free(path)?;
     }
+    recipe.load_data(arguments.data.as_deref())?;
     let say = |line: String| {
         if !arguments.quiet {
             note(&line);
@@ -87,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 
     let interrupted = interruption()?;
     let mut meter = Meter::new(total, experiment.iteration(), arguments.quiet);
-    let ending = experiment.run(&dir, arguments.stop_at, &mut |progress| {
+    let ending = experiment.run(&dir, &*device.backend, arguments.stop_at, &mut |progress| {
         meter.show(progress);
         if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -100,12 +104,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     let report = conclude(&mut experiment, &dir, &device)?;
     let Seconds { train, control, evaluation } = report.seconds;
-    say(format!(
-        "trained in {}, control in {}, evaluated in {}",
-        time(train),
-        time(control),
-        time(evaluation)
-    ));
+    let control =
+        if recipe.control.enabled { format!("control in {}, ", time(control)) } else { String::new() };
+    say(format!("trained in {}, {control}evaluated in {}", time(train), time(evaluation)));
     if arguments.json {
         return out.text(&json(&report, &dir)?);
     }
@@ -165,7 +166,9 @@ fn control_device<'a>(
 /// Evaluates and draws a finished training.
 fn conclude(experiment: &mut Experiment, dir: &RunDir, device: &Opened) -> Result<Report> {
     let recipe = experiment.recipe().clone();
-    let models = experiment.models()?;
+    // Where there are trials, the best checkpoint is judged, else the last.
+    let models =
+        if recipe.validation.every > 0 { Models::load(dir, &recipe)? } else { experiment.models()? };
     let mut judged = judge(&recipe, &recipe.evaluation, &models, &*device.backend, None)?;
     let (train, control) = experiment.times();
     judged.report.seconds.train = train.as_secs_f64();

@@ -1,12 +1,13 @@
-//! How well learners do on new tasks: losses after each step of adaptation, summed up over tasks.
+//! How well learners do on new tasks: losses or accuracies after each step of adaptation, summed up over tasks.
 
 use super::Evaluation;
+use crate::task::TaskBatch;
 use serde::{Deserialize, Serialize};
 
-/// The loss against steps of adaptation, over tasks; index `j` is after `j` steps.
+/// The loss or the accuracy against steps of adaptation, over tasks; index `j` is after `j` steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// Mean over the tasks whose losses all stayed finite.
+    /// Mean over the tasks whose values all stayed finite.
     pub mean: Vec<f64>,
     /// Half the width of its 95 % interval, `1.96 · σ / √n`, σ the standard deviation (n − 1) over those tasks.
     pub ci95: Vec<f64>,
@@ -33,11 +34,19 @@ impl Curve {
     /// ```
     #[must_use]
     pub fn of(evaluation: &Evaluation, steps: usize) -> Self {
-        let rows: Vec<_> = evaluation.query_loss.chunks_exact(steps + 1).collect();
+        let rows = evaluation.query_loss.chunks_exact(steps + 1);
+        let finite = rows.filter(|row| row.iter().all(|v| v.is_finite()));
+        let runaway = finite.filter(|row| row.iter().any(|&v| v > 10.0 * row[0])).count();
+        Self { runaway, ..Self::of_values(&evaluation.query_loss, steps) }
+    }
+
+    /// Sums up any values, `[tasks, steps + 1]`, e.g. accuracies.
+    #[must_use]
+    pub fn of_values(values: &[f32], steps: usize) -> Self {
+        let rows: Vec<_> = values.chunks_exact(steps + 1).collect();
         let finite: Vec<_> = rows.iter().filter(|row| row.iter().all(|v| v.is_finite())).collect();
         let n = finite.len() as f64;
-        let runaway = finite.iter().filter(|row| row.iter().any(|&v| v > 10.0 * row[0])).count();
-        let mut curve = Self { diverged: rows.len() - finite.len(), runaway, ..Self::default() };
+        let mut curve = Self { diverged: rows.len() - finite.len(), ..Self::default() };
         for step in 0..=steps {
             let mean = finite.iter().map(|row| f64::from(row[step])).sum::<f64>() / n;
             let squares = finite.iter().map(|row| (f64::from(row[step]) - mean).powi(2)).sum::<f64>();
@@ -51,6 +60,27 @@ impl Curve {
     }
 }
 
+/// Share of the query points whose largest output is the right class, `[tasks, steps + 1]`; the first of equal
+/// outputs counts, and one that is not finite is wrong. Nothing where predictions were not asked for.
+#[must_use]
+pub fn accuracy(evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f32> {
+    let Some(predictions) = &evaluation.predictions else { return Vec::new() };
+    let (count, query) = (tasks.tasks, tasks.query);
+    if count * query == 0 || predictions.is_empty() {
+        return Vec::new();
+    }
+    let steps = evaluation.query_loss.len() / count;
+    let outputs = predictions.len() / (steps * count * query);
+    let mut shares = vec![0.0; count * steps];
+    for (i, row) in predictions.chunks_exact(outputs).enumerate() {
+        let (step, task, point) = (i / (count * query), i / query % count, i % query);
+        let best = (1..outputs).fold(0, |best, o| if row[o] > row[best] { o } else { best });
+        let right = row.iter().all(|v| v.is_finite()) && best as f32 == tasks.query_y[task * query + point];
+        shares[task * steps + step] += f32::from(u8::from(right)) / query as f32;
+    }
+    shares
+}
+
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.map(|v| if v.is_nan() { f64::INFINITY } else { v }).collect();
     values.sort_by(f64::total_cmp);
@@ -58,5 +88,22 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
         0 => f64::NAN,
         n if n % 2 == 1 => values[n / 2],
         n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_counts_the_first_largest_output() {
+        let mut tasks = TaskBatch::zeros(2, 0, 2, 1, 1);
+        tasks.query_y = vec![0.0, 1.0, 1.0, 1.0];
+        // One step of adaptation, two tasks, two points, two classes.
+        let before = [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 1.0];
+        let after = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, f32::NAN];
+        let predictions = Some([before, after].concat());
+        let evaluation = Evaluation { query_loss: vec![0.0; 4], predictions };
+        assert_eq!(accuracy(&evaluation, &tasks), [1.0, 0.5, 0.0, 0.5]);
     }
 }

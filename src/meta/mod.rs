@@ -8,7 +8,7 @@ mod plan;
 mod trainer;
 
 pub use backend::{Backend, Evaluation, Losses, MetaOutput, TrainState, Training};
-pub use evaluation::Curve;
+pub use evaluation::{Curve, accuracy};
 pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};
 pub use plan::{Adapt, Loss, MetaGradient, Plan, RateShape, Rates, TrainPlan};
 pub use trainer::{Block, Trainer};

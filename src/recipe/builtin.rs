@@ -25,6 +25,17 @@ const BUILTINS: &[Builtin] = recipes![
     "sinusoid-meta-sgd",
     "sinusoid-maml-plus-plus",
     "series",
+    "glyphs-5way-1shot",
+    "omniglot-5way-1shot",
+    "omniglot-5way-5shot",
+    "omniglot-20way-1shot",
+    "omniglot-20way-5shot",
+    "omniglot-5way-1shot-fc",
+    "omniglot-5way-1shot-first-order",
+    "omniglot-5way-1shot-anil",
+    "omniglot-blog",
+    "miniimagenet-5way-1shot",
+    "miniimagenet-5way-5shot",
 ];
 
 /// All recipes, the default one first.

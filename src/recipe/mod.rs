@@ -1,10 +1,11 @@
 //! Every experiment as data: recipes as typed, resolved and checked, and the plans that follow from them.
 //!
-//! A recipe is TOML with the sections `[task] [model] [inner] [outer] [control] [evaluation] [run]`. What is
+//! A recipe is TOML with the sections `[task] [model] [inner] [outer] [control] [validation] [evaluation] [run]`. What is
 //! left out takes the value that [`Recipe`] documents (those of the recipe `sinusoid`). Nothing below
 //! this module sees an absent setting.
 
 mod builtin;
+mod data;
 mod edit;
 mod plans;
 mod resolve;
@@ -15,8 +16,8 @@ mod workload;
 pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;
 pub use settings::{
-    Control, ControlVisit, EvaluationSettings, Family, Inner, LearnedRate, ModelSettings, Outer, Recipe,
-    RunSettings, Tasks,
+    Control, ControlVisit, EvaluationSettings, Family, Inner, LearnedRate, ModelSettings, Network, Outer,
+    Recipe, RunSettings, Tasks, Validation,
 };
 
 pub use workload::{WORKLOADS, Workload};

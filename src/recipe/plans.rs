@@ -1,10 +1,12 @@
 //! The plans that a recipe stands for.
 
-use super::settings::{ControlVisit, EvaluationSettings, Family, LearnedRate, Recipe};
+use super::settings::{ControlVisit, EvaluationSettings, Family, LearnedRate, Network, Recipe};
+use crate::data::Split;
 use crate::error::Result;
 use crate::meta::{OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState};
-use crate::model::Model;
+use crate::model::{Layer, Model, Shape};
 use crate::task::{Sampler, SeriesTable, Sinusoid, TaskBatch, TaskSource, Visit};
+use std::ops::Range;
 
 impl Recipe {
     /// The network.
@@ -12,11 +14,31 @@ impl Recipe {
     /// # Errors
     /// As [`Model::new`].
     pub fn model(&self) -> Result<Model> {
-        let inputs = match self.task.family {
-            Family::Sinusoid { .. } => 1,
-            Family::Series { window, .. } => window,
+        let (input, outputs) = match self.task.family {
+            Family::Sinusoid { .. } => (Shape::Vector(1), 1),
+            Family::Series { window, .. } => (Shape::Vector(window), 1),
+            Family::Images { ways, channels, side, .. } => {
+                (Shape::Image { channels, height: side, width: side }, ways)
+            }
         };
-        Model::mlp(inputs, &self.model.hidden, 1, self.model.output_relu)
+        let mut layers = Vec::new();
+        let mut last = vec![Layer::Linear { outputs }];
+        match &self.model.network {
+            Network::Layers { layers: given } => layers.clone_from(given),
+            Network::Mlp { hidden, output_relu } => {
+                if matches!(input, Shape::Image { .. }) {
+                    layers.push(Layer::Flatten);
+                }
+                for &outputs in hidden {
+                    layers.extend([Layer::Linear { outputs }, Layer::Relu]);
+                }
+                if *output_relu {
+                    last.push(Layer::Relu);
+                }
+            }
+        }
+        layers.extend(last);
+        Model::of(input, &layers)
     }
 
     /// The meta-gradient that training follows.
@@ -30,6 +52,9 @@ impl Recipe {
         let rates = Rates::fixed(inner.lr);
         let plan = Plan::new(model, self.model.loss, support, self.query_points(), inner.steps, rates)?;
         let mut plan = plan.adapt(inner.adapt);
+        if !inner.adapt_batch_norm {
+            plan = plan.keep_batch_norm();
+        }
         plan.order = inner.order;
         plan.loss_weights = inner.loss_weights.clone();
         if let Some(shape) = rate_shape(inner.learned_lr) {
@@ -47,8 +72,10 @@ impl Recipe {
     }
 
     /// The tasks of training.
-    #[must_use]
-    pub fn sampler(&self, visit: Visit) -> Sampler {
+    ///
+    /// # Errors
+    /// As [`Recipe::load_data`], if the recipe is of images and they are not loaded or do not fit.
+    pub fn sampler(&self, visit: Visit) -> Result<Sampler> {
         let source = match self.task.family {
             Family::Sinusoid { pool, .. } => {
                 TaskSource::Sinusoid { family: self.sinusoid(), pool: (pool > 0).then_some(pool) }
@@ -56,15 +83,16 @@ impl Recipe {
             Family::Series { series, length, window } => {
                 TaskSource::Series(SeriesTable::generate(self.seed, series, length, window))
             }
+            Family::Images { .. } => TaskSource::Images(self.image_tasks(Split::Train)?),
         };
-        Sampler {
+        Ok(Sampler {
             source,
             seed: self.seed,
             meta_batch: self.outer.meta_batch,
             support: self.task.support,
             query: self.task.query,
             visit,
-        }
+        })
     }
 
     fn sinusoid(&self) -> Sinusoid {
@@ -73,7 +101,7 @@ impl Recipe {
             Family::Sinusoid { amplitude, phase, x, .. } => {
                 Sinusoid { amplitude: narrow(amplitude), phase: narrow(phase), x: narrow(x) }
             }
-            Family::Series { .. } => Sinusoid::default(),
+            Family::Series { .. } | Family::Images { .. } => Sinusoid::default(),
         }
     }
 
@@ -99,7 +127,7 @@ impl Recipe {
     pub fn train_plan(&self) -> Result<TrainPlan> {
         let visit = if self.inner.steps == 0 { Visit::Joint } else { Visit::Split };
         let outer = self.optimizer(self.outer.meta_lr, self.outer.iterations);
-        let plan = TrainPlan { plan: self.plan()?, sampler: self.sampler(visit), outer };
+        let plan = TrainPlan { plan: self.plan()?, sampler: self.sampler(visit)?, outer };
         plan.check()?;
         Ok(plan)
     }
@@ -116,7 +144,7 @@ impl Recipe {
             ControlVisit::Halves => Visit::Halves,
             ControlVisit::Joint => Visit::Joint,
         };
-        let sampler = self.sampler(visit);
+        let sampler = self.sampler(visit)?;
         let rates = Rates::fixed(self.control.lr);
         let plan = Plan::new(self.model()?, self.model.loss, 0, sampler.points().1, 0, rates)?;
         let updates = self.outer.iterations * self.control_updates();
@@ -153,44 +181,80 @@ impl Recipe {
         Ok(TrainState::start(self.model.init.draw(&self.model()?, self.seed)))
     }
 
-    /// New tasks, none of which training sees. Sinusoids are judged on dense points, series on their last
-    /// `task.query` windows, adapted on those just before.
+    /// The new tasks `range` of a fixed sequence, none of which training sees. Sinusoids are judged on dense points,
+    /// series on their last `task.query` windows, adapted on those just before, images on those of the meta-test
+    /// classes.
     ///
     /// # Errors
-    /// As [`EvaluationSettings::check`].
-    pub fn evaluation_tasks(&self, settings: &EvaluationSettings) -> Result<TaskBatch> {
+    /// As [`EvaluationSettings::check`] and [`Recipe::sampler`].
+    pub fn evaluation_tasks(&self, settings: &EvaluationSettings, range: Range<usize>) -> Result<TaskBatch> {
         settings.check(&self.task)?;
         let &EvaluationSettings { tasks, points, dense, .. } = settings;
         match self.task.family {
             Family::Sinusoid { .. } => {
-                let sampler = Sampler { support: points, ..self.sampler(Visit::Split) };
-                Ok(sampler.evaluation(&self.sinusoid(), tasks, dense))
+                let sampler = Sampler { support: points, ..self.sampler(Visit::Split)? };
+                Ok(sampler.evaluation(&self.sinusoid(), range, dense))
             }
             Family::Series { series, length, window } => {
                 let all = SeriesTable::generate(self.seed, series + tasks, length, window);
-                let held_out = &all.values()[series * length..];
-                let (query, mut batch) =
-                    (self.task.query, TaskBatch::zeros(tasks, points, self.task.query, window, 1));
-                batch.support_x.clear();
-                batch.support_y.clear();
-                batch.query_x.clear();
-                batch.query_y.clear();
-                for values in held_out.chunks_exact(length) {
-                    let first = length - window - points - query;
-                    for p in 0..points + query {
-                        let (x, y) = if p < points {
-                            (&mut batch.support_x, &mut batch.support_y)
-                        } else {
-                            (&mut batch.query_x, &mut batch.query_y)
-                        };
-                        x.extend_from_slice(&values[first + p..][..window]);
-                        y.push(values[first + p + window]);
-                    }
-                }
-                Ok(batch)
+                let held_out = &all.values()[(series + range.start) * length..(series + range.end) * length];
+                Ok(last_windows(held_out, length, window, points, self.task.query))
+            }
+            Family::Images { ways, .. } => {
+                let query = ways * settings.queries.unwrap_or(1);
+                self.image_batch(Split::Test, 0, query, range)
             }
         }
     }
+
+    /// The tasks `range` of a trial during training, of meta-validation or, for comparison, of meta-training classes:
+    /// as many query images as the final evaluation takes.
+    ///
+    /// # Errors
+    /// As [`Recipe::sampler`].
+    pub fn validation_tasks(&self, split: Split, range: Range<usize>) -> Result<TaskBatch> {
+        let query = match self.task.family {
+            Family::Images { ways, .. } => ways * self.evaluation.queries.unwrap_or(1),
+            _ => self.task.query,
+        };
+        self.image_batch(split, 1, query, range)
+    }
+
+    fn image_batch(
+        &self,
+        split: Split,
+        sequence: u32,
+        query: usize,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let tasks = self.image_tasks(split)?;
+        tasks.check(self.task.support + query)?;
+        let sampler = Sampler { query, ..self.sampler(Visit::Split)? };
+        Ok(sampler.image_evaluation(&tasks, sequence, range))
+    }
+}
+
+/// One task a series: adapted on `points` windows, judged on the `query` ones behind them, the last of the series.
+fn last_windows(values: &[f32], length: usize, window: usize, points: usize, query: usize) -> TaskBatch {
+    let tasks = values.len() / length;
+    let mut batch = TaskBatch::zeros(tasks, points, query, window, 1);
+    batch.support_x.clear();
+    batch.support_y.clear();
+    batch.query_x.clear();
+    batch.query_y.clear();
+    for values in values.chunks_exact(length) {
+        let first = length - window - points - query;
+        for p in 0..points + query {
+            let (x, y) = if p < points {
+                (&mut batch.support_x, &mut batch.support_y)
+            } else {
+                (&mut batch.query_x, &mut batch.query_y)
+            };
+            x.extend_from_slice(&values[first + p..][..window]);
+            y.push(values[first + p + window]);
+        }
+    }
+    batch
 }
 
 fn rate_shape(learned: LearnedRate) -> Option<RateShape> {

@@ -1,10 +1,12 @@
 //! From a recipe as typed to a resolved one: defaults, and checks across keys.
 
+use super::data::GLYPHS;
 use super::settings::{
-    Control, ControlVisit, EvaluationSettings, Family, Inner, LearnedRate, ModelSettings, Outer, Recipe,
-    RunSettings, Tasks,
+    Control, ControlVisit, EvaluationSettings, Family, Images, Inner, LearnedRate, ModelSettings, Network,
+    Outer, Recipe, RunSettings, Tasks, Validation,
 };
 use super::typed::{self, Kind};
+use crate::data::check_name;
 use crate::error::{Error, Result};
 use crate::meta::{Loss, OuterKind, Schedule};
 use std::fmt::Display;
@@ -61,15 +63,33 @@ impl typed::Recipe {
         let outer = self.outer.resolve()?;
         let control = self.control.resolve(&task, &inner, &outer)?;
         let evaluation = self.evaluation.resolve(&task)?;
+        let validation = self.validation.resolve(&task, &evaluation)?;
         let run = RunSettings {
             checkpoint_every: self.run.checkpoint_every.unwrap_or(10_000),
             report_every: within("run.report_every", self.run.report_every.unwrap_or(100), 1..=u64::MAX)?,
         };
         let description = self.description.unwrap_or_default();
-        let recipe = Recipe { name, description, seed, task, model, inner, outer, control, evaluation, run };
-        // Whatever a plan refuses is refused here, before anything else happens.
-        recipe.train_plan()?;
-        recipe.control_plan()?;
+        let recipe = Recipe {
+            name,
+            description,
+            seed,
+            task,
+            model,
+            inner,
+            outer,
+            control,
+            validation,
+            evaluation,
+            run,
+            images: Images::default(),
+        };
+        // Whatever a plan refuses is refused here, before anything else happens. Only what depends on imported
+        // images waits until they are loaded.
+        recipe.plan()?;
+        if !recipe.needs_data() {
+            recipe.train_plan()?;
+            recipe.control_plan()?;
+        }
         Ok(recipe)
     }
 }
@@ -77,25 +97,42 @@ impl typed::Recipe {
 impl typed::Task {
     fn resolve(self) -> Result<Tasks> {
         let kind = self.kind.unwrap_or_default();
-        let foreign: &[(&str, bool)] = match kind {
-            Kind::Sinusoid => &[
-                ("series", self.series.is_some()),
-                ("length", self.length.is_some()),
-                ("window", self.window.is_some()),
-            ],
-            Kind::Series => &[
+        let of = |owner: Kind, keys: &[(&'static str, bool)]| {
+            let foreign = keys.iter().find(|(_, given)| *given && owner != kind);
+            foreign.map(|(key, _)| *key)
+        };
+        let foreign = of(
+            Kind::Sinusoid,
+            &[
                 ("amplitude", self.amplitude.is_some()),
                 ("phase", self.phase.is_some()),
                 ("x", self.x.is_some()),
                 ("pool", self.pool.is_some()),
             ],
-        };
-        if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
-            let kind = if kind == Kind::Sinusoid { "sinusoid" } else { "series" };
-            return Err(Error::recipe(
-                format!("task.{key}"),
-                format!("is not a setting of task.kind = \"{kind}\""),
-            ));
+        );
+        let foreign = foreign.or(of(
+            Kind::Series,
+            &[
+                ("series", self.series.is_some()),
+                ("length", self.length.is_some()),
+                ("window", self.window.is_some()),
+            ],
+        ));
+        let foreign = foreign.or(of(
+            Kind::Images,
+            &[
+                ("data", self.data.is_some()),
+                ("ways", self.ways.is_some()),
+                ("shots", self.shots.is_some()),
+                ("queries", self.queries.is_some()),
+                ("rotations", self.rotations.is_some()),
+                ("channels", self.channels.is_some()),
+                ("side", self.side.is_some()),
+            ],
+        ));
+        if let Some(key) = foreign {
+            let reason = format!("is not a setting of task.kind = \"{}\"", kind.name());
+            return Err(Error::recipe(format!("task.{key}"), reason));
         }
         let support = within("task.support", self.support.unwrap_or(5), 0..=MANY)?;
         let query = within("task.query", self.query.unwrap_or(5), 1..=MANY)?;
@@ -115,38 +152,72 @@ impl typed::Task {
                     window,
                 }
             }
+            Kind::Images => return self.resolve_images(),
         };
         if let Family::Series { series, length, .. } = family {
             within("task.series × task.length", series.saturating_mul(length), 1..=1 << 28)?;
         }
         Ok(Tasks { support, query, family })
     }
+
+    fn resolve_images(self) -> Result<Tasks> {
+        for (key, given) in [("support", self.support.is_some()), ("query", self.query.is_some())] {
+            if given {
+                let reason = "is not a setting of task.kind = \"images\", which has ways, shots and queries";
+                return Err(Error::recipe(format!("task.{key}"), reason));
+            }
+        }
+        let data = self.data.unwrap_or_else(|| GLYPHS.to_owned());
+        check_name(&data).map_err(|e| Error::recipe("task.data", e.to_string()))?;
+        let ways = within("task.ways", self.ways.unwrap_or(5), 2..=1024)?;
+        let shots = within("task.shots", self.shots.unwrap_or(1), 1..=1024)?;
+        let queries = within("task.queries", self.queries.unwrap_or(1), 1..=1024)?;
+        let family = Family::Images {
+            data,
+            ways,
+            shots,
+            queries,
+            rotations: self.rotations.unwrap_or(false),
+            channels: within("task.channels", self.channels.unwrap_or(1), 1..=16)?,
+            side: within("task.side", self.side.unwrap_or(28), 1..=1024)?,
+        };
+        Ok(Tasks { support: ways * shots, query: ways * queries, family })
+    }
 }
 
 impl typed::Model {
     fn resolve(self, task: &Tasks) -> Result<ModelSettings> {
-        let hidden = self.hidden.unwrap_or_else(|| vec![40, 40]);
-        within("model.hidden (its length)", hidden.len(), 0..=64)?;
-        for &width in &hidden {
-            within("model.hidden", width, 1..=65_536)?;
-        }
-        let loss = self.loss.unwrap_or_default();
-        if loss == Loss::CrossEntropy {
-            let kind = match task.family {
-                Family::Sinusoid { .. } => "sinusoid",
-                Family::Series { .. } => "series",
+        let network = match self.layers {
+            Some(_) if self.hidden.is_some() || self.output_relu.is_some() => {
+                let reason = "and model.hidden or model.output_relu are two ways to say the same; keep one";
+                return Err(Error::recipe("model.layers", reason));
+            }
+            Some(layers) => {
+                within("model.layers (its length)", layers.len(), 0..=256)?;
+                Network::Layers { layers }
+            }
+            None => {
+                let hidden = self.hidden.unwrap_or_else(|| vec![40, 40]);
+                within("model.hidden (its length)", hidden.len(), 0..=64)?;
+                for &width in &hidden {
+                    within("model.hidden", width, 1..=65_536)?;
+                }
+                Network::Mlp { hidden, output_relu: self.output_relu.unwrap_or(false) }
+            }
+        };
+        let classes = task.family.is_classification();
+        let natural = if classes { Loss::CrossEntropy } else { Loss::Mse };
+        let loss = self.loss.unwrap_or(natural);
+        if loss != natural {
+            let (kind, asked, natural, what) = match classes {
+                true => (task.family.kind(), "mse", "cross_entropy", "classes, not numbers"),
+                false => (task.family.kind(), "cross_entropy", "mse", "numbers, not classes"),
             };
-            let reason = format!(
-                "is cross_entropy, but the targets of task.kind = \"{kind}\" are numbers, not classes; use mse"
-            );
+            let reason =
+                format!("is {asked}, but the targets of task.kind = \"{kind}\" are {what}; use {natural}");
             return Err(Error::recipe("model.loss", reason));
         }
-        Ok(ModelSettings {
-            hidden,
-            output_relu: self.output_relu.unwrap_or(false),
-            init: self.init.unwrap_or_default(),
-            loss,
-        })
+        Ok(ModelSettings { network, init: self.init.unwrap_or_default(), loss })
     }
 }
 
@@ -188,6 +259,7 @@ impl typed::Inner {
             lr: positive("inner.lr", self.lr.unwrap_or(0.01), true)?,
             order: self.order.unwrap_or_default(),
             adapt: self.adapt.unwrap_or_default(),
+            adapt_batch_norm: self.adapt_batch_norm.unwrap_or(true),
             learned_lr,
             loss_weights,
         })
@@ -232,8 +304,14 @@ impl typed::Control {
             );
             return Err(Error::recipe("control.visit", reason));
         }
+        let classes = task.family.is_classification();
+        let enabled = self.enabled.unwrap_or(!classes);
+        if classes && enabled {
+            let reason = "is true, but a label means another class in every task: no plain network can learn them all; use false";
+            return Err(Error::recipe("control.enabled", reason));
+        }
         Ok(Control {
-            enabled: self.enabled.unwrap_or(true),
+            enabled,
             visit,
             meta_lr: positive("control.meta_lr", self.meta_lr.unwrap_or(outer.meta_lr), false)?,
             lr: positive("control.lr", self.lr.unwrap_or(inner.lr), true)?,
@@ -247,10 +325,33 @@ impl typed::Evaluation {
             tasks: self.tasks.unwrap_or(600),
             points: self.points.unwrap_or(task.support.max(1)),
             dense: self.dense.unwrap_or(200),
+            queries: match task.family {
+                Family::Images { queries, .. } => Some(self.queries.unwrap_or(queries)),
+                _ => self.queries,
+            },
             steps: self.steps.unwrap_or(10),
         };
         settings.check(task)?;
         Ok(settings)
+    }
+}
+
+impl typed::Validation {
+    fn resolve(self, task: &Tasks, evaluation: &EvaluationSettings) -> Result<Validation> {
+        let classes = task.family.is_classification();
+        let every = self.every.unwrap_or(if classes { 500 } else { 0 });
+        if every > 0 && !classes {
+            let reason = format!(
+                "is {every}, but task.kind = \"{}\" has no validation tasks; use 0",
+                task.family.kind()
+            );
+            return Err(Error::recipe("validation.every", reason));
+        }
+        Ok(Validation {
+            every,
+            tasks: within("validation.tasks", self.tasks.unwrap_or(200), 1..=MANY)?,
+            steps: within("validation.steps", self.steps.unwrap_or(evaluation.steps), 0..=1000)?,
+        })
     }
 }
 
@@ -266,7 +367,28 @@ impl EvaluationSettings {
         let most = match task.family {
             Family::Sinusoid { .. } => MANY,
             Family::Series { length, window, .. } => length - window - task.query,
+            Family::Images { ways, .. } => {
+                if self.points != task.support {
+                    let reason = format!(
+                        "is {}, but images are adapted on task.ways × task.shots = {}",
+                        self.points, task.support
+                    );
+                    return Err(Error::recipe("evaluation.points", reason));
+                }
+                let queries = within("evaluation.queries", self.queries.unwrap_or(1), 1..=1024)?;
+                // Images are drawn a few tasks at a time.
+                return within(
+                    "evaluation.tasks × points",
+                    self.tasks.saturating_mul(ways * queries),
+                    1..=1 << 28,
+                )
+                .map(drop);
+            }
         };
+        if self.queries.is_some() {
+            let reason = format!("is not a setting of task.kind = \"{}\"", task.family.kind());
+            return Err(Error::recipe("evaluation.queries", reason));
+        }
         within("evaluation.points", self.points, 1..=most)?;
         let values = (self.tasks as u128) * (self.dense + self.points) as u128;
         if values > 1 << 28 {

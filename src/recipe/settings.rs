@@ -1,8 +1,10 @@
 //! Settings with nothing left open.
 
+use crate::data::ImageSet;
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
-use crate::model::Init;
+use crate::model::{Init, Layer};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A resolved and checked experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,22 +25,56 @@ pub struct Recipe {
     pub outer: Outer,
     /// What it is compared with.
     pub control: Control,
-    /// How both are judged.
+    /// How the best of training's checkpoints is found.
+    pub validation: Validation,
+    /// How learners are judged.
     pub evaluation: EvaluationSettings,
     /// What is written down, how often.
     pub run: RunSettings,
+    /// The images, once [loaded](Recipe::load_data).
+    #[serde(skip)]
+    pub(super) images: Images,
+}
+
+/// Images that a recipe holds once they are loaded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Images(pub(super) Option<Arc<ImageSet>>);
+
+impl PartialEq for Images {
+    fn eq(&self, other: &Self) -> bool {
+        let sum = |images: &Self| images.0.as_ref().map(|set| set.checksum().to_owned());
+        sum(self) == sum(other)
+    }
 }
 
 /// The tasks: counts of points, and the family.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "WrittenTasks")]
 pub struct Tasks {
-    /// Support points a task (default 5).
+    /// Support points a task (default 5; `ways × shots` of images).
     pub support: usize,
-    /// Query points a task (default 5).
+    /// Query points a task (default 5; `ways × queries` of images).
     pub query: usize,
     /// The family, by its `kind` (default `sinusoid`).
-    #[serde(flatten)]
     pub family: Family,
+}
+
+/// Tasks as TOML: the points of images follow from other keys.
+#[derive(Serialize)]
+struct WrittenTasks {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    support: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<usize>,
+    #[serde(flatten)]
+    family: Family,
+}
+
+impl From<Tasks> for WrittenTasks {
+    fn from(Tasks { support, query, family }: Tasks) -> Self {
+        let given = !matches!(family, Family::Images { .. });
+        Self { support: given.then_some(support), query: given.then_some(query), family }
+    }
 }
 
 /// A family of tasks.
@@ -65,19 +101,71 @@ pub enum Family {
         /// Values a window (default 30).
         window: usize,
     },
+    /// n-way k-shot classification of images.
+    Images {
+        /// Name of an imported image set, or `glyphs` (the default): characters that the program draws itself.
+        data: String,
+        /// Classes a task (default 5).
+        ways: usize,
+        /// Support images a class (default 1).
+        shots: usize,
+        /// Query images a class (default 1).
+        queries: usize,
+        /// Whether a class turned by 90°, 180° or 270° is another class (default no).
+        rotations: bool,
+        /// Channels that the images must have (default 1).
+        channels: usize,
+        /// Height and width that they must have, pixels (default 28).
+        side: usize,
+    },
+}
+
+impl Family {
+    /// What `kind` says.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sinusoid { .. } => "sinusoid",
+            Self::Series { .. } => "series",
+            Self::Images { .. } => "images",
+        }
+    }
+
+    /// Whether targets are classes, and accuracy what counts.
+    #[must_use]
+    pub fn is_classification(&self) -> bool {
+        matches!(self, Self::Images { .. })
+    }
 }
 
 /// The network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSettings {
-    /// Widths of the hidden layers (default `[40, 40]`); may be empty.
-    pub hidden: Vec<usize>,
-    /// Whether the output passes a ReLU (default no).
-    pub output_relu: bool,
+    /// Its layers.
+    #[serde(flatten)]
+    pub network: Network,
     /// How parameters are drawn (default `he`).
     pub init: Init,
-    /// The loss (default `mse`).
+    /// The loss (default `mse`, of images `cross_entropy`).
     pub loss: Loss,
+}
+
+/// The layers of a network. The last one, linear, to as many outputs as the tasks have, is always added.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Network {
+    /// A multi-layer perceptron.
+    Mlp {
+        /// Widths of the hidden layers (default `[40, 40]`); may be empty.
+        hidden: Vec<usize>,
+        /// Whether the output passes a ReLU (default no).
+        output_relu: bool,
+    },
+    /// Any layers; the last of them must give a vector.
+    Layers {
+        /// In order.
+        layers: Vec<Layer>,
+    },
 }
 
 /// How a task is learned.
@@ -91,6 +179,9 @@ pub struct Inner {
     pub order: MetaGradient,
     /// Which layers adapt (default `all`).
     pub adapt: Adapt,
+    /// Whether the inner loop adapts the scales and shifts of batch norms too, else they are meta-learned only
+    /// (default yes).
+    pub adapt_batch_norm: bool,
     /// Which rates are learned (default `none`).
     pub learned_lr: LearnedRate,
     /// Weights of the query losses after 0 … `steps` steps (default: the last alone).
@@ -140,7 +231,7 @@ pub struct Outer {
 /// The plain network that meta-learning is compared with: trained on all tasks, then fine-tuned.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Control {
-    /// Whether there is one (default yes).
+    /// Whether there is one (default yes; never of images, whose labels mean something else in every task).
     pub enabled: bool,
     /// What one update looks at (default `halves` where support and query are equally many, else `joint`).
     pub visit: ControlVisit,
@@ -160,6 +251,17 @@ pub enum ControlVisit {
     Joint,
 }
 
+/// Trials on meta-validation tasks during training, by which the best checkpoint is chosen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Validation {
+    /// Meta-iterations between trials (default 500 of images); 0, and always 0 of other tasks, makes none.
+    pub every: u64,
+    /// Tasks a trial, the same ones each time (default 200).
+    pub tasks: usize,
+    /// Steps of adaptation (default: `evaluation.steps`).
+    pub steps: usize,
+}
+
 /// How learners are judged: new tasks, adapted step by step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationSettings {
@@ -169,6 +271,9 @@ pub struct EvaluationSettings {
     pub points: usize,
     /// Points that the sinusoid is judged on, evenly spread (default 200).
     pub dense: usize,
+    /// Query images a class (default: `task.queries`); absent where there are no classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queries: Option<usize>,
     /// Most steps of adaptation (default 10).
     pub steps: usize,
 }

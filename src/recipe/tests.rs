@@ -37,7 +37,7 @@ fn the_default_is_the_sinusoid_of_the_seed_project() {
 #[test]
 fn settings_are_toml_and_bare_words_are_strings() {
     let recipe = with(&["inner.order=first", "model.hidden=[8, 8, 8]", "inner.lr=0.5"]).unwrap();
-    assert_eq!(recipe.model.hidden, [8, 8, 8]);
+    assert_eq!(recipe.model.network, Network::Mlp { hidden: vec![8; 3], output_relu: false });
     assert_eq!(recipe.plan().unwrap().order, crate::meta::MetaGradient::FirstOrder);
     let recipe = with(&["inner.steps=3", "inner.learned_lr=per_layer_step"]).unwrap();
     assert_eq!(recipe.plan().unwrap().learned_rates(), 9);
@@ -76,17 +76,74 @@ fn a_refusal_names_the_key_the_value_and_what_is_allowed() {
 }
 
 #[test]
+fn images_have_ways_and_shots_and_a_head_that_fits() {
+    let with = |settings: &[&str]| {
+        let settings = settings.iter().map(|s| parse_setting(s)).collect::<Result<Vec<_>>>()?;
+        Recipe::load("glyphs-5way-1shot", &settings)
+    };
+    let recipe = with(&["task.ways=7", "task.shots=2", "task.queries=3"]).unwrap();
+    assert_eq!((recipe.task.support, recipe.task.query), (14, 21));
+    assert_eq!(recipe.model().unwrap().outputs(), 7);
+    let all = recipe.plan().unwrap().adapted.len();
+    let kept = with(&["inner.adapt_batch_norm=false"]).unwrap().plan().unwrap();
+    assert_eq!((all, kept.adapted.iter().filter(|&&adapted| adapted).count()), (9, 5));
+    for (settings, words) in [
+        (&["task.support=5"][..], &["`task.support`", "ways"][..]),
+        (&["task.ways=1"], &["`task.ways`", "2 to"]),
+        (&["task.pool=5"], &["`task.pool`", "images"]),
+        (&["model.hidden=[5]"], &["`model.layers`", "model.hidden"]),
+        (
+            &["model.layers=[{ type = \"relu\" }]"],
+            &["`model.layers`", "linear to 5", "layer 0 (relu)", "[1, 28, 28]"],
+        ),
+        (&["model.layers=[{ type = \"conv3d\" }]"], &["model.layers", "conv3d"]),
+        (&["model.loss=mse"], &["`model.loss`", "cross_entropy"]),
+        (&["control.enabled=true"], &["`control.enabled`"]),
+        (&["evaluation.points=3"], &["`evaluation.points`", "5"]),
+        (&["task.data=../x"], &["`task.data`"]),
+    ] {
+        let text = with(settings).expect_err("should be refused").to_string();
+        for word in words {
+            assert!(text.contains(word), "{settings:?} gives: {text}, without {word}");
+        }
+    }
+    let refused = Recipe::load("sinusoid", &[parse_setting("validation.every=5").unwrap()]).unwrap_err();
+    assert!(refused.to_string().contains("validation.every"));
+}
+
+#[test]
+fn data_that_do_not_fit_are_refused_by_key() {
+    let load = |settings: &[&str]| {
+        let settings: Vec<_> = settings.iter().map(|s| parse_setting(s).unwrap()).collect();
+        let mut recipe = Recipe::load("glyphs-5way-1shot", &settings).unwrap();
+        recipe.set_data(std::sync::Arc::new(crate::data::glyphs::generate(1, 30, 5, 28))).map(|()| recipe)
+    };
+    let recipe = load(&["evaluation.queries=2"]).unwrap();
+    assert_eq!(recipe.evaluation_tasks(&recipe.evaluation, 3..5).unwrap().query, 10);
+    for (setting, key) in [
+        ("task.side=20", "`task.side`"),
+        ("task.channels=3", "`task.channels`"),
+        ("task.ways=200", "`task.ways`"),
+        ("task.queries=5", "`task.queries`"),
+        ("evaluation.queries=6", "`task.queries`"),
+    ] {
+        let text = load(&[setting]).expect_err("should be refused").to_string();
+        assert!(text.contains(key), "{setting} gives: {text}");
+    }
+}
+
+#[test]
 fn evaluation_tasks_of_series_share_nothing_with_training() {
     let recipe = Recipe::load("series", &[parse_setting("task.series=20").unwrap()]).unwrap();
     let settings = EvaluationSettings { tasks: 3, ..recipe.evaluation.clone() };
-    let batch = recipe.evaluation_tasks(&settings).unwrap();
+    let batch = recipe.evaluation_tasks(&settings, 0..3).unwrap();
     batch.check().unwrap();
     // The last support window ends where the first query window's last value begins.
     let (window, points) = (batch.inputs, batch.support);
     let last = &batch.support_x[(points - 1) * window..points * window];
     assert_eq!(last[1..], batch.query_x[..window - 1]);
     assert_eq!(batch.support_y[points - 1], batch.query_x[window - 1]);
-    let sampler = recipe.sampler(Visit::Split);
+    let sampler = recipe.sampler(Visit::Split).unwrap();
     let crate::task::TaskSource::Series(table) = &sampler.source else { panic!("not a table") };
     assert!(!table.values().contains(&batch.query_y[0]));
 }

@@ -4,7 +4,7 @@ use super::edit;
 use super::settings::{ControlVisit, LearnedRate};
 use crate::error::{Error, Result};
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
-use crate::model::Init;
+use crate::model::{Init, Layer};
 use serde::Deserialize;
 
 /// Which family of tasks.
@@ -14,6 +14,17 @@ pub(super) enum Kind {
     #[default]
     Sinusoid,
     Series,
+    Images,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sinusoid => "sinusoid",
+            Self::Series => "series",
+            Self::Images => "images",
+        }
+    }
 }
 
 /// Declares a section whose keys may all be absent.
@@ -38,13 +49,21 @@ section!(Task {
     series: usize,
     length: usize,
     window: usize,
+    data: String,
+    ways: usize,
+    shots: usize,
+    queries: usize,
+    rotations: bool,
+    channels: usize,
+    side: usize,
 });
-section!(Model { hidden: Vec<usize>, output_relu: bool, init: Init, loss: Loss });
+section!(Model { hidden: Vec<usize>, output_relu: bool, layers: Vec<Layer>, init: Init, loss: Loss });
 section!(Inner {
     steps: usize,
     lr: f64,
     order: MetaGradient,
     adapt: Adapt,
+    adapt_batch_norm: bool,
     learned_lr: LearnedRate,
     loss_weights: Vec<f64>,
 });
@@ -60,7 +79,8 @@ section!(Outer {
     clip_norm: f64,
 });
 section!(Control { enabled: bool, visit: ControlVisit, meta_lr: f64, lr: f64 });
-section!(Evaluation { tasks: usize, points: usize, dense: usize, steps: usize });
+section!(Validation { every: u64, tasks: usize, steps: usize });
+section!(Evaluation { tasks: usize, points: usize, dense: usize, queries: usize, steps: usize });
 section!(Run { checkpoint_every: u64, report_every: u64 });
 
 /// The whole of it.
@@ -75,6 +95,7 @@ pub(super) struct Recipe {
     pub(super) inner: Inner,
     pub(super) outer: Outer,
     pub(super) control: Control,
+    pub(super) validation: Validation,
     pub(super) evaluation: Evaluation,
     pub(super) run: Run,
 }

@@ -16,6 +16,18 @@ pub struct Workload {
     pub meta_batches: &'static [u32],
 }
 
+/// Conv4 with max-pooling in place of strides, 64 filters.
+const POOLED: &[&str] = &[
+    "task.data=glyphs",
+    r#"model.layers=[
+        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
+        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
+        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
+        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
+        { type = "flatten" },
+    ]"#,
+];
+
 /// All of them.
 pub const WORKLOADS: &[Workload] = &[
     Workload { name: "sine", recipe: "sinusoid", settings: &[], meta_batches: &[10, 25, 256, 2048, 16384] },
@@ -33,6 +45,32 @@ pub const WORKLOADS: &[Workload] = &[
         meta_batches: &[25],
     },
     Workload { name: "series", recipe: "series", settings: &[], meta_batches: &[32, 1024] },
+    // Drawn characters: the work is that of Omniglot, and no data set is needed.
+    Workload {
+        name: "omniglot-5way-1shot",
+        recipe: "omniglot-5way-1shot",
+        settings: &["task.data=glyphs"],
+        meta_batches: &[32],
+    },
+    Workload {
+        name: "omniglot-5way-1shot-15query",
+        recipe: "omniglot-5way-1shot",
+        settings: &["task.data=glyphs", "task.queries=15"],
+        meta_batches: &[32],
+    },
+    Workload {
+        name: "omniglot-5way-1shot-5steps",
+        recipe: "omniglot-5way-1shot",
+        settings: &["task.data=glyphs", "inner.steps=5"],
+        meta_batches: &[32],
+    },
+    Workload { name: "omniglot-pool", recipe: "omniglot-5way-1shot", settings: POOLED, meta_batches: &[32] },
+    Workload {
+        name: "omniglot-pool-15query",
+        recipe: "omniglot-5way-1shot",
+        settings: &[POOLED[0], POOLED[1], "task.queries=15"],
+        meta_batches: &[32],
+    },
 ];
 
 impl Workload {
@@ -49,6 +87,8 @@ impl Workload {
         for text in self.settings {
             settings.push(parse_setting(text)?);
         }
-        Recipe::load(self.recipe, &settings)
+        let mut recipe = Recipe::load(self.recipe, &settings)?;
+        recipe.load_data(None)?;
+        Ok(recipe)
     }
 }

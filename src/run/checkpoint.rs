@@ -92,6 +92,20 @@ impl Checkpoints {
         model.write(&self.model_path(*iteration), seed, *iteration)
     }
 
+    /// Writes a checkpoint and then removes all others.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::save`].
+    pub fn save_only(&self, plan: &Plan, seed: u64, saved: &Saved) -> Result<()> {
+        self.save(plan, seed, saved)?;
+        for step in self.steps()?.into_iter().filter(|&step| step != saved.state.iteration) {
+            for path in [self.model_path(step), self.state_path(step)] {
+                std::fs::remove_file(&path).map_err(|e| Error::file_caused(&path, "cannot be removed", e))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the checkpoint of a step.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::checkpoint::Saved;
 use super::metrics::{MetricsWriter, Sums};
 use super::report::Models;
+use super::trial::{Trials, ValidationLine, validate};
 use super::{MetricsLine, RunDir};
 use crate::error::Result;
 use crate::meta::{Backend, Losses, TrainPlan, Trainer};
@@ -39,6 +40,8 @@ pub struct Progress {
     pub control_loss: Option<f32>,
     /// Meta-iterations a second in the block, the control's updates included.
     pub rate: f64,
+    /// The newest trial, if there was one.
+    pub validation: Option<ValidationLine>,
 }
 
 /// Why [`Experiment::run`] returned.
@@ -121,13 +124,14 @@ impl Experiment {
     }
 
     /// Trains to the recipe's last meta-iteration, or to `stop_at`, writing metrics and checkpoints;
-    /// `watch` is called between blocks and can end it there, with a checkpoint.
+    /// `watch` is called between blocks and can end it there, with a checkpoint. Trials run on `device`.
     ///
     /// # Errors
     /// As [`Trainer::advance`], and where files cannot be written.
     pub fn run(
         &mut self,
         dir: &RunDir,
+        device: &dyn Backend,
         stop_at: Option<u64>,
         watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Ending> {
@@ -135,18 +139,23 @@ impl Experiment {
         let end = stop_at.map_or(total, |stop| stop.min(total));
         let every = self.recipe.run.report_every;
         let mut metrics = MetricsWriter::resume(dir.metrics(), self.iteration(), every)?;
+        let mut trials = Trials::resume(dir.validation(), self.iteration())?;
         if self.iteration() == 0 {
             self.save(dir)?;
         }
         let (mut len, mut stopped) = (16, false);
         while self.iteration() < end && !stopped {
             let done = self.iteration();
-            let checkpoint = match self.recipe.run.checkpoint_every {
-                0 => end,
-                every => end.min((done / every + 1) * every),
-            };
-            let (progress, lines, seconds) = self.block(len.min(checkpoint - done))?;
+            let next = |every: u64| done.checked_div(every).map_or(end, |n| end.min((n + 1) * every));
+            let checkpoint = next(self.recipe.run.checkpoint_every);
+            let trial = next(self.recipe.validation.every);
+            let (mut progress, lines, seconds) = self.block(len.min(checkpoint.min(trial) - done))?;
             metrics.write(&lines)?;
+            let every = self.recipe.validation.every;
+            if every > 0 && (self.iteration().is_multiple_of(every) || self.iteration() == total) {
+                self.trial(dir, device, &mut trials)?;
+            }
+            progress.validation = trials.last();
             stopped = watch(&progress).is_break();
             if self.iteration() == checkpoint || stopped {
                 self.save(dir)?;
@@ -191,8 +200,20 @@ impl Experiment {
             losses: block.mean(),
             control_loss: control.map(|c| c.mean().query),
             rate: block.losses.len() as f64 / seconds.max(1e-9),
+            validation: None,
         };
         Ok((progress, lines, seconds))
+    }
+
+    /// Tries the learner on meta-validation tasks; the best so far is kept.
+    fn trial(&mut self, dir: &RunDir, device: &dyn Backend, trials: &mut Trials) -> Result<()> {
+        let models = self.models()?;
+        let line = validate(&self.recipe, &models, device, trials.best())?;
+        if line.best {
+            let saved = Saved { state: self.maml.trainer.state()?, sums: self.sums.to_saved() };
+            dir.best_checkpoint().save_only(&self.maml.plan.plan, self.recipe.seed, &saved)?;
+        }
+        trials.add(line)
     }
 
     fn line(&self, iteration: u64) -> MetricsLine {

@@ -3,6 +3,7 @@
 use super::write_atomic;
 use crate::error::{Error, Result};
 use crate::meta::Losses;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,11 @@ pub struct MetricsLine {
 /// # Errors
 /// [`File`](crate::ErrorKind::File) naming the line.
 pub fn read_metrics(path: &Path) -> Result<Vec<MetricsLine>> {
+    read_lines(path)
+}
+
+/// Reads a file of JSON objects, one a line.
+pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::file_caused(path, "cannot be read", e))?;
     (text.lines().enumerate())
         .map(|(n, line)| {

@@ -6,6 +6,8 @@
 //! | `metrics.jsonl` | mean losses of every `run.report_every` meta-iterations, one JSON object a line |
 //! | `checkpoints/<step>.safetensors` | θ₀ under PyTorch's names and shapes, nothing else: `load_state_dict` takes it as it is |
 //! | `checkpoints/state/<step>.safetensors` | what continuing needs besides: optimizer moments, learned rates, counters |
+//! | `checkpoints/best/` | the same two of the step that did best in a trial, if there are trials |
+//! | `validation.jsonl` | the trials: accuracy on meta-validation tasks every `validation.every` meta-iterations |
 //! | `checkpoints/control/` | the same two of the control; its steps are its own updates |
 //! | `evaluation.json` | losses on new tasks against steps of adaptation |
 //! | `plots/` | pictures, as SVG and PNG |
@@ -18,12 +20,14 @@ mod experiment;
 mod metrics;
 mod plot;
 mod report;
+mod trial;
 
 pub use checkpoint::{Checkpoints, Saved};
 pub use experiment::{Ending, Experiment, Progress};
 pub use metrics::{MetricsLine, read_metrics};
 pub use plot::draw_all;
-pub use report::{Judged, Learners, Models, Points, Report, Seconds, judge};
+pub use report::{Classification, Judged, Learners, Models, Points, Report, Seconds, judge};
+pub use trial::{ValidationLine, read_validation};
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
@@ -144,6 +148,18 @@ impl RunDir {
     #[must_use]
     pub fn control_checkpoints(&self) -> Checkpoints {
         Checkpoints::at(self.root.join("checkpoints").join("control"))
+    }
+
+    /// The checkpoint that did best in a trial.
+    #[must_use]
+    pub fn best_checkpoint(&self) -> Checkpoints {
+        Checkpoints::at(self.root.join("checkpoints").join("best"))
+    }
+
+    /// The file of trials.
+    #[must_use]
+    pub fn validation(&self) -> PathBuf {
+        self.root.join("validation.jsonl")
     }
 
     /// The file of metrics.

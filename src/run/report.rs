@@ -1,9 +1,11 @@
 //! The final comparison: both learners on the same new tasks.
 
 use super::RunDir;
+use super::trial;
+use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Curve, Evaluation};
-use crate::recipe::{EvaluationSettings, Recipe};
+use crate::recipe::{EvaluationSettings, Family, Recipe};
 use crate::task::TaskBatch;
 use serde::Serialize;
 use std::time::Instant;
@@ -20,12 +22,14 @@ pub struct Models {
 }
 
 impl Models {
-    /// The newest ones of a run.
+    /// Those of a run that are to be judged: the best ones by its trials, or the newest where there are no trials.
     ///
     /// # Errors
     /// As [`Checkpoints::load`](super::Checkpoints::load).
     pub fn load(dir: &RunDir, recipe: &Recipe) -> Result<Self> {
-        let newest = dir.checkpoints().load_newest(&recipe.plan()?, u64::MAX)?.state;
+        let best = dir.best_checkpoint();
+        let checkpoints = if best.steps()?.is_empty() { dir.checkpoints() } else { best };
+        let newest = checkpoints.load_newest(&recipe.plan()?, u64::MAX)?.state;
         let control = match recipe.control_plan()? {
             Some(plan) => {
                 let updates = newest.iteration * recipe.control_updates();
@@ -42,7 +46,7 @@ impl Models {
 pub struct Report {
     /// Number of new tasks.
     pub tasks: usize,
-    /// What was measured.
+    /// What was measured: `mse`, or `accuracy` (shares of 1).
     pub metric: &'static str,
     /// Numbers of steps that the arrays below are indexed by.
     pub steps: Vec<usize>,
@@ -54,15 +58,42 @@ pub struct Report {
     pub seconds: Seconds,
     /// Points of each task.
     pub points: Points,
+    /// What the tasks were, if targets are classes.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
     /// The recipe's name.
     pub recipe: String,
     /// The recipe's seed.
     pub seed: u64,
-    /// Meta-iterations of training.
+    /// Meta-iterations of training behind the parameters that were judged.
     pub iterations: u64,
     /// The inner rate, if another than the trained one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inner_lr: Option<f64>,
+}
+
+/// Tasks of classification.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Classification {
+    /// The image set.
+    pub data: String,
+    /// SHA-256 of its classes and pixels.
+    pub data_sha256: String,
+    /// Which of its classes.
+    pub split: Split,
+    /// Classes a task.
+    pub ways: usize,
+    /// Support images a class.
+    pub shots: usize,
+    /// Query images a class.
+    pub queries: usize,
+    /// Whether a rotated class is another class.
+    pub rotations: bool,
+    /// Where batch norms take their statistics from: always all points of the set at hand, so that the prediction
+    /// of a query image depends on the others (transduction).
+    pub batch_norm: &'static str,
+    /// The meta-learner's loss.
+    pub loss: Curve,
 }
 
 /// Curves of both learners.
@@ -111,10 +142,10 @@ impl Report {
 pub struct Judged {
     /// The report.
     pub report: Report,
-    /// The tasks.
-    pub tasks: TaskBatch,
-    /// The meta-learner's losses on each.
-    pub maml: Evaluation,
+    /// The settings it was made with.
+    pub settings: EvaluationSettings,
+    /// The meta-learner's losses on each task, `[tasks, steps + 1]`.
+    pub maml: Vec<f32>,
 }
 
 /// Adapts both learners to new tasks and sums up how they fare. `rate` takes the place of both inner rates.
@@ -129,25 +160,48 @@ pub fn judge(
     rate: Option<f64>,
 ) -> Result<Judged> {
     let start = Instant::now();
-    let tasks = recipe.evaluation_tasks(settings)?;
-    let (maml, control) = adapt(recipe, settings.steps, models, device, rate, &tasks, false)?;
+    let steps = settings.steps;
+    let outcomes = trial::adapt_all(recipe, (settings.tasks, steps), models, device, rate, |range| {
+        recipe.evaluation_tasks(settings, range)
+    })?;
+    let loss = |losses: &[f32]| {
+        let evaluation = Evaluation { query_loss: losses.to_vec(), predictions: None };
+        Curve::of(&evaluation, steps)
+    };
+    let classes = recipe.task.family.is_classification();
+    let maml =
+        if classes { Curve::of_values(&outcomes.maml_accuracy, steps) } else { loss(&outcomes.maml_loss) };
+    let one = recipe.evaluation_tasks(settings, 0..1)?;
     let report = Report {
         tasks: settings.tasks,
-        metric: "mse",
-        steps: (0..=settings.steps).collect(),
-        learners: Learners {
-            maml: Curve::of(&maml, settings.steps),
-            pretrained: control.map(|control| Curve::of(&control, settings.steps)),
-        },
+        metric: if classes { "accuracy" } else { "mse" },
+        steps: (0..=steps).collect(),
+        learners: Learners { maml, pretrained: outcomes.control_loss.as_deref().map(loss) },
         device: device.name(),
         seconds: Seconds { evaluation: start.elapsed().as_secs_f64(), ..Seconds::default() },
-        points: Points { support: tasks.support, query: tasks.query },
+        points: Points { support: one.support, query: one.query },
+        classification: classification(recipe, settings, loss(&outcomes.maml_loss)),
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,
         inner_lr: rate,
     };
-    Ok(Judged { report, tasks, maml })
+    Ok(Judged { report, settings: settings.clone(), maml: outcomes.maml_loss })
+}
+
+fn classification(recipe: &Recipe, settings: &EvaluationSettings, loss: Curve) -> Option<Classification> {
+    let Family::Images { ref data, ways, shots, rotations, .. } = recipe.task.family else { return None };
+    Some(Classification {
+        data: data.clone(),
+        data_sha256: recipe.data()?.checksum().to_owned(),
+        split: Split::Test,
+        ways,
+        shots,
+        queries: settings.queries?,
+        rotations,
+        batch_norm: "current batch (transductive)",
+        loss,
+    })
 }
 
 /// Adapts both learners to tasks.

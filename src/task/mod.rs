@@ -5,12 +5,14 @@
 //! so a run gives the same tasks on every device, for any tiling, and wherever it was resumed.
 
 mod batch;
+mod images;
 mod philox;
 mod sampler;
 mod series;
 mod sine;
 
 pub use batch::TaskBatch;
+pub use images::ImageTasks;
 pub use philox::{Philox, Purpose, philox4x32_10};
 pub use sampler::{Sampler, TaskSource, Visit};
 pub use series::SeriesTable;

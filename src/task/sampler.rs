@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 
-use super::{Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, below, sine, unit};
+use super::{ImageTasks, Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, below, sine, unit};
 
 /// A family of tasks.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum TaskSource {
     },
     /// Windows of series.
     Series(SeriesTable),
+    /// n-way k-shot classification of images.
+    Images(ImageTasks),
 }
 
 impl TaskSource {
@@ -27,6 +29,7 @@ impl TaskSource {
         match self {
             Self::Sinusoid { .. } => 1,
             Self::Series(table) => table.window(),
+            Self::Images(tasks) => tasks.inputs(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Sampler {
                     table.window() + points
                 ),
             )),
+            TaskSource::Images(tasks) => tasks.check(points),
             _ if self.visit == Visit::Halves && self.support != self.query => Err(Error::recipe(
                 "control.visit",
                 format!(
@@ -195,16 +199,44 @@ impl Sampler {
                 }
                 y[..n].copy_from_slice(&values[window..window + n]);
             }
+            TaskSource::Images(tasks) => {
+                let mut words = Philox::stream(self.seed, Purpose::Task, step, slot);
+                tasks.task_into(&mut words, self.support, self.query, x, y);
+            }
         }
     }
 
-    /// `tasks` sinusoids for evaluation: the support points of `Split`, and `dense` query points
-    /// evenly spread over the whole range of inputs.
+    /// The tasks `range` of a fixed sequence for validation and evaluation, from the sampler's own split: `sequence` 0
+    /// is the final evaluation's, others are for validation.
     #[must_use]
-    pub fn evaluation(&self, family: &Sinusoid, tasks: usize, dense: usize) -> TaskBatch {
-        let mut batch = TaskBatch::zeros(tasks, self.support, dense, 1, 1);
-        for task in 0..tasks {
-            let mut words = Philox::stream(self.seed, Purpose::Evaluate, 0, task as u32);
+    pub fn image_evaluation(
+        &self,
+        tasks: &ImageTasks,
+        sequence: u32,
+        range: std::ops::Range<usize>,
+    ) -> TaskBatch {
+        let (support, query, inputs) = (self.support, self.query, tasks.inputs());
+        let mut batch = TaskBatch::zeros(range.len(), support, query, inputs, 1);
+        let (mut x, mut y) = (vec![0.0; (support + query) * inputs], vec![0.0; support + query]);
+        for (slot, task) in range.enumerate() {
+            let mut words = Philox::stream(self.seed, Purpose::Evaluate, sequence, task as u32);
+            tasks.task_into(&mut words, support, query, &mut x, &mut y);
+            batch.support_x[slot * support * inputs..][..support * inputs]
+                .copy_from_slice(&x[..support * inputs]);
+            batch.query_x[slot * query * inputs..][..query * inputs].copy_from_slice(&x[support * inputs..]);
+            batch.support_y[slot * support..][..support].copy_from_slice(&y[..support]);
+            batch.query_y[slot * query..][..query].copy_from_slice(&y[support..]);
+        }
+        batch
+    }
+
+    /// The sinusoids `range` of the sequence for evaluation: the support points of `Split`, and `dense` query
+    /// points evenly spread over the whole range of inputs.
+    #[must_use]
+    pub fn evaluation(&self, family: &Sinusoid, range: std::ops::Range<usize>, dense: usize) -> TaskBatch {
+        let mut batch = TaskBatch::zeros(range.len(), self.support, dense, 1, 1);
+        for (task, number) in range.enumerate() {
+            let mut words = Philox::stream(self.seed, Purpose::Evaluate, 0, number as u32);
             let mut uniform = |[low, high]: [f32; 2]| low + (high - low) * unit(words.word());
             let (a, b) = (uniform(family.amplitude), uniform(family.phase));
             for p in 0..self.support {

@@ -58,6 +58,7 @@ pub(super) fn source_code(source: Source<'_>) -> f64 {
         Source::Sampler(sampler) => match sampler.source {
             TaskSource::Sinusoid { .. } => 1.0,
             TaskSource::Series(_) => 2.0,
+            TaskSource::Images(_) => 3.0,
         },
     }
 }
@@ -98,6 +99,9 @@ impl Draws {
                 draws.series =
                     [table.count() as u32, table.length() as u32, starts as u32, table.window() as u32];
                 Ok((draws, table.values()))
+            }
+            TaskSource::Images(_) => {
+                Err(Error::unsupported("the GPU draws no image tasks so far; use --device cpu"))
             }
         }
     }

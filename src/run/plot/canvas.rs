@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::run::write_atomic;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::{Path, PathBuf};
@@ -160,6 +161,48 @@ pub(super) fn legend<DB: DrawingBackend>(
         x += width + between;
     }
     Ok(())
+}
+
+/// What is written on a chart's axes.
+pub(super) struct Axes<'a> {
+    pub(super) x: &'a str,
+    pub(super) y: &'a str,
+    /// About how many labels each axis has.
+    pub(super) labels: (usize, usize),
+    pub(super) x_format: fn(f64) -> String,
+    /// Whether lines cross the chart from bottom to top too.
+    pub(super) vertical: bool,
+}
+
+/// Draws grid, ticks and labels.
+pub(super) fn mesh<DB, X, Y>(
+    chart: &mut ChartContext<'_, DB, Cartesian2d<X, Y>>,
+    axes: &Axes<'_>,
+    scale: f64,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>>
+where
+    DB: DrawingBackend,
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let (x_format, y_format) = (|v: &f64| (axes.x_format)(*v), |v: &f64| short(*v));
+    let mut mesh = chart.configure_mesh();
+    if !axes.vertical {
+        mesh.disable_x_mesh();
+    }
+    mesh.light_line_style(WHITE)
+        .bold_line_style(GRID.stroke_width(px(0.8, scale)))
+        .axis_style(INK.stroke_width(px(0.8, scale)))
+        .set_all_tick_mark_size(px(5.0, scale))
+        .label_style(text(12.0, scale))
+        .axis_desc_style(text(13.0, scale))
+        .x_labels(axes.labels.0)
+        .y_labels(axes.labels.1)
+        .x_label_formatter(&x_format)
+        .y_label_formatter(&y_format)
+        .x_desc(axes.x)
+        .y_desc(axes.y)
+        .draw()
 }
 
 /// A tick label without needless digits.

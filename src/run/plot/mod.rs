@@ -1,12 +1,14 @@
 //! Pictures of a run, each as SVG and PNG.
 
+mod accuracy;
 mod canvas;
+mod images;
 mod steps;
 mod task;
 mod training;
 
 use super::report::{Judged, Models, adapt};
-use super::{RunDir, read_metrics};
+use super::{RunDir, read_metrics, read_validation};
 use crate::error::{Error, Result};
 use crate::meta::Backend;
 use crate::recipe::{EvaluationSettings, Family, Recipe};
@@ -33,6 +35,13 @@ pub fn draw_all(
     if lines.len() > 1 {
         files.extend(save(&dir.plots(), "training", &training::Training { lines: &lines })?);
     }
+    let trials = if dir.validation().is_file() { read_validation(&dir.validation())? } else { Vec::new() };
+    if trials.len() > 1 {
+        files.extend(save(&dir.plots(), "accuracy", &accuracy::Accuracy { trials: &trials })?);
+    }
+    if let Some(pictures) = first_task(recipe, models, judged, device)? {
+        files.extend(save(&dir.plots(), "task", &pictures)?);
+    }
     if judged.report.steps.len() > 1 {
         files.extend(save(&dir.plots(), "adaptation", &steps::Steps { report: &judged.report })?);
         if let Some(picture) = typical_task(recipe, models, judged, device)? {
@@ -40,6 +49,22 @@ pub fn draw_all(
         }
     }
     Ok(files)
+}
+
+/// The first meta-test task with what the meta-learner makes of it.
+fn first_task(
+    recipe: &Recipe,
+    models: &Models,
+    judged: &Judged,
+    device: &dyn Backend,
+) -> Result<Option<images::Pictures>> {
+    let Family::Images { ways, channels, side, .. } = recipe.task.family else { return Ok(None) };
+    let steps = judged.report.steps.len() - 1;
+    let tasks = recipe.evaluation_tasks(&judged.settings, 0..1)?;
+    let (maml, _) = adapt(recipe, steps, models, device, judged.report.inner_lr, &tasks, true)?;
+    let Some(all) = maml.predictions else { return Ok(None) };
+    let last = all[all.len() - tasks.query * ways..].to_vec();
+    Ok(Some(images::Pictures { tasks, ways, channels, side, steps, outputs: last }))
 }
 
 /// Both learners on the new task whose last loss is nearest to the meta-learner's median.
@@ -55,17 +80,12 @@ fn typical_task(
     let steps = judged.report.steps.len() - 1;
     let median = judged.report.learners.maml.median[steps];
     let distance = |row: &[f32]| (f64::from(row[steps]) - median).abs();
-    let rows = judged.maml.query_loss.chunks_exact(steps + 1).enumerate();
+    let rows = judged.maml.chunks_exact(steps + 1).enumerate();
     let Some((index, _)) = rows.min_by(|a, b| distance(a.1).total_cmp(&distance(b.1))) else {
         return Ok(None);
     };
-    let settings = EvaluationSettings {
-        tasks: index + 1,
-        points: judged.tasks.support,
-        dense: CURVE_POINTS,
-        ..recipe.evaluation.clone()
-    };
-    let tasks = recipe.evaluation_tasks(&settings)?.slice(index..index + 1);
+    let settings = EvaluationSettings { dense: CURVE_POINTS, ..judged.settings.clone() };
+    let tasks = recipe.evaluation_tasks(&settings, index..index + 1)?;
     let rate = judged.report.inner_lr;
     let (maml, control) = adapt(recipe, steps, models, device, rate, &tasks, true)?;
     let curves = |evaluation: crate::meta::Evaluation| -> Option<task::Curves> {

@@ -1,6 +1,6 @@
 //! The loss on new tasks against steps of adaptation.
 
-use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, legend, log_ticks, px, short, text};
+use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, legend, log_ticks, mesh, px, short, text};
 use crate::meta::Curve;
 use crate::run::Report;
 use plotters::coord::Shift;
@@ -36,22 +36,13 @@ impl Steps<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(-0.02 * last..1.02 * last, y)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(GRID.stroke_width(px(0.8, scale)))
-            .axis_style(INK.stroke_width(px(0.8, scale)))
-            .set_all_tick_mark_size(px(5.0, scale))
-            .label_style(text(12.0, scale))
-            .axis_desc_style(text(13.0, scale))
-            .x_labels(steps.len().min(12))
-            .y_labels(8)
-            .x_label_formatter(&|v| short(*v))
-            .y_label_formatter(&|v| short(*v))
-            .x_desc("steps of adaptation")
-            .y_desc("mean squared error")
-            .draw()?;
+        let y = if self.report.classification.is_some() { "accuracy" } else { "mean squared error" };
+        let labels = (steps.len().min(12), 8);
+        mesh(
+            &mut chart,
+            &Axes { x: "steps of adaptation", y, labels, x_format: short, vertical: false },
+            scale,
+        )?;
         let inside = |y: f64| y.clamp(low, high);
         let at = |i: usize, y: f64| (i as f64, inside(y));
         // All bands first, so that none lies over a line.

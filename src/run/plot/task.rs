@@ -1,6 +1,6 @@
 //! One new task: the true curve, the points, both learners before and after adaptation.
 
-use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, TRUTH, legend, px, short, text};
+use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, TRUTH, legend, mesh, px, short, text};
 use crate::task::TaskBatch;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -56,21 +56,8 @@ impl Task {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(48.0, scale))
             .build_cartesian_2d(low..high, bottom..top)?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(GRID.stroke_width(px(0.8, scale)))
-            .axis_style(INK.stroke_width(px(0.8, scale)))
-            .set_all_tick_mark_size(px(5.0, scale))
-            .label_style(text(12.0, scale))
-            .axis_desc_style(text(13.0, scale))
-            .x_labels(6)
-            .y_labels(7)
-            .x_label_formatter(&|v| short(*v))
-            .y_label_formatter(&|v| short(*v))
-            .x_desc("x")
-            .y_desc("y")
-            .draw()?;
+        let axes = Axes { x: "x", y: "y", labels: (6, 7), x_format: short, vertical: true };
+        mesh(&mut chart, &axes, scale)?;
         let along = |values: &[f32]| -> Vec<(f64, f64)> {
             // Beyond the frame a line would be drawn along its edge, so it is cut.
             xs.iter()

@@ -1,6 +1,6 @@
 //! Losses over meta-training.
 
-use super::canvas::{CONTROL, Draw, GRID, INK, MAML, Mark, TRUTH, count, legend, log_ticks, px, short, text};
+use super::canvas::{Axes, CONTROL, Draw, MAML, Mark, TRUTH, count, legend, log_ticks, mesh, px, text};
 use crate::run::MetricsLine;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -66,21 +66,8 @@ impl Draw for Training<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(0.0..last, y)?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(GRID.stroke_width(px(0.8, scale)))
-            .axis_style(INK.stroke_width(px(0.8, scale)))
-            .set_all_tick_mark_size(px(5.0, scale))
-            .label_style(text(12.0, scale))
-            .axis_desc_style(text(13.0, scale))
-            .x_labels(6)
-            .y_labels(8)
-            .x_label_formatter(&|v| count(*v))
-            .y_label_formatter(&|v| short(*v))
-            .x_desc("meta-iterations")
-            .y_desc("mean squared error")
-            .draw()?;
+        let axes = Axes { x: "meta-iterations", y: "loss", labels: (6, 8), x_format: count, vertical: true };
+        mesh(&mut chart, &axes, scale)?;
         let inside = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
             points.iter().copied().filter(|(_, y)| (low..=high).contains(y)).collect()
         };

@@ -1,0 +1,136 @@
+//! Learners adapted to many tasks, a few at a time, and the trials during training that choose the best checkpoint.
+
+use super::report::{Models, adapt};
+use super::write_atomic;
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::meta::{Backend, Curve, accuracy};
+use crate::recipe::Recipe;
+use crate::task::TaskBatch;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Numbers of points that are held at a time: 64 MiB.
+const SLICE: usize = 1 << 24;
+
+/// What each task gave, `[tasks, steps + 1]` each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcomes {
+    pub(super) maml_loss: Vec<f32>,
+    /// Accuracies; empty where targets are numbers.
+    pub(super) maml_accuracy: Vec<f32>,
+    pub(super) control_loss: Option<Vec<f32>>,
+}
+
+/// Adapts learners to the tasks `0..tasks` of a sequence.
+pub(super) fn adapt_all(
+    recipe: &Recipe,
+    (tasks, steps): (usize, usize),
+    models: &Models,
+    device: &dyn Backend,
+    rate: Option<f64>,
+    sequence: impl Fn(Range<usize>) -> Result<TaskBatch>,
+) -> Result<Outcomes> {
+    let one = sequence(0..1)?;
+    let size = (one.support + one.query) * (one.inputs + one.targets);
+    let turn = (SLICE / size.max(1)).clamp(1, tasks.max(1));
+    let classes = recipe.task.family.is_classification();
+    let mut all = Outcomes::default();
+    for first in (0..tasks).step_by(turn) {
+        let batch = sequence(first..tasks.min(first + turn))?;
+        let (maml, control) = adapt(recipe, steps, models, device, rate, &batch, classes)?;
+        all.maml_accuracy.extend(accuracy(&maml, &batch));
+        all.maml_loss.extend(maml.query_loss);
+        if let Some(control) = control {
+            all.control_loss.get_or_insert_default().extend(control.query_loss);
+        }
+    }
+    Ok(all)
+}
+
+/// One trial, a line of `validation.jsonl`; accuracies after the last step of adaptation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationLine {
+    /// Meta-iterations done.
+    pub iteration: u64,
+    /// Mean accuracy on meta-validation tasks.
+    pub accuracy: f64,
+    /// Half the width of its 95 % interval.
+    pub ci95: f64,
+    /// Mean loss on the same.
+    pub loss: f64,
+    /// Mean accuracy on as many tasks of meta-training classes.
+    pub train_accuracy: f64,
+    /// Whether no trial before was as good.
+    pub best: bool,
+}
+
+/// Tries the meta-parameters on the recipe's validation tasks.
+pub(super) fn validate(
+    recipe: &Recipe,
+    models: &Models,
+    device: &dyn Backend,
+    best: Option<f64>,
+) -> Result<ValidationLine> {
+    let steps = recipe.validation.steps;
+    let of = |split: Split| {
+        let size = (recipe.validation.tasks, steps);
+        adapt_all(recipe, size, models, device, None, |range| recipe.validation_tasks(split, range))
+    };
+    let validation = of(Split::Validation)?;
+    let (accuracy, loss) =
+        (Curve::of_values(&validation.maml_accuracy, steps), Curve::of_values(&validation.maml_loss, steps));
+    let train = Curve::of_values(&of(Split::Train)?.maml_accuracy, steps);
+    Ok(ValidationLine {
+        iteration: models.iterations,
+        accuracy: accuracy.mean[steps],
+        ci95: accuracy.ci95[steps],
+        loss: loss.mean[steps],
+        train_accuracy: train.mean[steps],
+        best: best.is_none_or(|best| accuracy.mean[steps] > best),
+    })
+}
+
+/// The file of trials; it is written anew at each, since there are few.
+#[derive(Debug)]
+pub(super) struct Trials {
+    path: PathBuf,
+    lines: Vec<ValidationLine>,
+}
+
+impl Trials {
+    /// Goes on after meta-iteration `done`; later lines are dropped.
+    pub(super) fn resume(path: PathBuf, done: u64) -> Result<Self> {
+        let mut lines = if path.is_file() { read_validation(&path)? } else { Vec::new() };
+        lines.retain(|line| line.iteration <= done);
+        Ok(Self { path, lines })
+    }
+
+    /// The best accuracy so far.
+    pub(super) fn best(&self) -> Option<f64> {
+        self.lines.iter().rfind(|line| line.best).map(|line| line.accuracy)
+    }
+
+    pub(super) fn last(&self) -> Option<ValidationLine> {
+        self.lines.last().copied()
+    }
+
+    pub(super) fn add(&mut self, line: ValidationLine) -> Result<()> {
+        self.lines.push(line);
+        let mut text = String::new();
+        for line in &self.lines {
+            text += &serde_json::to_string(line).map_err(|e| Error::failed(e.to_string()))?;
+            text.push('\n');
+        }
+        write_atomic(&self.path, text.as_bytes())
+    }
+}
+
+/// Reads a file of trials.
+///
+/// # Errors
+/// [`File`](crate::ErrorKind::File) naming the line.
+pub fn read_validation(path: &Path) -> Result<Vec<ValidationLine>> {
+    super::metrics::read_lines(path)
+}
