@@ -252,3 +252,122 @@ fn crc32(bytes: &[u8]) -> u32 {
     }
     !crc
 }
+
+/// A color picture, left half of one color and right half of another.
+fn photo(width: u32, height: u32, left: [u8; 3], right: [u8; 3], format: image::ImageFormat) -> Vec<u8> {
+    let picture =
+        image::RgbImage::from_fn(width, height, |x, _| image::Rgb(if x < width / 2 { left } else { right }));
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// Folders of two pictures each.
+fn folders(names: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let color = [40 * i as u8, 250, 10];
+        files.push((format!("{name}/a.png"), photo(40, 20, color, [0; 3], image::ImageFormat::Png)));
+        files.push((format!("{name}/deep/b.JPG"), photo(20, 30, color, color, image::ImageFormat::Jpeg)));
+    }
+    files
+}
+
+#[test]
+fn folders_of_pictures_become_sets() {
+    let dir = temp();
+    unpack(&dir.path().join("flat"), &folders(&["ant", "bee", "cat", "dog", "eel"]));
+    unpack(&dir.path().join("flat"), &[("ant/notes.txt".into(), vec![1]), (".cache/x.png".into(), vec![1])]);
+    let images = |arguments: &[&str]| data(dir.path(), &[&["import", "images"], arguments].concat()).assert();
+    let run = images(&["pets", "flat", "--size", "10", "--split", "3,1,1", "--seed", "5"]).success();
+    run.stdout(contains("10 images of 10 × 10, color; classes: 3 train, 1 validation, 1 test"))
+        .stderr(contains("1 files that are no pictures"));
+    let pets = set(dir.path(), "pets");
+    let ant = pets.classes().iter().find(|c| c.name == "ant").unwrap();
+    // The middle square of the first picture: its left half green, its right half black, in planes.
+    let (image, plane) = (pets.image(ant.first), 100);
+    assert!(image[plane + 52] > 200 && image[plane + 57] < 30 && image[52] < 30, "{image:?}");
+    images(&["gray", "flat", "--size", "7", "--gray"]).success().stdout(contains("gray"));
+    assert_eq!(set(dir.path(), "gray").channels(), 1);
+    unpack(&dir.path().join("cut"), &folders(&["train/ant", "train/bee", "val/cat", "test/dog"]));
+    images(&["cut", "cut", "--size", "8"]).success().stdout(contains("2 train, 1 validation, 1 test"));
+    let cut = set(dir.path(), "cut");
+    assert_eq!(cut.classes()[2].name, "cat");
+    fs::rename(dir.path().join("cut/val"), dir.path().join("cut/validation")).unwrap();
+    images(&["cut", "cut", "--size", "8", "--force"]).success();
+    assert_eq!(set(dir.path(), "cut"), cut);
+    images(&["cut", "cut", "--size", "8", "--force", "--split", "1,1,1"]).code(2).stderr(contains("--split"));
+}
+
+#[test]
+fn folders_that_are_no_sets_are_refused_by_name() {
+    for (extra, arguments, code, words) in [
+        (
+            ("lone/a.png", photo(4, 4, [1; 3], [2; 3], image::ImageFormat::Png)),
+            &[][..],
+            1,
+            &["`lone`", "two"][..],
+        ),
+        (("none/a.txt", vec![]), &[], 1, &["none", "no PNG or JPEG"]),
+        (("ant/c.png", b"text".to_vec()), &[], 1, &["c.png", "no PNG or JPEG"]),
+        (("ant/c.txt", vec![]), &["--size", "0"], 2, &["--size"]),
+        (("ant/c.txt", vec![]), &["--size", "4000"], 2, &["--size", "1024"]),
+        (("ant/c.txt", vec![]), &["--split", "1,2"], 2, &["--split", "three"]),
+        (("ant/c.txt", vec![]), &["--split", "0,0,0"], 2, &["--split"]),
+    ] {
+        let dir = temp();
+        unpack(&dir.path().join("in"), &folders(&["ant", "bee", "cat"]));
+        unpack(&dir.path().join("in"), &[(extra.0.to_owned(), extra.1)]);
+        let size = if arguments.contains(&"--size") { &[][..] } else { &["--size", "6"] };
+        let run = data(dir.path(), &[&["import", "images", "x", "in"], arguments, size].concat())
+            .assert()
+            .code(code);
+        let text = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        for word in words {
+            assert!(text.contains(word), "{arguments:?}: {text}, without {word}");
+        }
+        assert_eq!(made(dir.path()), Vec::<PathBuf>::new());
+    }
+    let dir = temp();
+    unpack(&dir.path().join("two"), &folders(&["ant", "bee"]));
+    unpack(&dir.path().join("both"), &folders(&["train/ant", "train/bee", "test/ant"]));
+    unpack(&dir.path().join("beside"), &folders(&["train/ant", "train/bee", "extra/cat"]));
+    for (name, from, code, word) in [
+        ("x", "two", 1, "three classes"),
+        ("x", "both", 1, "`ant` is in"),
+        ("x", "beside", 1, "beside train"),
+        ("x", "missing", 1, "missing"),
+        ("../x", "two", 2, "NAME"),
+    ] {
+        let run = data(dir.path(), &["import", "images", name, from, "--size", "6"]).assert().code(code);
+        run.stderr(contains(word));
+    }
+    assert_eq!(made(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn sets_are_listed_and_a_missing_one_says_how_to_get_it() {
+    let dir = temp();
+    data(dir.path(), &["list"])
+        .assert()
+        .success()
+        .stdout(contains("no sets"))
+        .stderr(contains("fetch omniglot"));
+    data(dir.path(), &["list", "--json"]).assert().success().stdout("[]\n");
+    let error = fastweights::data::load("omniglot", Some(&dir.path().join("sets"))).unwrap_err().to_string();
+    assert!(error.contains("fetch omniglot") && error.contains("no sets are there"), "{error}");
+    archives(dir.path());
+    data(dir.path(), &["import", "omniglot", "."]).assert().success();
+    data(dir.path(), &["list"]).assert().success().stdout(contains("40 images of 28 × 28"));
+    let run = data(dir.path(), &["list", "--json"]).assert().success();
+    let rows: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    assert_eq!((&rows[0]["name"], &rows[0]["classes"]["test"]), (&"omniglot".into(), &3.into()));
+    let error = fastweights::data::load("mini", Some(&dir.path().join("sets"))).unwrap_err().to_string();
+    assert!(error.contains("import images mini") && error.contains("there: omniglot"), "{error}");
+    // Elsewhere, and damaged.
+    let sets = dir.path().join("sets");
+    let other = data(temp().path(), &["list", "--data"]).arg(&sets).assert().success();
+    other.stdout(contains("omniglot"));
+    fs::write(sets.join("bad.safetensors"), "bad").unwrap();
+    data(dir.path(), &["list"]).assert().success().stdout(contains("bad.safetensors: is damaged"));
+}

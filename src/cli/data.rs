@@ -4,7 +4,10 @@ use super::failure::{Outcome, note};
 use super::out::Out;
 use super::steps::Steps;
 use clap::Subcommand;
-use fastweights::data::{ImageSet, Imported, Split, data_dir, import_omniglot};
+use fastweights::data::{
+    FolderImport, ImageSet, Imported, OMNIGLOT_ADDRESS, OMNIGLOT_FILES, Split, check_name, data_dir, fetch,
+    import_omniglot, stored,
+};
 use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -17,10 +20,38 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Download a published set and import it
+    Fetch {
+        #[command(subcommand)]
+        what: Fetch,
+    },
     /// Make a set of pictures that are here already
     Import {
         #[command(subcommand)]
         what: Import,
+    },
+    /// List the sets that are here
+    List {
+        /// Print them as a JSON array
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Fetch {
+    /// Omniglot, 1,623 characters by 20 people (14 MB)
+    Omniglot {
+        /// Another server: the address below which the two archives lie
+        #[arg(long, value_name = "URL", default_value = OMNIGLOT_ADDRESS)]
+        from: String,
+        /// Accept archives with other check sums, e.g. packed anew by a mirror
+        #[arg(long, requires = "from")]
+        any_checksum: bool,
+        #[command(flatten)]
+        common: Common,
     },
 }
 
@@ -31,6 +62,24 @@ enum Import {
         /// images_background.zip and images_evaluation.zip, or a folder that holds them or what is in them
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// A folder of class folders, or of train, val and test with class folders in them (PNG, JPEG)
+    Images {
+        /// The set's name: a-z, 0-9, _ and -
+        name: String,
+        /// The folder
+        dir: PathBuf,
+        /// Width and height that images are cut and resized to, in pixels
+        #[arg(long, value_name = "S")]
+        size: usize,
+        /// One channel instead of three
+        #[arg(long)]
+        gray: bool,
+        /// Shares of the classes for training, validation and testing, e.g. 64,16,20 [default: 64,16,20]
+        #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+        split: Option<Vec<usize>>,
         #[command(flatten)]
         common: Common,
     },
@@ -61,17 +110,54 @@ struct Place {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     match &arguments.command {
+        Command::Fetch { what: Fetch::Omniglot { from, any_checksum, common } } => {
+            let target = common.path("omniglot")?;
+            if target.exists() && !common.force {
+                return out.line(&format!("{} is there already; --force fetches it again", target.display()));
+            }
+            let cache = data_dir(common.place.dir.as_deref())?.join("cache");
+            common.import(&target, out, |steps| {
+                let watch = |step| steps.show(step);
+                let archives = fetch(from, &OMNIGLOT_FILES, *any_checksum, &cache, &watch)?;
+                import_omniglot(&archives, common.seed, &watch)
+            })
+        }
         Command::Import { what: Import::Omniglot { paths, common } } => {
-            let target = common.target("omniglot")?;
+            let target = common.free("omniglot")?;
             common.import(&target, out, |steps| import_omniglot(paths, common.seed, &|step| steps.show(step)))
         }
+        Command::Import { what: Import::Images { name, dir, size, gray, split, common } } => {
+            check_name(name)?;
+            let target = common.free(name)?;
+            let import = FolderImport {
+                name: name.clone(),
+                side: *size,
+                gray: *gray,
+                shares: split.as_deref().map(shares).transpose()?,
+                seed: common.seed,
+            };
+            common.import(&target, out, |steps| import.run(dir, &|step| steps.show(step)))
+        }
+        Command::List { json, place } => list(&data_dir(place.dir.as_deref())?, *json, out),
     }
 }
 
+fn shares(given: &[usize]) -> Result<[usize; 3]> {
+    <[usize; 3]>::try_from(given).map_err(|_| {
+        let reason = format!("has {} numbers; three are needed: training, validation, testing", given.len());
+        Error::recipe("--split", reason)
+    })
+}
+
 impl Common {
-    /// The file of a set, which must be free, unless it may be replaced.
-    fn target(&self, name: &str) -> Result<PathBuf> {
-        let path = data_dir(self.place.dir.as_deref())?.join(format!("{name}.safetensors"));
+    /// The file of a set.
+    fn path(&self, name: &str) -> Result<PathBuf> {
+        Ok(data_dir(self.place.dir.as_deref())?.join(format!("{name}.safetensors")))
+    }
+
+    /// The file of a set, which must not be there, unless it may be replaced.
+    fn free(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path(name)?;
         if path.exists() && !self.force {
             return Err(Error::file(path, "is there already; --force replaces it"));
         }
@@ -105,4 +191,45 @@ fn describe(set: &ImageSet) -> String {
     let (images, side) = (set.images(), set.side());
     let color = if set.channels() == 1 { "gray" } else { "color" };
     format!("{images} images of {side} × {side}, {color}; classes: {counts}; sha256 {}", set.checksum())
+}
+
+/// All sets of a directory; a damaged one is listed with its fault.
+fn list(dir: &Path, json: bool, out: &mut Out) -> Outcome {
+    let stored = stored(dir)?;
+    if json {
+        let rows = stored.iter().map(|file| {
+            let mut row = serde_json::json!({ "name": file.name, "path": file.path, "bytes": file.bytes });
+            match ImageSet::read(&file.path) {
+                Ok(set) => {
+                    row["images"] = set.images().into();
+                    row["channels"] = set.channels().into();
+                    row["side"] = set.side().into();
+                    row["classes"] = Split::ALL
+                        .iter()
+                        .map(|&split| (split.to_string(), set.split(split).len().into()))
+                        .collect::<serde_json::Map<_, _>>()
+                        .into();
+                    row["sha256"] = set.checksum().into();
+                    row["source"] = set.source().into();
+                }
+                Err(error) => row["error"] = error.to_string().into(),
+            }
+            row
+        });
+        return out.line(&serde_json::Value::from_iter(rows).to_string());
+    }
+    if stored.is_empty() {
+        note("get a set with `fastweights data fetch omniglot` or `fastweights data import`");
+        return out.line(&format!("no sets in {}", dir.display()));
+    }
+    for file in stored {
+        let megabytes = file.bytes as f64 / 1e6;
+        match ImageSet::read(&file.path) {
+            Ok(set) => {
+                out.line(&format!("{} ({megabytes:.1} MB): {}", file.path.display(), describe(&set)))?
+            }
+            Err(error) => out.line(&error.to_string())?,
+        }
+    }
+    Ok(())
 }

@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The most pictures of one import, so that no archive fills the memory with names.
 pub(super) const MAX_PICTURES: usize = 2_000_000;
 
+/// The most pixels of a set, in bytes: all of them are kept in memory.
+const MAX_BYTES: u64 = 8 << 30;
+
 /// An encoded picture.
 #[derive(Debug)]
 pub(super) enum Picture {
@@ -93,6 +96,11 @@ impl Pictures {
             pictures.extend(members.into_values());
         }
         let len = rule.len();
+        let needed = (len as u64).saturating_mul(pictures.len() as u64);
+        if needed > MAX_BYTES {
+            let hint = "choose a smaller size or fewer pictures";
+            return Err(Error::limit("bytes of an image set", needed, MAX_BYTES, hint));
+        }
         let mut pixels = vec![0; len * pictures.len()];
         let (done, total) = (AtomicU64::new(0), pictures.len() as u64);
         pixels.par_chunks_mut(len).zip(&pictures).try_for_each(|(out, picture)| {

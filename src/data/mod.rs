@@ -5,6 +5,8 @@
 //! import gives depends on the pictures' names and contents and on a seed, and on no order of files or archives.
 
 mod archive;
+mod fetch;
+mod folder;
 mod gather;
 pub mod glyphs;
 mod omniglot;
@@ -14,6 +16,8 @@ mod place;
 mod set;
 mod split;
 
+pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
+pub use folder::FolderImport;
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
 pub use set::{ImageClass, ImageSet, check_name};
