@@ -338,6 +338,7 @@ fn folders_that_are_no_sets_are_refused_by_name() {
         ("x", "beside", 1, "beside train"),
         ("x", "missing", 1, "missing"),
         ("../x", "two", 2, "NAME"),
+        ("glyphs", "two", 2, "NAME"),
     ] {
         let run = data(dir.path(), &["import", "images", name, from, "--size", "6"]).assert().code(code);
         run.stderr(contains(word));

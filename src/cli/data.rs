@@ -104,8 +104,8 @@ struct Common {
 #[derive(Debug, clap::Args)]
 struct Place {
     /// The directory of sets [default: FASTWEIGHTS_DATA, or the platform's directory for data]
-    #[arg(long = "data", value_name = "DIR")]
-    dir: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
@@ -115,7 +115,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             if target.exists() && !common.force {
                 return out.line(&format!("{} is there already; --force fetches it again", target.display()));
             }
-            let cache = data_dir(common.place.dir.as_deref())?.join("cache");
+            let cache = data_dir(common.place.data.as_deref())?.join("cache");
             common.import(&target, out, |steps| {
                 let watch = |step| steps.show(step);
                 let archives = fetch(from, &OMNIGLOT_FILES, *any_checksum, &cache, &watch)?;
@@ -138,7 +138,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             };
             common.import(&target, out, |steps| import.run(dir, &|step| steps.show(step)))
         }
-        Command::List { json, place } => list(&data_dir(place.dir.as_deref())?, *json, out),
+        Command::List { json, place } => list(&data_dir(place.data.as_deref())?, *json, out),
     }
 }
 
@@ -152,7 +152,7 @@ fn shares(given: &[usize]) -> Result<[usize; 3]> {
 impl Common {
     /// The file of a set.
     fn path(&self, name: &str) -> Result<PathBuf> {
-        Ok(data_dir(self.place.dir.as_deref())?.join(format!("{name}.safetensors")))
+        Ok(data_dir(self.place.data.as_deref())?.join(format!("{name}.safetensors")))
     }
 
     /// The file of a set, which must not be there, unless it may be replaced.

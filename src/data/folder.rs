@@ -4,7 +4,7 @@ use super::gather::{Picture, Pictures};
 use super::picture::Rule;
 use super::set::{MAX_SIDE, check_name};
 use super::split::{Split, deal};
-use super::{Imported, Phase, Step, Watch};
+use super::{Imported, Phase, Step, Watch, glyphs};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,10 @@ impl FolderImport {
     /// [`Limit`](crate::ErrorKind::Limit) if the set would be too large.
     pub fn run(&self, dir: &Path, watch: Watch<'_>) -> Result<Imported> {
         check_name(&self.name)?;
+        if self.name == glyphs::NAME {
+            let reason = format!("`{}` is the set that the program draws; choose another name", self.name);
+            return Err(Error::recipe("NAME", reason));
+        }
         if self.side == 0 || self.side > MAX_SIDE {
             return Err(Error::recipe(
                 "--size",

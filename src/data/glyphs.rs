@@ -9,6 +9,9 @@ use super::split::{Split, split_counts};
 use crate::task::{Philox, Purpose, below, unit};
 use rayon::prelude::*;
 
+/// The name of the set that [`generate`] gives.
+pub const NAME: &str = "glyphs";
+
 /// The shares of Omniglot: 1,100 to 100 to 423.
 const SHARES: [usize; 3] = [68, 6, 26];
 /// Straight pieces of a curve between two of its points.
@@ -21,7 +24,7 @@ type Shape = Vec<Vec<Point>>;
 
 /// Draws `classes` characters by `drawers` people each, as images `[1, side, side]`, ink 255 on 0.
 ///
-/// The set is called `glyphs` and its classes `glyph00000` and so on; 68 % are for training, 6 % for validation, the
+/// The set is called [`NAME`] and its classes `glyph00000` and so on; 68 % are for training, 6 % for validation, the
 /// rest for testing. A class's drawings depend on the seed and the class's number alone, so that a larger set holds
 /// the drawings of a smaller one. At least 3 classes, 1 drawer and a side of 4 pixels are made, and at most a side of
 /// 1024, whatever is asked for.
@@ -50,7 +53,7 @@ pub fn generate(seed: u64, classes: usize, drawers: usize, side: usize) -> Image
         first: class * drawers,
         count: drawers,
     });
-    match ImageSet::new("glyphs", 1, side, list.collect(), pixels) {
+    match ImageSet::new(NAME, 1, side, list.collect(), pixels) {
         Ok(set) => set.with_source(format!("drawn by fastweights, seed {seed}")),
         Err(error) => unreachable!("{error}"),
     }
