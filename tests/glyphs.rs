@@ -51,7 +51,10 @@ fn adaptation_beats_chance_and_the_unadapted_model_by_far() {
     let accuracy = &report.learners.maml;
     println!("accuracy {:?} ± {:?}", accuracy.mean, accuracy.ci95);
     assert_eq!(report.metric, "accuracy");
-    assert!((accuracy.mean[0] - 0.2).abs() < 0.05, "labels are shuffled, so nothing is known before adapting");
+    assert!(
+        (accuracy.mean[0] - 0.2).abs() < 0.05,
+        "labels are shuffled, so nothing is known before adapting"
+    );
     assert!(accuracy.mean[3] > 0.6, "three times chance");
     let untrained = self::report(&recipe, recipe.start().unwrap().params, &cpu).learners.maml;
     println!("untrained {:?}", untrained.mean);
