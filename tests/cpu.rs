@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{mlp_cases, random_tasks};
+use common::{golden_cases, random_tasks};
 use fastweights::backend::cpu::{CpuBackend, Instructions, oracle};
 use fastweights::case::relative_error;
 use fastweights::meta::{
     Adapt, Backend, Loss, MetaGradient, OuterOptimizer, Plan, RateShape, Rates, Schedule, TrainPlan,
     TrainState,
 };
-use fastweights::model::{Init, Model};
+use fastweights::model::{Init, Layer, Model, Shape};
 use fastweights::task::{Sampler, SeriesTable, Sinusoid, TaskSource, Visit};
 
 fn widen(values: &[f32]) -> Vec<f64> {
@@ -25,7 +25,7 @@ fn every_backend() -> impl Iterator<Item = (CpuBackend, &'static str)> {
 #[test]
 fn golden_cases_on_every_instruction_set() {
     for (cpu, name) in every_backend() {
-        for (case_name, case) in mlp_cases() {
+        for (case_name, case) in golden_cases() {
             let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
             let tasks = case.tasks.map(|v| v as f32);
             let out = cpu.meta_gradient(&case.plan, &params, &tasks).unwrap();
@@ -138,6 +138,30 @@ fn evaluation_gives_the_losses_that_the_oracle_gives() {
 
 fn training(source: TaskSource, visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
     let model = Model::mlp(source.inputs(), &[12, 9], 1, false).unwrap();
+    training_of(model, source, visit, meta_batch, steps)
+}
+
+/// A training of a convolutional network that takes windows of a series for images.
+fn image_training(visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
+    let conv = |outputs| Layer::Conv2d { outputs, kernel: 3, stride: 1, padding: 1 };
+    let norm = Layer::BatchNorm { eps: 1e-5, affine: true };
+    let pool = Layer::MaxPool2d { kernel: 2, stride: 2 };
+    let linear = Layer::Linear { outputs: 1 };
+    let layers = [conv(7), norm, Layer::Relu, pool, conv(5), norm, Layer::Relu, Layer::Flatten, linear];
+    let model = Model::of(Shape::Image { channels: 1, height: 6, width: 5 }, &layers).unwrap();
+    let series = TaskSource::Series(SeriesTable::generate(1, 20, 60, 30));
+    let mut train = training_of(model, series, visit, meta_batch, steps);
+    if steps > 0 {
+        train.plan.rates = Rates {
+            shape: RateShape::PerParameter,
+            learned: true,
+            values: vec![0.01; train.plan.model.param_count()],
+        };
+    }
+    train
+}
+
+fn training_of(model: Model, source: TaskSource, visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
     let sampler = Sampler { source, seed: 11, meta_batch, support: 5, query: 5, visit };
     let (support, query) = sampler.points();
     let plan = Plan::new(model, Loss::Mse, support, query, steps, Rates::fixed(0.01)).unwrap();
@@ -159,13 +183,19 @@ fn trainings() -> Vec<TrainPlan> {
         training(sinusoids(Some(37)), Visit::Halves, 10, 0),
         training(sinusoids(None), Visit::Joint, 25, 0),
         training(series, Visit::Split, 33, 2),
+        image_training(Visit::Split, 35, 2),
+        image_training(Visit::Joint, 7, 0),
     ]
+}
+
+fn start(train: &TrainPlan) -> TrainState {
+    TrainState::start(train.plan.meta_params(&Init::Torch.draw(&train.plan.model, 5)))
 }
 
 #[test]
 fn bytes_do_not_depend_on_threads_or_on_where_a_run_was_cut() {
     for train in trainings() {
-        let start = TrainState::start(Init::Torch.draw(&train.plan.model, 5));
+        let start = start(&train);
         let mut states = Vec::new();
         for threads in [1, 2, 3, 5] {
             let mut whole = CpuBackend::new(Some(threads)).training(&train, start.clone()).unwrap();
@@ -191,7 +221,7 @@ fn bytes_do_not_depend_on_threads_or_on_where_a_run_was_cut() {
 fn a_training_step_is_sampling_gradient_and_update() {
     for (cpu, isa) in every_backend() {
         for train in trainings() {
-            let start = TrainState::start(Init::Torch.draw(&train.plan.model, 5));
+            let start = start(&train);
             let (mut state, mut expected) = (start.clone(), start.clone());
             let mut run = cpu.training(&train, start).unwrap();
             for iteration in 0..3 {
@@ -222,7 +252,7 @@ fn a_training_step_is_sampling_gradient_and_update() {
 fn a_loss_that_leaves_the_finite_range_is_an_error() {
     let mut train = training(sinusoids(None), Visit::Split, 10, 3);
     train.plan.rates = Rates::fixed(1e12);
-    let start = TrainState::start(Init::Torch.draw(&train.plan.model, 5));
+    let start = start(&train);
     let error = CpuBackend::new(None).training(&train, start).unwrap().advance(5).unwrap_err();
     assert!(error.to_string().contains("not finite at meta-iteration 1"), "{error}");
 }

@@ -38,4 +38,12 @@ impl Arena {
         // SAFETY: inside the allocation; no write happens while the slice is alive, as callers take it between kernels.
         unsafe { std::slice::from_raw_parts(self.ptr(offset), len) }
     }
+
+    /// The `len` floats from `offset` on, to be written.
+    #[expect(clippy::mut_from_ref, reason = "an arena is one thread's, and callers hold one part at a time")]
+    pub(super) fn slice_mut(&self, offset: usize, len: usize) -> &mut [f32] {
+        assert!(offset + len <= self.lines.len() * 16);
+        // SAFETY: inside the allocation; no other reference is alive, as callers take it between kernels.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr(offset), len) }
+    }
 }

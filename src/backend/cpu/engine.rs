@@ -6,13 +6,19 @@
 use super::arena::Arena;
 use super::group::Group;
 use super::kernels::Isa;
+use super::layout::Layout;
 use super::sample::{Points, Source};
-use crate::meta::{Losses, Plan};
+use super::training::Engine;
+use crate::meta::{Losses, Plan, TrainPlan};
+use crate::task::{Sampler, Visit};
 
 /// Groups a chunk has at most: beyond that, threads would run out of chunks to share.
 const GROUPS_A_CHUNK: usize = 8;
 /// Chunks there should be before a chunk takes a second group.
 const CHUNKS: usize = 16;
+
+/// Query points a lane, at most, where the points of a task are spread over lanes.
+const POINTS_A_LANE: usize = 5;
 
 /// How a batch is cut.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +38,7 @@ impl Cut {
     }
 
     /// First task and number of tasks of each group of a chunk.
-    fn groups(self, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn groups(self, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
         let first = chunk * self.groups_a_chunk * self.lanes;
         let end = self.tasks.min(first + self.groups_a_chunk * self.lanes);
         (first..end).step_by(self.lanes).map(move |at| (at, self.lanes.min(end - at)))
@@ -85,5 +91,62 @@ impl<'p, I: Isa> Worker<'p, I> {
         // SAFETY: `P + R` vectors in lanes, as many floats in the gradient.
         unsafe { I::sum_lanes(self.lanes_out.ptr(0), gradient.as_mut_ptr(), gradient.len()) };
         losses
+    }
+}
+
+/// The engine of multi-layer perceptrons: a lane a task.
+pub(super) struct Lanes<I> {
+    sampler: Sampler,
+    /// The plan of a lane: that of a task, or of the part of a task's points that a lane has.
+    plan: Plan,
+    lanes_a_task: usize,
+    cut: Cut,
+    isa: std::marker::PhantomData<I>,
+}
+
+impl<I: Isa> Lanes<I> {
+    pub(super) fn new(train: &TrainPlan) -> Self {
+        let mut plan = Plan { track_all: false, ..train.plan.clone() };
+        let mut lanes_a_task = 1;
+        if plan.steps == 0 && train.sampler.visit != Visit::Split {
+            // Weights are shared by all points, so a lane need not be a whole task.
+            let points = (1..=POINTS_A_LANE).rev().find(|&n| plan.query.is_multiple_of(n)).unwrap_or(1);
+            let points = if train.sampler.tasks() * plan.query < 4 * I::LANES { 1 } else { points };
+            lanes_a_task = plan.query / points;
+            plan.query = points;
+        }
+        let modes: Vec<_> = Layout::new(&plan, true).layers.iter().map(|layer| layer.mode).collect();
+        tracing::debug!(lanes = I::LANES, lanes_a_task, ?modes, "a training on the CPU");
+        let cut = Cut::new(train.sampler.tasks() * lanes_a_task, I::LANES);
+        Self { sampler: train.sampler.clone(), plan, lanes_a_task, cut, isa: std::marker::PhantomData }
+    }
+}
+
+impl<I: Isa> Engine for Lanes<I> {
+    type Isa = I;
+    type Worker<'a> = Worker<'a, I>;
+
+    fn chunks(&self) -> usize {
+        self.cut.chunks
+    }
+
+    fn share(&self) -> f32 {
+        1.0 / (self.sampler.tasks() * self.lanes_a_task) as f32
+    }
+
+    fn worker(&self) -> Worker<'_, I> {
+        Worker::new(&self.plan, self.sampler.support + self.sampler.query)
+    }
+
+    fn chunk<'a>(
+        &'a self,
+        worker: &mut Worker<'a, I>,
+        params: &[f32],
+        iteration: u64,
+        chunk: usize,
+        gradient: &mut [f32],
+    ) -> Losses {
+        let source = Source::Sampled { sampler: &self.sampler, iteration, lanes_a_task: self.lanes_a_task };
+        worker.chunk(params, source, self.cut, chunk, gradient, |_, _, _| {})
     }
 }

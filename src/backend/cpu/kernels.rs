@@ -3,6 +3,7 @@
 //! Arrays hold one vector an element: the same element of `LANES` tasks side by side. All strides and
 //! counts are in elements; an array shared by all tasks holds one float an element.
 
+use super::layered::Kernel;
 use super::product::{Product, product_16};
 use super::simd::{Portable, Vector};
 #[cfg(target_arch = "x86_64")]
@@ -18,6 +19,9 @@ use super::{
 pub(super) unsafe trait Isa: Send + Sync + 'static {
     /// Tasks side by side.
     const LANES: usize;
+
+    /// Runs work that is compiled for the instruction set as a whole.
+    unsafe fn run<K: Kernel>(kernel: K);
 
     unsafe fn product(p: &Product);
     /// `c = x + s · y`, `len` vectors.
@@ -217,6 +221,11 @@ macro_rules! isa {
         unsafe impl Isa for $name {
             const LANES: usize = <$vector as Vector>::LANES;
 
+            $(#[target_feature(enable = $features)])?
+            unsafe fn run<K: Kernel>(kernel: K) {
+                // SAFETY: promised by the caller.
+                unsafe { kernel.run::<$vector>() }
+            }
             $(#[target_feature(enable = $features)])?
             unsafe fn product(p: &Product) {
                 // SAFETY: promised by the caller.

@@ -1,4 +1,5 @@
-//! The CPU: a float64 oracle for tests, and a backend with a SIMD lane a task for use.
+//! The CPU: a float64 oracle for tests, and a backend with two engines for use: a SIMD lane a task for multi-layer
+//! perceptrons, a task at a time with channels in lanes for every other model.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -7,6 +8,7 @@
 //! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
 //! | `sample` | points into lanes |
+//! | `layered` | the engine of models with convolutions, batch norm and pooling |
 //! | `engine`, `threads`, `training` | batches cut into chunks, threads, the resident training |
 
 mod arena;
@@ -14,6 +16,7 @@ mod engine;
 mod evaluate;
 mod group;
 mod kernels;
+mod layered;
 mod layout;
 mod loss;
 pub mod oracle;
@@ -32,6 +35,7 @@ pub use scalar::{Dual, Scalar};
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Evaluation, MetaOutput, Plan, TrainPlan, TrainState, Training};
 use crate::task::TaskBatch;
+use engine::Lanes;
 use training::CpuTraining;
 
 /// The instruction sets the backend has kernels for.
@@ -134,11 +138,26 @@ macro_rules! with_isa {
     };
 }
 
-fn mlp_only(plan: &Plan) -> Result<()> {
-    if plan.model.is_mlp() {
-        return Ok(());
-    }
-    Err(Error::unsupported("the fast CPU path computes multi-layer perceptrons only so far"))
+/// The same for the engine that takes tasks one by one: always the widest vectors.
+macro_rules! with_widest_isa {
+    ($self:expr, $isa:ident => $call:expr) => {
+        match $self.instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => {
+                type $isa = kernels::Avx512;
+                $call
+            }
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => {
+                type $isa = kernels::Avx2;
+                $call
+            }
+            _ => {
+                type $isa = kernels::Basic;
+                $call
+            }
+        }
+    };
 }
 
 impl Backend for CpuBackend {
@@ -149,14 +168,20 @@ impl Backend for CpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
-        mlp_only(&plan.plan)?;
+        if !plan.plan.model.is_mlp() {
+            return with_widest_isa!(self, I => Ok(layered::training::<I>(plan, state, self.threads)?));
+        }
         let points = plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 };
-        with_isa!(self, points, I => Ok(Box::new(CpuTraining::<I>::new(plan, state, self.threads)?)))
+        with_isa!(self, points, I => {
+            Ok(Box::new(CpuTraining::new(plan, state, self.threads, || Lanes::<I>::new(plan))?))
+        })
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
-        mlp_only(plan)?;
+        if !plan.model.is_mlp() {
+            return with_widest_isa!(self, I => Ok(layered::meta_gradient::<I>(plan, params, tasks)));
+        }
         with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
     }
 
@@ -168,7 +193,11 @@ impl Backend for CpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
-        mlp_only(plan)?;
+        if !plan.model.is_mlp() {
+            return with_widest_isa!(self, I => {
+                Ok(layered::evaluate::<I>(plan, theta, tasks, self.threads, predictions))
+            });
+        }
         with_isa!(self, tasks.tasks, I => Ok(evaluate::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))
     }
 }

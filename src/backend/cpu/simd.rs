@@ -11,6 +11,8 @@
 pub(super) unsafe trait Vector: Copy {
     /// Lanes.
     const LANES: usize;
+    /// Registers of this kind.
+    const REGISTERS: usize;
 
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -18,6 +20,7 @@ pub(super) unsafe trait Vector: Copy {
     /// `self · b + c`, rounded once where the machine can.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
+    unsafe fn sub(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
     unsafe fn div(self, b: Self) -> Self;
     unsafe fn sqrt(self) -> Self;
@@ -25,6 +28,8 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn relu(self) -> Self;
     /// `self` where `gate > 0`, else 0.
     unsafe fn gated(self, gate: Self) -> Self;
+    /// `yes` where `self > b`, else `no`.
+    unsafe fn greater(self, b: Self, yes: Self, no: Self) -> Self;
     /// Sum of the lanes in a fixed order.
     unsafe fn sum(self) -> f32;
 }
@@ -43,6 +48,7 @@ impl Portable {
 // SAFETY: plain arithmetic; pointers are the caller's promise.
 unsafe impl Vector for Portable {
     const LANES: usize = 4;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -68,6 +74,10 @@ unsafe impl Vector for Portable {
         self.zip(b, |a, b| a + b)
     }
     #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        self.zip(b, |a, b| a - b)
+    }
+    #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
         self.zip(b, |a, b| a * b)
     }
@@ -88,6 +98,10 @@ unsafe impl Vector for Portable {
         self.zip(gate, |a, g| if g > 0.0 { a } else { 0.0 })
     }
     #[inline(always)]
+    unsafe fn greater(self, b: Self, yes: Self, no: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] > b.0[i] { yes.0[i] } else { no.0[i] }))
+    }
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
     }
@@ -99,15 +113,17 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! vector {
-        ($name:ident, $reg:ty, $lanes:expr,
-         $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $mul:ident, $div:ident, $sqrt:ident,
-         $max:ident, |$value:ident, $gate:ident| $gated:expr, |$v:ident| $sum:expr) => {
+        ($name:ident, $reg:ty, $lanes:expr, $registers:expr,
+         $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident,
+         $max:ident, |$value:ident, $gate:ident| $gated:expr,
+         |$a:ident, $b:ident, $yes:ident, $no:ident| $greater:expr, |$v:ident| $sum:expr) => {
             #[derive(Clone, Copy)]
             pub(in super::super) struct $name($reg);
 
             // SAFETY: the caller promises the instruction set and the pointers.
             unsafe impl Vector for $name {
                 const LANES: usize = $lanes;
+                const REGISTERS: usize = $registers;
 
                 #[inline(always)]
                 unsafe fn load(from: *const f32) -> Self {
@@ -133,6 +149,11 @@ mod x86 {
                 unsafe fn add(self, b: Self) -> Self {
                     // SAFETY: promised by the caller.
                     Self(unsafe { $add(self.0, b.0) })
+                }
+                #[inline(always)]
+                unsafe fn sub(self, b: Self) -> Self {
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $sub(self.0, b.0) })
                 }
                 #[inline(always)]
                 unsafe fn mul(self, b: Self) -> Self {
@@ -162,6 +183,12 @@ mod x86 {
                     Self(unsafe { $gated })
                 }
                 #[inline(always)]
+                unsafe fn greater(self, b: Self, yes: Self, no: Self) -> Self {
+                    let ($a, $b, $yes, $no) = (self.0, b.0, yes.0, no.0);
+                    // SAFETY: promised by the caller.
+                    Self(unsafe { $greater })
+                }
+                #[inline(always)]
                 unsafe fn sum(self) -> f32 {
                     let $v = self.0;
                     // SAFETY: promised by the caller.
@@ -185,16 +212,19 @@ mod x86 {
         F32x8,
         __m256,
         8,
+        16,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
         _mm256_mul_ps,
         _mm256_div_ps,
         _mm256_sqrt_ps,
         _mm256_max_ps,
         |v, gate| _mm256_and_ps(v, _mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps())),
+        |a, b, yes, no| _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)),
         |v| sum_256(v)
     );
     // The same width with 32 registers and mask registers.
@@ -202,32 +232,38 @@ mod x86 {
         F32x8Masked,
         __m256,
         8,
+        32,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
         _mm256_mul_ps,
         _mm256_div_ps,
         _mm256_sqrt_ps,
         _mm256_max_ps,
         |v, gate| _mm256_maskz_mov_ps(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), v),
+        |a, b, yes, no| _mm256_mask_blend_ps(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes),
         |v| sum_256(v)
     );
     vector!(
         F32x16,
         __m512,
         16,
+        32,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
         _mm512_mul_ps,
         _mm512_div_ps,
         _mm512_sqrt_ps,
         _mm512_max_ps,
         |v, gate| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v),
+        |a, b, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes),
         |v| sum_256(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v)))
     );
 }

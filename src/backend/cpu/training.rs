@@ -1,29 +1,56 @@
 //! A training resident on the CPU: threads that meet twice a meta-iteration and never allocate.
 
-use super::engine::{Cut, Worker};
 use super::kernels::{AdamStep, Isa};
-use super::layout::Layout;
-use super::sample::Source;
 use super::threads::{Meeting, Parts};
 use crate::error::{Error, Result};
-use crate::meta::{Losses, OuterKind, Plan, TrainPlan, TrainState, Training};
-use crate::task::Visit;
+use crate::meta::{Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
 const BLOCK: usize = 256;
-/// Query points a lane, at most, where the points of a task are spread over lanes.
-const POINTS_A_LANE: usize = 5;
+
+/// How a meta-iteration is computed, chunk by chunk. An engine may keep meta-parameters in an order of its own,
+/// with zeros between them.
+pub(super) trait Engine: Sync {
+    /// The instruction set of the outer update.
+    type Isa: Isa;
+    /// What one thread owns.
+    type Worker<'a>
+    where
+        Self: 'a;
+
+    /// Chunks of a meta-iteration; the same for any number of threads.
+    fn chunks(&self) -> usize;
+    /// What the sums over all chunks are multiplied by.
+    fn share(&self) -> f32;
+    fn worker(&self) -> Self::Worker<'_>;
+    /// Takes back what a thread owned, for the next call.
+    fn give_back(&self, _worker: Self::Worker<'_>) {}
+    /// Runs a chunk: the gradient's sum over its tasks into `gradient`; returns the losses' sums.
+    fn chunk<'a>(
+        &'a self,
+        worker: &mut Self::Worker<'a>,
+        params: &[f32],
+        iteration: u64,
+        chunk: usize,
+        gradient: &mut [f32],
+    ) -> Losses;
+    /// Meta-parameters, or moments, in the engine's order.
+    fn pack(&self, params: Vec<f32>) -> Vec<f32> {
+        params
+    }
+    /// And back.
+    fn unpack(&self, packed: Vec<f32>) -> Vec<f32> {
+        packed
+    }
+}
 
 /// See the module.
-pub(super) struct CpuTraining<I> {
-    train: TrainPlan,
-    /// The plan of a lane: that of a task, or of the part of a task's points that a lane has.
-    plan: Plan,
-    lanes_a_task: usize,
+pub(super) struct CpuTraining<E> {
+    engine: E,
+    outer: OuterOptimizer,
     state: TrainState,
     threads: usize,
-    isa: std::marker::PhantomData<I>,
 }
 
 /// What the threads share during one call of `advance`.
@@ -31,7 +58,7 @@ struct Shared {
     params: Parts<f32>,
     m: Parts<f32>,
     v: Parts<f32>,
-    /// `[chunks, P + R]`.
+    /// `[chunks, parameters]`.
     partial: Parts<f32>,
     partial_losses: Parts<Losses>,
     gradient: Parts<f32>,
@@ -40,8 +67,14 @@ struct Shared {
     next_chunk: [AtomicUsize; 2],
 }
 
-impl<I: Isa> CpuTraining<I> {
-    pub(super) fn new(train: &TrainPlan, state: TrainState, threads: usize) -> Result<Self> {
+impl<E: Engine> CpuTraining<E> {
+    /// Checks plan and state before it makes the engine.
+    pub(super) fn new(
+        train: &TrainPlan,
+        state: TrainState,
+        threads: usize,
+        engine: impl FnOnce() -> E,
+    ) -> Result<Self> {
         train.check()?;
         let len = train.plan.meta_len();
         for (name, found) in
@@ -51,34 +84,23 @@ impl<I: Isa> CpuTraining<I> {
                 return Err(Error::shape(name, &[len], &[found.len()]));
             }
         }
-        let mut plan = Plan { track_all: false, ..train.plan.clone() };
-        let mut lanes_a_task = 1;
-        if plan.steps == 0 && train.sampler.visit != Visit::Split {
-            // Weights are shared by all points, so a lane need not be a whole task.
-            let points = (1..=POINTS_A_LANE).rev().find(|&n| plan.query.is_multiple_of(n)).unwrap_or(1);
-            let points = if train.sampler.tasks() * plan.query < 4 * I::LANES { 1 } else { points };
-            lanes_a_task = plan.query / points;
-            plan.query = points;
-        }
-        let modes: Vec<_> = Layout::new(&plan, true).layers.iter().map(|layer| layer.mode).collect();
-        tracing::debug!(lanes = I::LANES, threads, lanes_a_task, ?modes, "a training on the CPU");
-        Ok(Self { train: train.clone(), plan, lanes_a_task, state, threads, isa: std::marker::PhantomData })
+        Ok(Self { engine: engine(), outer: train.outer, state, threads })
     }
 }
 
-impl<I: Isa> Training for CpuTraining<I> {
+impl<E: Engine> Training for CpuTraining<E> {
     fn advance(&mut self, iterations: u64) -> Result<Vec<Losses>> {
-        let tasks = self.train.sampler.tasks() * self.lanes_a_task;
-        let cut = Cut::new(tasks, I::LANES);
-        let len = self.train.plan.meta_len();
-        let threads = self.threads.min(cut.chunks);
+        let (engine, chunks) = (&self.engine, self.engine.chunks());
+        let threads = self.threads.min(chunks);
         let mut state = std::mem::take(&mut self.state);
+        let params = engine.pack(std::mem::take(&mut state.params));
+        let len = params.len();
         let shared = Shared {
-            params: Parts::new(std::mem::take(&mut state.params)),
-            m: Parts::new(std::mem::take(&mut state.m)),
-            v: Parts::new(std::mem::take(&mut state.v)),
-            partial: Parts::new(vec![0.0; cut.chunks * len]),
-            partial_losses: Parts::new(vec![Losses::default(); cut.chunks]),
+            params: Parts::new(params),
+            m: Parts::new(engine.pack(std::mem::take(&mut state.m))),
+            v: Parts::new(engine.pack(std::mem::take(&mut state.v))),
+            partial: Parts::new(vec![0.0; chunks * len]),
+            partial_losses: Parts::new(vec![Losses::default(); chunks]),
             gradient: Parts::new(vec![0.0; len]),
             block_norm: Parts::new(vec![0.0; len.div_ceil(BLOCK)]),
             losses: Parts::new(vec![Losses::default(); iterations as usize]),
@@ -89,14 +111,14 @@ impl<I: Isa> Training for CpuTraining<I> {
         std::thread::scope(|scope| {
             for thread in 1..threads {
                 let (shared, meeting, this) = (&shared, &meeting, &*self);
-                scope.spawn(move || this.work(shared, meeting, cut, first, thread, threads));
+                scope.spawn(move || this.work(shared, meeting, first, thread, threads));
             }
-            self.work(&shared, &meeting, cut, first, 0, threads);
+            self.work(&shared, &meeting, first, 0, threads);
         });
         state.iteration += iterations;
-        state.params = shared.params.into_inner();
-        state.m = shared.m.into_inner();
-        state.v = shared.v.into_inner();
+        state.params = self.engine.unpack(shared.params.into_inner());
+        state.m = self.engine.unpack(shared.m.into_inner());
+        state.v = self.engine.unpack(shared.v.into_inner());
         self.state = state;
         let losses = shared.losses.into_inner();
         if let Some(bad) = losses.iter().position(|l| !(l.query.is_finite() && l.support.is_finite())) {
@@ -114,22 +136,20 @@ impl<I: Isa> Training for CpuTraining<I> {
     }
 }
 
-impl<I: Isa> CpuTraining<I> {
+impl<E: Engine> CpuTraining<E> {
     /// What each thread does: chunks, then a share of the outer update, for every meta-iteration.
-    fn work(&self, shared: &Shared, meeting: &Meeting, cut: Cut, first: u64, thread: usize, threads: usize) {
+    fn work(&self, shared: &Shared, meeting: &Meeting, first: u64, thread: usize, threads: usize) {
         let _attendance = meeting.attend();
-        let (sampler, outer) = (&self.train.sampler, &self.train.outer);
-        let len = self.train.plan.meta_len();
-        let mut worker = Worker::<I>::new(&self.plan, sampler.support + sampler.query);
-        let share = 1.0 / (sampler.tasks() * self.lanes_a_task) as f32;
+        let (engine, outer) = (&self.engine, &self.outer);
+        let (len, chunks, share) = (shared.params.len(), engine.chunks(), engine.share());
+        let mut worker = engine.worker();
         let blocks = || (thread..len.div_ceil(BLOCK)).step_by(threads);
         for n in 0..shared.losses.len() {
             let iteration = first + n as u64;
-            let source = Source::Sampled { sampler, iteration, lanes_a_task: self.lanes_a_task };
             let next = &shared.next_chunk[n % 2];
             loop {
                 let chunk = next.fetch_add(1, Ordering::Relaxed);
-                if chunk >= cut.chunks {
+                if chunk >= chunks {
                     break;
                 }
                 // SAFETY: parameters change only between the meetings; a chunk belongs to who drew its number.
@@ -140,7 +160,7 @@ impl<I: Isa> CpuTraining<I> {
                         shared.partial_losses.write(chunk..chunk + 1),
                     )
                 };
-                losses[0] = worker.chunk(params, source, cut, chunk, gradient, |_, _, _| {});
+                losses[0] = engine.chunk(&mut worker, params, iteration, chunk, gradient);
             }
             meeting.wait();
             next.store(0, Ordering::Relaxed);
@@ -150,7 +170,7 @@ impl<I: Isa> CpuTraining<I> {
                 unsafe {
                     let gradient = shared.gradient.write(range.clone());
                     gradient.copy_from_slice(shared.partial.read(range.clone()));
-                    for chunk in 1..cut.chunks {
+                    for chunk in 1..chunks {
                         let partial = shared.partial.read(chunk * len + range.start..chunk * len + range.end);
                         for (g, p) in gradient.iter_mut().zip(partial) {
                             *g += p;
@@ -194,7 +214,7 @@ impl<I: Isa> CpuTraining<I> {
                                 *p -= scalars.step * g;
                             }
                         }
-                        OuterKind::Adam => I::adam(&mut AdamStep {
+                        OuterKind::Adam => E::Isa::adam(&mut AdamStep {
                             params,
                             m: shared.m.write(range.clone()),
                             v: shared.v.write(range),
@@ -212,7 +232,7 @@ impl<I: Isa> CpuTraining<I> {
                 // SAFETY: chunks are complete and not touched before the next meeting.
                 unsafe {
                     let sum = &mut shared.losses.write(n..n + 1)[0];
-                    for losses in shared.partial_losses.read(0..cut.chunks) {
+                    for losses in shared.partial_losses.read(0..chunks) {
                         sum.query += losses.query * share;
                         sum.support += losses.support * share;
                     }
@@ -220,5 +240,6 @@ impl<I: Isa> CpuTraining<I> {
             }
             meeting.wait();
         }
+        engine.give_back(worker);
     }
 }

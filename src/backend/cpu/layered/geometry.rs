@@ -1,0 +1,176 @@
+//! Where a product of a convolutional or linear layer finds its operands: offsets, worked out once a layer.
+//!
+//! Images are kept pixel by pixel with the channels innermost, without a border of zeros. So pixels are sorted
+//! into classes that have the same taps of the kernel inside the image (the interior, edges, corners; for a
+//! stride, its phases as well): within a class all pixels read the same stretches of memory relative to their
+//! own place, and taps on the padding cost nothing. A linear layer is a kernel as large as its image.
+
+/// What a layer multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Geometry {
+    /// Height and width in, and channels.
+    pub(super) input: [usize; 2],
+    pub(super) inputs: usize,
+    /// Floats from one pixel of the input to the next.
+    pub(super) pitch: usize,
+    /// Height and width out, and channels.
+    pub(super) output: [usize; 2],
+    pub(super) outputs: usize,
+    /// Floats from one pixel of the output to the next, and from one row of weights to the next.
+    pub(super) wide: usize,
+    /// Height and width of the kernel.
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+}
+
+/// One stretch of a reduction: `len` neighbouring floats of the left operand from `a` on, relative to the
+/// pixel's place, and as many rows of the right operand from `b` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) len: u32,
+}
+
+/// Offsets into a point's left operand and into its result (or its right operand).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub(super) a: u32,
+    pub(super) c: u32,
+}
+
+/// Pixels of a result that read the same stretches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) pixels: Vec<Pair>,
+    pub(super) runs: Vec<Run>,
+}
+
+/// Along one side: the taps that a set of positions has, each with its place relative to the first.
+struct Side {
+    taps: Vec<(usize, usize)>,
+    /// Position, and the place of its first tap.
+    positions: Vec<(usize, usize)>,
+}
+
+/// Sorts the positions of a side by their taps: `taps(position)` gives tap and place, places ascending.
+fn sides(length: usize, taps: impl Fn(usize) -> Vec<(usize, usize)>) -> Vec<Side> {
+    let mut all = Vec::<Side>::new();
+    for position in 0..length {
+        let mut taps = taps(position);
+        let first = taps.first().map_or(0, |tap| tap.1);
+        taps.iter_mut().for_each(|tap| tap.1 -= first);
+        match all.iter_mut().find(|side| side.taps == taps) {
+            Some(side) => side.positions.push((position, first)),
+            None => all.push(Side { taps, positions: vec![(position, first)] }),
+        }
+    }
+    all
+}
+
+impl Geometry {
+    /// Classes of output pixels: what the forward product reads of the input and of the weights `[tap, input, wide]`.
+    pub(super) fn forward(&self) -> Vec<Class> {
+        let taps = |side: usize| {
+            sides(self.output[side], |position| {
+                let place = |k: usize| (position * self.stride + k).checked_sub(self.padding);
+                let inside = |k| place(k).filter(|&at| at < self.input[side]).map(|at| (k, at));
+                (0..self.kernel[side]).filter_map(inside).collect()
+            })
+        };
+        let weights = [self.kernel[1] * self.inputs, self.inputs].map(|rows| rows * self.wide);
+        self.classes(
+            [taps(0), taps(1)],
+            (self.input[1], self.pitch),
+            weights,
+            (self.output[1], self.wide),
+            self.inputs,
+            self.wide,
+        )
+    }
+
+    /// Classes of input pixels: what the product for the input's cotangent reads of the output's cotangent and
+    /// of the transposed weights `[tap, output, pitch]`.
+    pub(super) fn backward(&self) -> Vec<Class> {
+        let taps = |side: usize| {
+            sides(self.input[side], |position| {
+                let place =
+                    |k: usize| (position + self.padding).checked_sub(k).filter(|at| at % self.stride == 0);
+                let inside = |k| {
+                    place(k).map(|at| at / self.stride).filter(|&at| at < self.output[side]).map(|at| (k, at))
+                };
+                (0..self.kernel[side]).rev().filter_map(inside).collect()
+            })
+        };
+        let weights = [self.kernel[1] * self.outputs, self.outputs].map(|rows| rows * self.pitch);
+        self.classes(
+            [taps(0), taps(1)],
+            (self.output[1], self.wide),
+            weights,
+            (self.input[1], self.pitch),
+            self.outputs,
+            self.pitch,
+        )
+    }
+
+    /// For each tap, the pairs of an input pixel and the output pixel that it reaches.
+    pub(super) fn weight_pairs(&self) -> Vec<Vec<Pair>> {
+        let tap = |tap: usize| {
+            let tap = [tap / self.kernel[1], tap % self.kernel[1]];
+            let inside = |side: usize| {
+                let place = move |at: usize| (at * self.stride + tap[side]).checked_sub(self.padding);
+                (0..self.output[side])
+                    .filter_map(move |at| place(at).filter(|&i| i < self.input[side]).map(|i| (i, at)))
+            };
+            let pairs = inside(0).flat_map(|(y, oy)| {
+                inside(1).map(move |(x, ox)| Pair {
+                    a: ((y * self.input[1] + x) * self.pitch) as u32,
+                    c: ((oy * self.output[1] + ox) * self.wide) as u32,
+                })
+            });
+            pairs.collect()
+        };
+        (0..self.kernel[0] * self.kernel[1]).map(tap).collect()
+    }
+
+    /// Classes from the sides' taps. An operand is given by its pixels a row and floats a pixel; `weights` are
+    /// the floats from tap to tap along each side.
+    fn classes(
+        &self,
+        [ys, xs]: [Vec<Side>; 2],
+        (a_row, a_pixel): (usize, usize),
+        weights: [usize; 2],
+        (c_row, c_pixel): (usize, usize),
+        len: usize,
+        b_row: usize,
+    ) -> Vec<Class> {
+        let mut all = Vec::new();
+        for y in &ys {
+            for x in &xs {
+                let mut runs = Vec::<Run>::new();
+                for &(ky, dy) in &y.taps {
+                    for &(kx, dx) in &x.taps {
+                        let a = ((dy * a_row + dx) * a_pixel) as u32;
+                        let b = (ky * weights[0] + kx * weights[1]) as u32;
+                        match runs.last_mut() {
+                            // Neighbours in both operands are one stretch.
+                            Some(run) if run.a + run.len == a && run.b + run.len * b_row as u32 == b => {
+                                run.len += len as u32;
+                            }
+                            _ => runs.push(Run { a, b, len: len as u32 }),
+                        }
+                    }
+                }
+                let place = |&(oy, iy): &(usize, usize)| {
+                    x.positions.iter().map(move |&(ox, ix)| Pair {
+                        a: ((iy * a_row + ix) * a_pixel) as u32,
+                        c: ((oy * c_row + ox) * c_pixel) as u32,
+                    })
+                };
+                all.push(Class { pixels: y.positions.iter().flat_map(place).collect(), runs });
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,42 @@
+//! The engine of models with convolutions, batch norm and pooling: a task at a time on each thread, so that its
+//! weights and activations stay in the processor's cache, with channels in the lanes of vectors.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `program` | a model as operations on channels-last images; the packed order of its parameters |
+//! | `compiled` | a plan with its program; meta-parameters packed and unpacked |
+//! | `geometry` | where a convolution's products find their operands |
+//! | `tile` | the micro-kernels all products are made of |
+//! | `norm`, `sweeps` | element-wise kernels |
+//! | `memory` | where the arrays of a task lie |
+//! | `task`, `passes`, `tangent`, `loss` | the inner loop and the backward sweep of one task |
+//! | `engine` | batches of tasks |
+
+mod compiled;
+mod engine;
+mod geometry;
+mod loss;
+mod memory;
+mod norm;
+mod passes;
+mod program;
+mod sweeps;
+mod tangent;
+mod task;
+mod tile;
+
+use super::kernels::Isa;
+use super::training::CpuTraining;
+use crate::error::Result;
+use crate::meta::{TrainPlan, TrainState, Training};
+pub(super) use engine::{evaluate, meta_gradient};
+pub(super) use tile::Kernel;
+
+/// A training through this engine.
+pub(super) fn training<I: Isa>(
+    train: &TrainPlan,
+    state: TrainState,
+    threads: usize,
+) -> Result<Box<dyn Training>> {
+    Ok(Box::new(CpuTraining::new(train, state, threads, || engine::Tasks::<I>::new(train))?))
+}

@@ -1,0 +1,355 @@
+//! Sweeps of batch norm with the ReLU behind it, over `rows` of `width` floats: statistics are those of columns.
+//!
+//! With `x̂ = (x − μ) r`, `r = 1/√(σ² + ε)`, and for the cotangent `s = mean dy`, `q = mean(dy x̂)`:
+//!
+//! | pass | computes |
+//! | --- | --- |
+//! | forward | `y = γ x̂ + β` |
+//! | backward | `g = dy − s − x̂ q`, `dx = γ r g`, `dγ = Σ dy x̂`, `dβ = Σ dy` |
+//! | tangent of forward | `m = mean(x̂ ẋ)`, `x̂̇ = r (ẋ − μ̇ − x̂ m)`, `ṙ = −r² m`, `ẏ = γ̇ x̂ + γ x̂̇ + β̇` |
+//! | tangent of backward | `ġ = dẏ − ṡ − x̂̇ q − x̂ q̇`, `q̇ = mean(dẏ x̂ + dy x̂̇)`, `dẋ = (γ̇ r + γ ṙ) g + γ r ġ` |
+
+#![expect(clippy::needless_range_loop, reason = "a column is an index into several arrays")]
+
+use super::super::simd::Vector;
+use super::tile::Kernel;
+
+/// Rows that are summed before they are added to the total, so that rounding does not grow with the rows.
+const ROWS: usize = 64;
+
+/// γ and β, or their tangents; null stands for the constants of a batch norm without them.
+pub(super) type Affine = (*const f32, *const f32);
+
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) rows: usize,
+    pub(super) width: usize,
+    pub(super) relu: bool,
+}
+
+/// Forward: `hat` may be `x`.
+pub(super) struct Forward {
+    pub(super) on: Rows,
+    pub(super) x: *const f32,
+    pub(super) hat: *mut f32,
+    pub(super) y: *mut f32,
+    pub(super) affine: Affine,
+    pub(super) eps: f32,
+    pub(super) root: *mut f32,
+}
+
+/// Backward: gates `dy` by `y` in place where there is a ReLU; `dx` may be `dy`. `sums` takes `s` and `q`.
+pub(super) struct Backward {
+    pub(super) on: Rows,
+    pub(super) dy: *mut f32,
+    pub(super) y: *const f32,
+    pub(super) hat: *const f32,
+    pub(super) gamma: *const f32,
+    pub(super) root: *const f32,
+    pub(super) sums: *mut f32,
+    /// Null where nobody wants it.
+    pub(super) dx: *mut f32,
+}
+
+/// Tangent of forward: `x` becomes the tangent of `x̂`.
+pub(super) struct ForwardTangent {
+    pub(super) on: Rows,
+    pub(super) x: *mut f32,
+    pub(super) y: *mut f32,
+    pub(super) primal_hat: *const f32,
+    pub(super) primal_y: *const f32,
+    pub(super) affine: Affine,
+    /// Null where they are not adapted.
+    pub(super) affine_tangent: Affine,
+    pub(super) root: *const f32,
+    pub(super) root_tangent: *mut f32,
+}
+
+/// Tangent of backward: `dy` becomes the tangent of `dx`. `sums` takes `ṡ` and `q̇`.
+pub(super) struct BackwardTangent {
+    pub(super) on: Rows,
+    pub(super) dy: *mut f32,
+    pub(super) hat: *const f32,
+    pub(super) primal_dy: *const f32,
+    pub(super) primal_y: *const f32,
+    pub(super) primal_hat: *const f32,
+    pub(super) gamma: *const f32,
+    pub(super) gamma_tangent: *const f32,
+    pub(super) root: *const f32,
+    pub(super) root_tangent: *const f32,
+    pub(super) primal_sums: *const f32,
+    pub(super) sums: *mut f32,
+    /// Whether the result is wanted, beside the sums.
+    pub(super) dx: bool,
+}
+
+/// Runs a sweep over blocks of four, two and one columns of vectors.
+macro_rules! columns {
+    ($sweep:ident, $kernel:expr, $v:ty) => {
+        let (kernel, mut at) = ($kernel, 0);
+        while at < kernel.on.width {
+            let left = (kernel.on.width - at) / <$v>::LANES;
+            // SAFETY: promised by the caller.
+            unsafe {
+                at += <$v>::LANES
+                    * match left {
+                        4.. => {
+                            $sweep::<$v, 4>(&kernel, at);
+                            4
+                        }
+                        2.. => {
+                            $sweep::<$v, 2>(&kernel, at);
+                            2
+                        }
+                        _ => {
+                            $sweep::<$v, 1>(&kernel, at);
+                            1
+                        }
+                    };
+            }
+        }
+    };
+}
+
+macro_rules! kernels {
+    ($($name:ident: $sweep:ident),*) => {
+        $(impl Kernel for $name {
+            #[inline(always)]
+            unsafe fn run<V: Vector>(self) {
+                columns!($sweep, self, V);
+            }
+        })*
+    };
+}
+kernels!(Forward: forward, Backward: backward, ForwardTangent: forward_tangent, BackwardTangent: backward_tangent);
+
+/// `N` vectors from an address on, or a constant where it is null.
+#[inline(always)]
+unsafe fn load<V: Vector, const N: usize>(from: *const f32, at: usize, otherwise: f32) -> [V; N] {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut all = [V::splat(otherwise); N];
+        if !from.is_null() {
+            for (n, v) in all.iter_mut().enumerate() {
+                *v = V::load(from.add(at + n * V::LANES));
+            }
+        }
+        all
+    }
+}
+
+#[inline(always)]
+unsafe fn store<V: Vector, const N: usize>(all: [V; N], to: *mut f32, at: usize) {
+    for (n, v) in all.into_iter().enumerate() {
+        // SAFETY: promised by the caller.
+        unsafe { v.store(to.add(at + n * V::LANES)) };
+    }
+}
+
+/// Blocks of rows.
+#[inline(always)]
+fn blocks(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..rows).step_by(ROWS).map(move |row| row..rows.min(row + ROWS))
+}
+
+#[inline(always)]
+unsafe fn forward<V: Vector, const N: usize>(k: &Forward, column: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (zero, share) = (V::splat(0.0), V::splat(1.0 / k.on.rows as f32));
+        let mut mean = [zero; N];
+        for block in blocks(k.on.rows) {
+            let mut sum = [zero; N];
+            for row in block {
+                let x = k.x.add(row * k.on.width + column);
+                for n in 0..N {
+                    sum[n] = sum[n].add(V::load(x.add(n * V::LANES)));
+                }
+            }
+            for n in 0..N {
+                mean[n] = sum[n].mul_add(share, mean[n]);
+            }
+        }
+        let mut variance = [zero; N];
+        for block in blocks(k.on.rows) {
+            let mut sum = [zero; N];
+            for row in block {
+                let x = k.x.add(row * k.on.width + column);
+                for n in 0..N {
+                    let d = V::load(x.add(n * V::LANES)).sub(mean[n]);
+                    sum[n] = d.mul_add(d, sum[n]);
+                }
+            }
+            for n in 0..N {
+                variance[n] = sum[n].mul_add(share, variance[n]);
+            }
+        }
+        let mut root = [zero; N];
+        for n in 0..N {
+            root[n] = V::splat(1.0).div(variance[n].add(V::splat(k.eps)).sqrt());
+        }
+        store(root, k.root, column);
+        let (gamma, beta) = (load::<V, N>(k.affine.0, column, 1.0), load::<V, N>(k.affine.1, column, 0.0));
+        for row in 0..k.on.rows {
+            let at = row * k.on.width + column;
+            for n in 0..N {
+                let hat = V::load(k.x.add(at + n * V::LANES)).sub(mean[n]).mul(root[n]);
+                hat.store(k.hat.add(at + n * V::LANES));
+                let mut y = hat.mul_add(gamma[n], beta[n]);
+                if k.on.relu {
+                    y = y.relu();
+                }
+                y.store(k.y.add(at + n * V::LANES));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn backward<V: Vector, const N: usize>(k: &Backward, column: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (zero, share) = (V::splat(0.0), V::splat(1.0 / k.on.rows as f32));
+        let (mut s, mut q) = ([zero; N], [zero; N]);
+        for block in blocks(k.on.rows) {
+            let (mut s_block, mut q_block) = ([zero; N], [zero; N]);
+            for row in block {
+                let at = row * k.on.width + column;
+                for n in 0..N {
+                    let at = at + n * V::LANES;
+                    let mut dy = V::load(k.dy.add(at));
+                    if k.on.relu {
+                        dy = dy.gated(V::load(k.y.add(at)));
+                        dy.store(k.dy.add(at));
+                    }
+                    s_block[n] = s_block[n].add(dy);
+                    q_block[n] = dy.mul_add(V::load(k.hat.add(at)), q_block[n]);
+                }
+            }
+            for n in 0..N {
+                s[n] = s_block[n].mul_add(share, s[n]);
+                q[n] = q_block[n].mul_add(share, q[n]);
+            }
+        }
+        store(s, k.sums, column);
+        store(q, k.sums.add(k.on.width), column);
+        if k.dx.is_null() {
+            return;
+        }
+        let (mut scale, root) = (load::<V, N>(k.gamma, column, 1.0), load::<V, N>(k.root, column, 0.0));
+        for n in 0..N {
+            scale[n] = scale[n].mul(root[n]);
+        }
+        for row in 0..k.on.rows {
+            let at = row * k.on.width + column;
+            for n in 0..N {
+                let at = at + n * V::LANES;
+                let g = V::load(k.dy.add(at)).sub(s[n]).sub(V::load(k.hat.add(at)).mul(q[n]));
+                g.mul(scale[n]).store(k.dx.add(at));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn forward_tangent<V: Vector, const N: usize>(k: &ForwardTangent, column: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (zero, share) = (V::splat(0.0), V::splat(1.0 / k.on.rows as f32));
+        let (mut mean, mut m) = ([zero; N], [zero; N]);
+        for block in blocks(k.on.rows) {
+            let (mut sum, mut dot) = ([zero; N], [zero; N]);
+            for row in block {
+                let at = row * k.on.width + column;
+                for n in 0..N {
+                    let x = V::load(k.x.add(at + n * V::LANES));
+                    sum[n] = sum[n].add(x);
+                    dot[n] = x.mul_add(V::load(k.primal_hat.add(at + n * V::LANES)), dot[n]);
+                }
+            }
+            for n in 0..N {
+                mean[n] = sum[n].mul_add(share, mean[n]);
+                m[n] = dot[n].mul_add(share, m[n]);
+            }
+        }
+        let root = load::<V, N>(k.root, column, 0.0);
+        for n in 0..N {
+            let tangent = zero.sub(root[n].mul(root[n]).mul(m[n]));
+            tangent.store(k.root_tangent.add(column + n * V::LANES));
+        }
+        let gamma = load::<V, N>(k.affine.0, column, 1.0);
+        let gamma_dot = load::<V, N>(k.affine_tangent.0, column, 0.0);
+        let beta_dot = load::<V, N>(k.affine_tangent.1, column, 0.0);
+        for row in 0..k.on.rows {
+            let at = row * k.on.width + column;
+            for n in 0..N {
+                let at = at + n * V::LANES;
+                let hat = V::load(k.primal_hat.add(at));
+                let moved = V::load(k.x.add(at)).sub(mean[n]).sub(hat.mul(m[n])).mul(root[n]);
+                moved.store(k.x.add(at));
+                let mut y = moved.mul_add(gamma[n], hat.mul_add(gamma_dot[n], beta_dot[n]));
+                if k.on.relu {
+                    y = y.gated(V::load(k.primal_y.add(at)));
+                }
+                y.store(k.y.add(at));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn backward_tangent<V: Vector, const N: usize>(k: &BackwardTangent, column: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (zero, share) = (V::splat(0.0), V::splat(1.0 / k.on.rows as f32));
+        let (mut s_dot, mut q_dot) = ([zero; N], [zero; N]);
+        for block in blocks(k.on.rows) {
+            let (mut s_block, mut q_block) = ([zero; N], [zero; N]);
+            for row in block {
+                let at = row * k.on.width + column;
+                for n in 0..N {
+                    let at = at + n * V::LANES;
+                    let mut dy = V::load(k.dy.add(at));
+                    if k.on.relu {
+                        dy = dy.gated(V::load(k.primal_y.add(at)));
+                        dy.store(k.dy.add(at));
+                    }
+                    s_block[n] = s_block[n].add(dy);
+                    q_block[n] = dy.mul_add(V::load(k.primal_hat.add(at)), q_block[n]);
+                    q_block[n] = V::load(k.primal_dy.add(at)).mul_add(V::load(k.hat.add(at)), q_block[n]);
+                }
+            }
+            for n in 0..N {
+                s_dot[n] = s_block[n].mul_add(share, s_dot[n]);
+                q_dot[n] = q_block[n].mul_add(share, q_dot[n]);
+            }
+        }
+        store(s_dot, k.sums, column);
+        store(q_dot, k.sums.add(k.on.width), column);
+        if !k.dx {
+            return;
+        }
+        let s = load::<V, N>(k.primal_sums, column, 0.0);
+        let q = load::<V, N>(k.primal_sums.add(k.on.width), column, 0.0);
+        let gamma = load::<V, N>(k.gamma, column, 1.0);
+        let gamma_dot = load::<V, N>(k.gamma_tangent, column, 0.0);
+        let root = load::<V, N>(k.root, column, 0.0);
+        let root_dot = load::<V, N>(k.root_tangent, column, 0.0);
+        let (mut scale, mut scale_dot) = ([zero; N], [zero; N]);
+        for n in 0..N {
+            scale[n] = gamma[n].mul(root[n]);
+            scale_dot[n] = gamma_dot[n].mul_add(root[n], gamma[n].mul(root_dot[n]));
+        }
+        for row in 0..k.on.rows {
+            let at = row * k.on.width + column;
+            for n in 0..N {
+                let at = at + n * V::LANES;
+                let hat = V::load(k.primal_hat.add(at));
+                let g = V::load(k.primal_dy.add(at)).sub(s[n]).sub(hat.mul(q[n]));
+                let moved = V::load(k.hat.add(at)).mul_add(q[n], hat.mul(q_dot[n]));
+                let g_dot = V::load(k.dy.add(at)).sub(s_dot[n]).sub(moved);
+                g.mul_add(scale_dot[n], g_dot.mul(scale[n])).store(k.dy.add(at));
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The whole inner loop of one task: its memory, its order of passes. The passes are in `passes` and `tangent`.
+
+use super::super::arena::Arena;
+use super::super::kernels::Isa;
+use super::compiled::Compiled;
+use super::memory::{Memory, Set};
+use super::passes::Sink;
+use super::program::Op;
+use super::sweeps::{SubtractDot, Transpose, Update};
+use crate::meta::{MetaGradient, RateShape};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// What one thread owns: memory that is used again for every task.
+pub(super) struct Task<I> {
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) memory: Memory,
+    pub(super) arena: Arena,
+    isa: PhantomData<I>,
+}
+
+/// Losses of a task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TaskLosses {
+    /// At θ_0 … θ_K; 0 where it was not asked for.
+    pub(super) query: Vec<f32>,
+    pub(super) support: Vec<f32>,
+}
+
+impl<I: Isa> Task<I> {
+    /// Allocates the memory of meta-gradients, or of losses alone.
+    pub(super) fn new(compiled: Arc<Compiled>, meta: bool) -> Self {
+        let memory = Memory::new(&compiled.plan, &compiled.program, compiled.rate_len(), I::LANES, meta);
+        let arena = Arena::zeros(memory.len);
+        let task = Self { compiled, memory, arena, isa: PhantomData };
+        if !task.compiled.plan.rates.learned {
+            task.put(task.memory.rates, &task.compiled.fixed_rates());
+        }
+        task
+    }
+
+    /// Takes packed meta-parameters, which all tasks up to the next call start from.
+    pub(super) fn begin(&self, params: &[f32]) {
+        let (theta, rates) = params.split_at(self.compiled.program.len);
+        self.put(self.memory.theta[0], theta);
+        self.put(self.memory.rates, rates);
+        self.transpose(self.memory.theta[0], self.memory.transposed[0], false);
+    }
+
+    /// Takes the points of the next task: `[points, inputs]` and `[points, targets]`.
+    pub(super) fn fill(&self, support: (&[f32], &[f32]), query: (&[f32], &[f32])) {
+        let program = &self.compiled.program;
+        let (inputs, len) = (self.compiled.plan.model.inputs(), program.nodes[0].len());
+        let sets = self.memory.support.first().map(|set| (set, support));
+        for (set, (x, y)) in sets.into_iter().chain([(&self.memory.query, query)]) {
+            for (point, x) in x.chunks_exact(inputs).take(set.points).enumerate() {
+                program.load(x, self.arena.slice_mut(set.act[0] + point * len, len));
+            }
+            self.put(set.labels, &y[..set.points * self.compiled.plan.targets()]);
+        }
+    }
+
+    /// Runs the task whose points were filled in: losses into `losses`, the meta-gradient into `v` and, of
+    /// learned rates, added to `rates_out`.
+    pub(super) fn run(&self, losses: &mut TaskLosses, rates_out: &mut [f32]) {
+        let plan = &self.compiled.plan;
+        let steps = plan.steps;
+        for j in 0..steps {
+            losses.support[j] = self.adapt(j, true);
+            if plan.track_all && plan.loss_weights[j] == 0.0 {
+                losses.query[j] = self.query_loss(j);
+            }
+        }
+        if plan.track_all && plan.loss_weights[steps] == 0.0 {
+            losses.query[steps] = self.query_loss(steps);
+        }
+        let mut first = true;
+        for j in (0..=steps).rev() {
+            if j < steps && !first {
+                if plan.rates.learned {
+                    self.rate_gradient(j, rates_out);
+                }
+                if plan.order == MetaGradient::SecondOrder
+                    && self.compiled.lowest_adapted < self.compiled.program.ops.len()
+                {
+                    if self.memory.support.len() == 1 && j + 1 < steps {
+                        self.support_pass(j, &Sink::nowhere());
+                    }
+                    self.direction(j);
+                    self.tangent(j);
+                }
+            }
+            if plan.loss_weights[j] != 0.0 {
+                let set = &self.memory.query;
+                self.forward(set, j);
+                losses.query[j] = self.loss(set, plan.loss_weights[j] as f32);
+                let v = self.ptr(self.memory.v);
+                let base = if first { std::ptr::null() } else { v.cast_const() };
+                self.backward(set, j, self.compiled.program.lowest, &Sink::new(v, base, 1.0));
+                first = false;
+            }
+        }
+        if first {
+            self.arena.fill(self.memory.v, self.compiled.program.len, 0.0);
+        }
+    }
+
+    /// The query loss at θ_j alone.
+    pub(super) fn query_loss(&self, j: usize) -> f32 {
+        self.forward(&self.memory.query, j);
+        self.loss(&self.memory.query, 0.0)
+    }
+
+    /// One inner step: support pass and update; returns the loss. The transposed weights are made if anything
+    /// `follows` that goes backward through them.
+    pub(super) fn adapt(&self, j: usize, follows: bool) -> f32 {
+        let (plan, memory, program) = (&self.compiled.plan, &self.memory, &self.compiled.program);
+        let (to, from) = (self.ptr(memory.theta[j + 1]), self.ptr(memory.theta[j]));
+        let loss = if memory.gradient.is_empty() {
+            // One rate a block: gradients become the next weights as they are summed.
+            self.support_pass(j, &Sink::update(to, from, j))
+        } else {
+            let gradient = self.ptr(memory.gradient[j % memory.gradient.len()]);
+            let loss = self.support_pass(j, &Sink::adapted(gradient));
+            for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block])
+            {
+                let (len, at) = (place.end - place.weight, place.weight);
+                let (scale, rate) = self.rate(j, block);
+                let [c, x, y] = [to, self.fast(j, block), gradient].map(|all| all.wrapping_add(at));
+                // SAFETY: a block of packed vectors.
+                unsafe { I::run(Update { c, x, scale: -scale, rate, y, len }) };
+            }
+            loss
+        };
+        if follows {
+            self.transpose(memory.theta[j + 1], memory.transposed[j + 1], true);
+        }
+        loss
+    }
+
+    fn support_pass(&self, j: usize, sink: &Sink) -> f32 {
+        let set = self.support(j);
+        self.forward(set, j);
+        let loss = self.loss(set, 1.0);
+        self.backward(set, j, self.compiled.lowest_adapted, sink);
+        loss
+    }
+
+    /// `u = α_j ⊙ M ⊙ v`, and its transposed weights.
+    fn direction(&self, j: usize) {
+        let (plan, memory, program) = (&self.compiled.plan, &self.memory, &self.compiled.program);
+        for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block]) {
+            let (len, at) = (place.end - place.weight, place.weight);
+            let (scale, rate) = self.rate(j, block);
+            let (c, y) = (self.ptr(memory.u + at), self.ptr(memory.v + at));
+            // SAFETY: a block of packed vectors.
+            unsafe { I::run(Update { c, x: std::ptr::null(), scale, rate, y, len }) };
+        }
+        self.transpose(memory.u, memory.u_transposed, true);
+    }
+
+    /// `∂/∂α_j = − M ⊙ ∇L_s(θ_j) ⊙ v_{j+1}`, added to `out`.
+    fn rate_gradient(&self, j: usize, out: &mut [f32]) {
+        let (plan, memory, program) = (&self.compiled.plan, &self.memory, &self.compiled.program);
+        for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block]) {
+            let (len, at) = (place.end - place.weight, place.weight);
+            let out = &mut out[self.compiled.rate_index(j, block)..];
+            let [x, y] = [memory.gradient[j], memory.v].map(|all| self.ptr(all + at).cast_const());
+            // SAFETY: a block of packed vectors; the rates' part is as long where there is one a parameter.
+            unsafe {
+                match plan.rates.shape {
+                    RateShape::One | RateShape::PerLayerStep => {
+                        I::run(SubtractDot { c: out.as_mut_ptr(), x, y, len })
+                    }
+                    _ => I::sub_mul(out[..len].as_mut_ptr(), x, y, len / I::LANES),
+                }
+            }
+        }
+    }
+
+    /// The rate of a block as one number, and as numbers for each parameter.
+    pub(super) fn rate(&self, j: usize, block: usize) -> (f32, *const f32) {
+        let rate = self.ptr(self.memory.rates + self.compiled.rate_index(j, block)).cast_const();
+        match self.compiled.plan.per_parameter_rates() {
+            true => (1.0, rate),
+            // SAFETY: a rate's index is below their count.
+            false => (unsafe { *rate }, std::ptr::null()),
+        }
+    }
+
+    /// Transposes the weights that backward passes multiply by; those of adapted blocks, or of all.
+    fn transpose(&self, from: usize, to: usize, adapted: bool) {
+        let program = &self.compiled.program;
+        for (i, op) in program.ops.iter().enumerate() {
+            let Op::Product(product) = op else { continue };
+            if i <= program.lowest || adapted && !self.compiled.plan.adapted[product.block] {
+                continue;
+            }
+            let (place, geometry) = (program.blocks[product.block], &product.geometry);
+            let kernel = Transpose {
+                from: self.ptr(from + place.weight),
+                to: self.ptr(to + place.transposed),
+                taps: geometry.kernel[0] * geometry.kernel[1],
+                rows: geometry.inputs,
+                columns: geometry.outputs,
+                wide: geometry.wide,
+                pitch: geometry.pitch,
+            };
+            // SAFETY: a weight, and room for its transposed.
+            unsafe { I::run(kernel) };
+        }
+    }
+
+    /// The support set of step `j`.
+    pub(super) fn support(&self, j: usize) -> &Set {
+        &self.memory.support[j % self.memory.support.len()]
+    }
+
+    /// Packed parameters that hold a block's values at θ_j: θ_0 if it is not adapted.
+    pub(super) fn fast(&self, j: usize, block: usize) -> *mut f32 {
+        self.ptr(self.memory.theta[if self.compiled.plan.adapted[block] { j } else { 0 }])
+    }
+
+    /// θ_K in the model's order.
+    pub(super) fn fast_weights(&self, out: &mut [f32]) {
+        let (program, steps) = (&self.compiled.program, self.compiled.plan.steps);
+        let mut packed = self.arena.slice(self.memory.theta[0], program.len).to_vec();
+        for (block, place) in program.blocks.iter().enumerate() {
+            if self.compiled.plan.adapted[block] {
+                let at = self.memory.theta[steps] + place.weight;
+                packed[place.weight..place.end]
+                    .copy_from_slice(self.arena.slice(at, place.end - place.weight));
+            }
+        }
+        program.unpack(&packed, out);
+    }
+
+    /// The meta-gradient of the task that ran last, packed.
+    pub(super) fn gradient(&self) -> &[f32] {
+        self.arena.slice(self.memory.v, self.compiled.program.len)
+    }
+
+    fn put(&self, at: usize, values: &[f32]) {
+        self.arena.slice_mut(at, values.len()).copy_from_slice(values);
+    }
+
+    /// The address of a float.
+    pub(super) fn ptr(&self, at: usize) -> *mut f32 {
+        self.arena.ptr(at)
+    }
+}

@@ -1,0 +1,265 @@
+//! The CPU's engine of models of any layers, against the oracle: odd shapes, every setting, random stacks.
+
+mod common;
+
+use common::random_tasks;
+use fastweights::backend::cpu::{CpuBackend, Instructions, oracle};
+use fastweights::case::relative_error;
+use fastweights::meta::{Adapt, Backend, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
+use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::task::{Philox, Purpose};
+use rand::RngExt as _;
+
+const NORM: Layer = Layer::BatchNorm { eps: 1e-5, affine: true };
+const PLAIN_NORM: Layer = Layer::BatchNorm { eps: 1e-3, affine: false };
+
+const SOFT_NORM: Layer = Layer::BatchNorm { eps: 0.1, affine: true };
+
+fn conv(outputs: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
+    Layer::Conv2d { outputs, kernel, stride, padding }
+}
+
+fn pool(kernel: usize, stride: usize) -> Layer {
+    Layer::MaxPool2d { kernel, stride }
+}
+
+fn linear(outputs: usize) -> Layer {
+    Layer::Linear { outputs }
+}
+
+fn image(channels: usize, height: usize, width: usize) -> Shape {
+    Shape::Image { channels, height, width }
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// Stacks that are odd in one way or another.
+fn stacks() -> Vec<(Shape, Vec<Layer>)> {
+    use Layer::{Flatten, GlobalAvgPool2d as Mean, Relu};
+    vec![
+        (Shape::Vector(5), vec![linear(9), NORM, Relu, linear(19), PLAIN_NORM, Relu, linear(3)]),
+        (Shape::Vector(5), vec![Relu, linear(9), Relu, Relu, linear(2)]),
+        (Shape::Vector(6), vec![NORM, linear(3)]),
+        (image(1, 1, 1), vec![conv(3, 1, 1, 0), Relu, Flatten, linear(2)]),
+        (image(1, 9, 7), vec![conv(17, 3, 2, 1), NORM, Relu, conv(33, 3, 2, 1), NORM, Relu, Mean, linear(5)]),
+        (image(3, 8, 8), vec![conv(5, 5, 3, 2), NORM, Relu, Flatten, linear(4)]),
+        (image(2, 7, 5), vec![Relu, conv(6, 3, 1, 0), Relu, conv(4, 1, 1, 0), Flatten]),
+        (image(20, 6, 5), vec![conv(7, 3, 3, 0), NORM, conv(3, 2, 1, 1), NORM, Relu, Mean]),
+        (
+            image(1, 11, 11),
+            vec![
+                conv(4, 3, 1, 1),
+                NORM,
+                Relu,
+                pool(3, 2),
+                conv(6, 3, 1, 1),
+                PLAIN_NORM,
+                Relu,
+                pool(2, 3),
+                Flatten,
+                linear(3),
+            ],
+        ),
+        (
+            image(2, 6, 6),
+            vec![pool(2, 1), conv(3, 3, 1, 3), Relu, pool(2, 2), Flatten, SOFT_NORM, linear(4), NORM],
+        ),
+        (image(3, 4, 4), vec![Flatten, linear(7), NORM, Relu, Relu, linear(3)]),
+        (image(3, 5, 4), vec![NORM, conv(4, 3, 1, 1), NORM, NORM, Relu, NORM, Mean, linear(2), Relu]),
+        (image(2, 4, 3), vec![conv(80, 3, 1, 1), NORM, Relu, conv(50, 3, 1, 1), Relu, conv(3, 1, 2, 1)]),
+    ]
+}
+
+fn outcome_errors(
+    plan: &Plan,
+    found: &MetaOutput<f64>,
+    expected: &MetaOutput<f64>,
+) -> Vec<(&'static str, f64)> {
+    let loss = |out: &MetaOutput<f64>| [out.meta_loss];
+    let mut errors = vec![
+        ("gradient", relative_error(&found.gradient, &expected.gradient)),
+        ("meta loss", relative_error(&loss(found), &loss(expected))),
+        ("support losses", relative_error(&found.support_loss, &expected.support_loss)),
+    ];
+    if plan.track_all {
+        errors.push(("query losses", relative_error(&found.query_loss, &expected.query_loss)));
+        errors.push(("fast weights", relative_error(&found.fast, &expected.fast)));
+    }
+    errors
+}
+
+/// Compares one meta-gradient on every instruction set with the oracle's.
+fn check(name: &str, plan: &Plan, tasks: usize, seed: u64) {
+    let tasks = random_tasks(plan, tasks, seed);
+    let mut theta = Init::Torch.draw(&plan.model, seed);
+    // Away from γ = 1 and β = 0, where a forgotten factor would not be seen.
+    for (i, block) in plan.model.blocks().iter().enumerate() {
+        if matches!(plan.model.stages()[block.layer].layer, Layer::BatchNorm { .. }) {
+            theta[block.range()].iter_mut().enumerate().for_each(|(e, t)| *t += 0.1 * ((e + i) % 5) as f32);
+        }
+    }
+    let params = plan.meta_params(&theta);
+    let expected = oracle::meta_gradient(plan, &widen(&params), &tasks.map(f64::from)).unwrap();
+    for instructions in Instructions::available() {
+        let cpu = CpuBackend::new(Some(1)).with_instructions(instructions).unwrap();
+        let found = cpu.meta_gradient(plan, &params, &tasks).unwrap().widen();
+        for (what, error) in outcome_errors(plan, &found, &expected) {
+            assert!(error <= 2e-5, "{name} on {}: {what}: {error:e}", instructions.name());
+        }
+    }
+}
+
+fn base(model: &Model, loss: Loss, support: usize, query: usize, steps: usize) -> Plan {
+    let mut plan = Plan::new(model.clone(), loss, support, query, steps, Rates::fixed(0.05)).unwrap();
+    plan.track_all = true;
+    plan
+}
+
+#[test]
+fn odd_stacks_agree_with_the_oracle() {
+    for (i, (shape, layers)) in stacks().into_iter().enumerate() {
+        let model = Model::of(shape, &layers).unwrap();
+        for loss in [Loss::Mse, Loss::CrossEntropy] {
+            for (support, query, steps) in [(4, 3, 1), (5, 7, 2), (0, 6, 0)] {
+                check(
+                    &format!("stack {i} {loss:?} {support}+{query} ×{steps}"),
+                    &base(&model, loss, support, query, steps),
+                    3,
+                    i as u64,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_point_is_enough() {
+    for (shape, layers) in [
+        (image(1, 1, 1), vec![conv(3, 1, 1, 0), Layer::Relu, Layer::Flatten, linear(2)]),
+        (image(3, 7, 7), vec![conv(8, 3, 2, 1), NORM, Layer::Relu, Layer::GlobalAvgPool2d, linear(2)]),
+    ] {
+        let model = Model::of(shape, &layers).unwrap();
+        check("one point", &base(&model, Loss::CrossEntropy, 1, 1, 2), 1, 3);
+    }
+}
+
+#[test]
+fn every_setting_agrees_with_the_oracle() {
+    let relu = Layer::Relu;
+    let layers =
+        [conv(6, 3, 2, 1), NORM, relu, conv(5, 3, 1, 1), NORM, relu, Layer::GlobalAvgPool2d, linear(4)];
+    let convolutional = Model::of(image(2, 7, 6), &layers).unwrap();
+    let dense = Model::new(7, &[linear(9), NORM, relu, linear(3)]).unwrap();
+    for (model, steps) in [(&convolutional, 3), (&dense, 2), (&convolutional, 1)] {
+        let plan = base(model, Loss::CrossEntropy, 5, 4, steps);
+        let weights: Vec<f64> = (0..=steps).map(|j| [0.5, 0.0, 0.3, 1.0][j % 4]).collect();
+        let mut early = vec![0.0; steps + 1];
+        early[steps - 1] = 1.0;
+        check("keeps batch norm", &plan.clone().keep_batch_norm(), 3, 1);
+        check("first order", &Plan { order: MetaGradient::FirstOrder, ..plan.clone() }, 3, 2);
+        check("multi-step loss", &Plan { loss_weights: weights.clone(), ..plan.clone() }, 3, 3);
+        check("no last loss", &Plan { loss_weights: early, ..plan.clone() }, 3, 4);
+        for adapt in [Adapt::Head, Adapt::Body] {
+            check(&format!("{adapt:?}"), &plan.clone().adapt(adapt), 3, 5);
+        }
+        let mut norms = plan.clone();
+        for (adapted, block) in norms.adapted.iter_mut().zip(norms.model.blocks()) {
+            *adapted = matches!(norms.model.stages()[block.layer].layer, Layer::BatchNorm { .. });
+        }
+        check("batch norm alone", &norms, 3, 6);
+        let none = vec![false; plan.adapted.len()];
+        check("nothing adapted", &Plan { adapted: none, ..plan.clone() }, 3, 6);
+        let shapes =
+            [RateShape::One, RateShape::PerLayerStep, RateShape::PerParameter, RateShape::PerParameterStep];
+        for shape in shapes {
+            for learned in [false, true] {
+                for order in [MetaGradient::FirstOrder, MetaGradient::SecondOrder] {
+                    for adapt in [Adapt::All, Adapt::Head] {
+                        let mut plan =
+                            Plan { order, loss_weights: weights.clone(), ..plan.clone() }.adapt(adapt);
+                        plan.rates = Rates { shape, learned, values: vec![] };
+                        plan.rates.values =
+                            (0..plan.rate_count()).map(|i| 0.01 + 0.01 * (i % 5) as f64).collect();
+                        check(&format!("{shape:?} learned {learned} {order:?} {adapt:?}"), &plan, 3, 7);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A random stack of layers that fit one another.
+fn random_stack(seed: u64) -> Model {
+    let mut rng = Philox::stream(seed, Purpose::Data, 1, 1);
+    let mut draw = |low: usize, high: usize| rng.random_range(low as u32..=high as u32) as usize;
+    loop {
+        let shape = image(draw(1, 18), draw(1, 9), draw(1, 9));
+        let mut layers = Vec::new();
+        for _ in 0..draw(1, 7) {
+            layers.push(match draw(0, 9) {
+                0..=3 => conv(draw(1, 20), draw(1, 4), draw(1, 3), draw(0, 2)),
+                4..=5 => NORM,
+                6..=7 => Layer::Relu,
+                8 => pool(draw(1, 3), draw(1, 3)),
+                _ => PLAIN_NORM,
+            });
+        }
+        let ends = [
+            vec![Layer::Flatten, linear(4)],
+            vec![Layer::GlobalAvgPool2d, linear(3)],
+            vec![Layer::Flatten],
+            vec![],
+        ];
+        layers.extend(&ends[draw(0, 3)]);
+        // Odd settings of one layer leave nothing for the next: draw again.
+        if let Ok(model) = Model::of(shape, &layers)
+            && !model.is_mlp()
+        {
+            return model;
+        }
+    }
+}
+
+#[test]
+fn random_stacks_agree_with_the_oracle() {
+    for seed in 0..60 {
+        let model = random_stack(seed);
+        let steps = (seed % 3) as usize;
+        let support = if steps == 0 { 0 } else { 3 + (seed % 4) as usize };
+        let loss = if seed % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let plan = base(&model, loss, support, 3 + (seed % 5) as usize, steps);
+        let layers: Vec<_> = model.stages().iter().map(|stage| stage.layer.to_string()).collect();
+        check(&format!("seed {seed}: {} → {}", model.input(), layers.join(", ")), &plan, 2, seed);
+    }
+}
+
+#[test]
+fn evaluation_gives_the_losses_that_the_oracle_gives() {
+    let layers = [conv(9, 3, 2, 1), NORM, Layer::Relu, Layer::Flatten, linear(3)];
+    let model = Model::of(image(1, 8, 8), &layers).unwrap();
+    let theta = Init::Torch.draw(&model, 3);
+    let plan = Plan::new(model, Loss::CrossEntropy, 5, 5, 1, Rates::fixed(0.1)).unwrap();
+    let plan = plan.for_evaluation(&theta, 5, 12, 4, None);
+    let tasks = random_tasks(&plan, 7, 9);
+    let expected = oracle::meta_gradient(&plan, &widen(&theta), &tasks.map(f64::from)).unwrap();
+    for instructions in Instructions::available() {
+        let cpu = CpuBackend::new(Some(2)).with_instructions(instructions).unwrap();
+        let found = cpu.evaluate(&plan, &theta, &tasks, true).unwrap();
+        assert!(relative_error(&widen(&found.query_loss), &expected.query_loss) <= 2e-5);
+        // The predictions give the losses.
+        let predictions = found.predictions.unwrap();
+        for (task, losses) in found.query_loss.chunks(5).enumerate() {
+            for (j, &loss) in losses.iter().enumerate() {
+                let out = predictions[(j * 7 + task) * 36..][..36].chunks(3);
+                let y = &tasks.query_y[task * 12..][..12];
+                let point = |(out, y): (&[f32], &f32)| {
+                    out.iter().map(|o| o.exp()).sum::<f32>().ln() - out[*y as usize]
+                };
+                let mean = out.zip(y).map(point).sum::<f32>() / 12.0;
+                assert!((mean - loss).abs() <= 1e-5 * loss, "task {task}, step {j}: {mean} is not {loss}");
+            }
+        }
+    }
+}
