@@ -1,0 +1,90 @@
+//! Few-shot classification from the command line: files, resuming, evaluation anew, refusals.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::fs;
+use std::path::Path;
+
+const SMALL: &[&str] = &[
+    "task.side=10",
+    r#"model.layers=[{ type = "conv2d", outputs = 5, kernel = 3, stride = 2 }, { type = "batch_norm" }, { type = "relu" }, { type = "flatten" }]"#,
+    "outer.meta_batch=3",
+    "validation.every=2",
+    "validation.tasks=4",
+    "evaluation.tasks=12",
+];
+
+fn fastweights(dir: &Path) -> Command {
+    let mut command = Command::cargo_bin("fastweights").unwrap();
+    command.current_dir(dir).env("FASTWEIGHTS_DATA", dir.join("data")).env_remove("FASTWEIGHTS_LOG");
+    command
+}
+
+fn train(dir: &Path, more: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = fastweights(dir);
+    command.args(["train", "glyphs-5way-1shot", "--device", "cpu", "--steps", "5", "--quiet"]).args(more);
+    for setting in SMALL {
+        command.args(["--set", setting]);
+    }
+    command.assert()
+}
+
+#[test]
+fn a_run_keeps_its_best_checkpoint_and_resumes_to_the_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = train(dir.path(), &["--out", "whole"]).success();
+    said.stdout(contains("Accuracy, %, on 12 new tasks of the test classes of glyphs: 5 ways, 1 shot"));
+    let root = dir.path().join("whole");
+    let report: serde_json::Value =
+        serde_json::from_slice(&fs::read(root.join("evaluation.json")).unwrap()).unwrap();
+    assert_eq!(report["metric"], "accuracy");
+    assert_eq!(report["learners"]["maml"]["mean"].as_array().unwrap().len(), 4);
+    for (key, value) in [("tasks", 12), ("ways", 5), ("shots", 1), ("queries", 5)] {
+        assert_eq!(report[key], value, "{key}");
+    }
+    assert_eq!(report["split"], "test");
+    assert!(report["batch_norm"].as_str().unwrap().contains("transductive"));
+    // Trials after 2, 4 and the last of 5 meta-iterations.
+    let trials = fs::read_to_string(root.join("validation.jsonl")).unwrap();
+    assert_eq!(trials.lines().count(), 3);
+    let best = fs::read_dir(root.join("checkpoints/best")).unwrap().map(|e| e.unwrap().path());
+    assert_eq!(best.filter(|path| path.is_file()).count(), 1);
+    for picture in ["training", "accuracy", "adaptation", "task"] {
+        // Five meta-iterations make no line of metrics but the last.
+        let there = root.join(format!("plots/{picture}.png")).is_file();
+        assert_eq!(there, picture != "training", "{picture}");
+    }
+
+    train(dir.path(), &["--out", "halves", "--stop-at", "3"]).success();
+    let mut resume = fastweights(dir.path());
+    resume.args(["train", "--resume", "halves", "--device", "cpu", "--quiet"]).assert().success();
+    for file in ["recipe.toml", "metrics.jsonl", "validation.jsonl", "checkpoints/5.safetensors"] {
+        let [a, b] = ["whole", "halves"].map(|run| fs::read(dir.path().join(run).join(file)).unwrap());
+        assert!(a == b, "{file}");
+    }
+}
+
+#[test]
+fn eval_asks_for_other_queries_and_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    train(dir.path(), &["--out", "run"]).success();
+    let eval = |more: &[&str]| {
+        let mut command = fastweights(dir.path());
+        command.args(["eval", "run", "--device", "cpu"]).args(more).assert()
+    };
+    eval(&["--queries", "3", "--steps", "6", "--tasks", "7"])
+        .success()
+        .stdout(contains("on 7 new tasks").and(contains("3 query images")));
+    eval(&["--points", "4"]).code(2).stderr(contains("evaluation.points"));
+    eval(&["--queries", "20"]).code(2).stderr(contains("task.queries"));
+}
+
+#[test]
+fn a_recipe_without_its_data_says_how_to_get_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = fastweights(dir.path());
+    let missing = command.args(["train", "omniglot-5way-1shot", "--device", "cpu", "--out", "run"]).assert();
+    missing.failure().stderr(contains("fastweights data fetch omniglot"));
+    assert!(!dir.path().join("run").exists(), "nothing is written");
+}
