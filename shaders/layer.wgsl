@@ -1,21 +1,30 @@
-// One linear layer in one pass over all tasks: its sizes, and where its numbers lie in the buffers that a kernel
-// binds. The host's twin is `src/backend/gpu/layer.rs`.
+// One layer in one pass over all tasks: its sizes, and where its numbers lie in the buffers that a kernel binds. The
+// host's twin is `src/backend/gpu/layer.rs`.
 //
 // A place is (offset of task 0, stride from task to task), in floats; a stride of 0 is a number that all tasks share.
-// Matrices over points are [points, features]. Parameters are W [outputs, inputs], then b [outputs].
+// Numbers of points are [points, channels, height, width], a vector being an image of one pixel. Parameters are
+// W [outputs, inputs], then b [outputs]; a convolution's inputs are [channels, kernel, kernel], a batch norm has one.
 
 struct Layer {
     points: u32,
-    inputs: u32,
-    outputs: u32,
+    inputs: u32, // weights of an output
+    outputs: u32, // features or channels
     relu: u32, // whether a ReLU follows
     relu_below: u32, // whether x comes out of one
     adapted: u32, // whether the inner loop moves the layer
     input_moves: u32, // whether ẋ is not zero
     rate_adds: u32, // whether a gradient of the rates is there to be added to
+    channels: u32, // of x
+    height: u32, // of x
+    width: u32,
+    out_height: u32, // of y
+    out_width: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
     x: vec2<u32>,
     y: vec2<u32>,
-    dz: vec2<u32>, // cotangent of z = W x + b
+    dz: vec2<u32>, // cotangent of what the layer makes, ahead of its ReLU
     dx: vec2<u32>, // cotangent of what came out of the layer below, ahead of its ReLU
     x_dot: vec2<u32>,
     y_dot: vec2<u32>,
@@ -26,7 +35,10 @@ struct Layer {
     v: vec2<u32>, // gradient of the outer loss by θ_j
     rate: vec2<u32>, // offset of the layer's rate, and stride from parameter to parameter
     rate_gradient: vec2<u32>,
-    unused: vec2<u32>,
+    stats: vec2<u32>, // of a batch norm, see `norm.wgsl`
+    record: vec2<u32>,
+    record_words: u32, // of a channel
+    epsilon: f32,
 }
 
 @group(0) @binding(0) var<uniform> layer: Layer;

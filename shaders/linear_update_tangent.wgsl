@@ -1,5 +1,6 @@
 // import: layer
 // import: product_tangent
+// import: step_back
 // One inner step of a linear layer, backwards:
 //     SECOND:    v_j = v_{j+1} − (dżᵀ [x, 1] + dzᵀ [ẋ, 0])          the rows of H u, u = α ⊙ v_{j+1}
 //     RATES 1:   ∂/∂α[e] = −G[e] v_{j+1}[e], a rate for each parameter, with G = dzᵀ [x, 1]
@@ -7,7 +8,6 @@
 // G is one more product of tiles that are there anyway; VALUE is on with RATES.
 
 override SECOND: bool = true;
-override RATES: u32 = 0u;
 
 @group(0) @binding(1) var<storage, read> cotangents: array<f32>;
 @group(0) @binding(2) var<storage, read> cotangent_tangents: array<f32>;
@@ -18,9 +18,6 @@ override RATES: u32 = 0u;
 
 const LEFT_BY_DEPTH = false;
 const RIGHT_BY_DEPTH = false;
-
-var<workgroup> sums: array<f32, WORKGROUP>;
-var<private> rate_sum: f32;
 
 fn moves() -> vec2<bool> {
     return vec2<bool>(SECOND, SECOND && layer.input_moves != 0u);
@@ -61,24 +58,7 @@ fn finish(task: u32, o: u32, i: u32, gradient: f32, tangent: f32) {
     if (o >= layer.outputs || i > layer.inputs) {
         return;
     }
-    let e = parameter(o, i);
-    let at = layer.v.x + task * layer.v.y + e;
-    if (RATES != 0u) {
-        let change = select(0.0, -gradient * rows[at], layer.adapted != 0u);
-        if (RATES == 2u) {
-            rate_sum += change;
-        } else {
-            let to = layer.rate_gradient.x + task * layer.rate_gradient.y + e;
-            if (layer.rate_adds != 0u) {
-                rows[to] += change;
-            } else {
-                rows[to] = change;
-            }
-        }
-    }
-    if (SECOND) {
-        rows[at] -= tangent;
-    }
+    step_back(task, parameter(o, i), gradient, tangent);
 }
 
 // One workgroup: ROWS outputs by COLUMNS inputs of one task.
@@ -86,15 +66,5 @@ fn finish(task: u32, o: u32, i: u32, gradient: f32, tangent: f32) {
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     rate_sum = 0.0;
     product_tangent(workgroup.y, corner(workgroup.x, layer.inputs + 1u), layer.points, lane);
-    if (RATES == 2u) {
-        sums[lane] = rate_sum;
-        workgroupBarrier();
-        if (lane == 0u) {
-            var sum = 0.0;
-            for (var i = 0u; i < WORKGROUP; i++) {
-                sum += sums[i];
-            }
-            rate_sums[layer.rate_gradient.x + workgroup.y * layer.rate_gradient.y + workgroup.x] = sum;
-        }
-    }
+    leave_rate_sum(workgroup, lane);
 }

@@ -4,7 +4,7 @@
 mod adapter;
 mod common;
 
-use common::mlp_cases;
+use common::golden_cases;
 use fastweights::backend::gpu::GpuBackend;
 use fastweights::meta::Backend as _;
 
@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 2e-5;
 fn golden_cases_to_2e_5() {
     let Some(device) = adapter::device("golden_cases_to_2e_5") else { return };
     let gpu = GpuBackend::new(device);
-    let cases = mlp_cases();
+    let cases = golden_cases();
     for (name, case) in cases {
         let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
         let out = gpu.meta_gradient(&case.plan, &params, &case.tasks.map(|v| v as f32)).unwrap();

@@ -108,11 +108,6 @@ impl GpuBackend {
     }
 
     fn pass(&self, request: &Request<'_>) -> Result<Pass> {
-        if !request.plan.model.is_mlp() {
-            return Err(Error::unsupported(
-                "the GPU computes multi-layer perceptrons only so far; use --device cpu",
-            ));
-        }
         let path = self.path(request.plan, request.tasks, request.purpose)?;
         tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
         match path {

@@ -240,6 +240,11 @@ impl FusedPlan {
         tuning: &Tuning,
     ) -> Result<Self> {
         plan.check()?;
+        if !plan.model.is_mlp() {
+            return Err(Error::unsupported(
+                "the fused path computes multi-layer perceptrons only; the layered path computes every model",
+            ));
+        }
         if plan.per_parameter_rates() {
             return Err(Error::unsupported(
                 "the fused path has no inner rates for each parameter: such updates are not of low rank",

@@ -5,11 +5,7 @@ use super::device::Device;
 use super::fused_plan::Shape;
 use super::fused_program::{Block, Op};
 use super::shader::Library;
-use super::{
-    clipped_update, copy_rows, draw, fused, group_sums, layer, linear, linear_backward,
-    linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent, loss, loss_tangent, pass,
-    probe, rate_sums, reduce,
-};
+use super::{batch_norm, batch_norm_backward, batch_norm_backward_tangent, batch_norm_tangent, clipped_update, conv2d, conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update, conv2d_update_tangent, copy_rows, draw, fused, global_avg_pool, global_avg_pool_backward, group_sums, layer, linear, linear_backward, linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent, loss, loss_tangent, max_pool, max_pool_backward, pass, probe, rate_sums, reduce, relu};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,8 +41,20 @@ pub const ALL: &[&Declaration] = &[
     &fused::DECLARATION,
     &reduce::DECLARATION,
     &clipped_update::DECLARATION,
+    &batch_norm::DECLARATION,
+    &batch_norm_backward::DECLARATION,
+    &batch_norm_backward_tangent::DECLARATION,
+    &batch_norm_tangent::DECLARATION,
+    &conv2d::DECLARATION,
+    &conv2d_backward::DECLARATION,
+    &conv2d_backward_tangent::DECLARATION,
+    &conv2d_tangent::DECLARATION,
+    &conv2d_update::DECLARATION,
+    &conv2d_update_tangent::DECLARATION,
     &copy_rows::DECLARATION,
     &draw::DECLARATION,
+    &global_avg_pool::DECLARATION,
+    &global_avg_pool_backward::DECLARATION,
     &group_sums::DECLARATION,
     &linear::DECLARATION,
     &linear_backward::DECLARATION,
@@ -56,7 +64,10 @@ pub const ALL: &[&Declaration] = &[
     &linear_update_tangent::DECLARATION,
     &loss::DECLARATION,
     &loss_tangent::DECLARATION,
+    &max_pool::DECLARATION,
+    &max_pool_backward::DECLARATION,
     &rate_sums::DECLARATION,
+    &relu::DECLARATION,
 ];
 
 impl Declaration {

@@ -1,4 +1,4 @@
-//! What the kernels of a linear layer are told (`shaders/layer.wgsl`).
+//! What the kernels of a layer are told (`shaders/layer.wgsl`).
 
 use bytemuck::{Pod, Zeroable};
 
@@ -26,9 +26,9 @@ impl Place {
     }
 }
 
-/// One linear layer in one pass over all tasks; the fields are explained in the shader.
+/// One layer in one pass over all tasks; the fields are explained in the shader.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 #[allow(missing_docs, reason = "the shader says it")]
 pub struct LayerPass {
     pub points: u32,
@@ -39,6 +39,14 @@ pub struct LayerPass {
     pub adapted: u32,
     pub input_moves: u32,
     pub rate_adds: u32,
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub out_height: u32,
+    pub out_width: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
     pub x: Place,
     pub y: Place,
     pub dz: Place,
@@ -52,5 +60,8 @@ pub struct LayerPass {
     pub v: Place,
     pub rate: Place,
     pub rate_gradient: Place,
-    pub unused: Place,
+    pub stats: Place,
+    pub record: Place,
+    pub record_words: u32,
+    pub epsilon: f32,
 }

@@ -7,7 +7,6 @@ use super::layered_layout::from_task;
 use super::layered_ops::{Constants, Emitter, Pass};
 use super::layered_plan::{Bound, Dispatch, Role, UNIFORM_STRIDE};
 use super::loss::LossPass;
-use super::product::Cut;
 use crate::meta::{Loss, RateShape};
 use bytemuck::NoUninit;
 
@@ -18,13 +17,13 @@ impl Emitter<'_> {
 
     pub(super) fn loss_pass(&self, pass: Pass, weight: f32) -> LossPass {
         let plan = self.facts.plan;
-        let top = &plan.model.dense()[self.layers() - 1];
-        let points = self.points(pass);
-        let place = Place::new(0, points * top.outputs);
+        let top = self.facts.nodes[self.layers() - 1];
+        let (points, outputs) = (self.points(pass), top.output.len());
+        let place = Place::new(0, points * outputs);
         let row = self.rows().1;
         LossPass {
             points: points as u32,
-            outputs: top.outputs as u32,
+            outputs: outputs as u32,
             relu: top.relu.into(),
             y: place,
             truth: self.given(points * plan.targets()),
@@ -45,18 +44,14 @@ impl Emitter<'_> {
 
     pub(super) fn layer(&self, pass: Pass, l: usize) -> LayerPass {
         let (facts, plan) = (self.facts, self.facts.plan);
-        let (dense, points) = (&plan.model.dense()[l], self.points(pass));
-        let (rows, below) = (self.rows().1, Place::new(0, points * dense.inputs));
-        let here = Place::new(0, points * dense.outputs);
+        let (node, points) = (&facts.nodes[l], self.points(pass));
+        let (rows, below) = (self.rows().1, Place::new(0, points * node.input.len()));
+        let here = Place::new(0, points * node.output.len());
         let mut layer = LayerPass {
-            points: points as u32,
-            inputs: dense.inputs as u32,
-            outputs: dense.outputs as u32,
-            relu: dense.relu.into(),
-            relu_below: (l > 0 && plan.model.dense()[l - 1].relu).into(),
-            adapted: plan.adapted[l].into(),
-            input_moves: facts.first_adapted.is_some_and(|lowest| l > lowest).into(),
-            x: if l == 0 { self.given(points * dense.inputs) } else { below },
+            relu_below: (l > 0 && facts.nodes[l - 1].relu).into(),
+            adapted: facts.adapted(l).into(),
+            input_moves: facts.input_moves(l).into(),
+            x: if l == 0 { self.given(points * node.input.len()) } else { below },
             y: here,
             dz: here,
             dx: below,
@@ -64,20 +59,22 @@ impl Emitter<'_> {
             y_dot: here,
             dz_dot: here,
             dx_dot: below,
-            weight: self.weights(pass.step, l).1,
-            next: Place::new(facts.fast_offsets[l], facts.fast_words),
-            v: rows.plus(dense.weight),
-            ..LayerPass::default()
+            stats: Place::new(0, node.stats()),
+            ..node.sizes(points)
         };
+        let Some((index, block)) = facts.block(l) else { return layer };
+        layer.weight = self.weights(pass.step, l).1;
+        layer.next = Place::new(facts.fast_offsets[index], facts.fast_words);
+        layer.v = rows.plus(block.weight);
         if !pass.query {
-            let (p, index) = (plan.model.param_count(), plan.rate_index(pass.step, l));
-            layer.rate = Place::new(p + index, plan.per_parameter_rates().into());
+            let (p, rate) = (plan.model.param_count(), plan.rate_index(pass.step, index));
+            layer.rate = Place::new(p + rate, plan.per_parameter_rates().into());
             if facts.shared_rates() {
-                let (parts, layers) = (facts.rate_parts, self.layers());
+                let (parts, blocks) = (facts.rate_parts, plan.model.blocks().len());
                 layer.rate_gradient =
-                    Place::new((pass.step * layers + l) * parts, plan.steps * layers * parts);
+                    Place::new((pass.step * blocks + index) * parts, plan.steps * blocks * parts);
             } else if facts.learned {
-                layer.rate_gradient = rows.plus(p + index);
+                layer.rate_gradient = rows.plus(p + rate);
             }
             let shared_by_steps = plan.rates.shape == RateShape::PerParameter;
             layer.rate_adds = (shared_by_steps && pass.step + 1 < plan.steps).into();
@@ -86,7 +83,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn layers(&self) -> usize {
-        self.facts.plan.model.dense().len()
+        self.facts.nodes.len()
     }
 
     pub(super) fn points(&self, pass: Pass) -> usize {
@@ -116,8 +113,7 @@ impl Emitter<'_> {
 
     /// ẋ, or x where it does not move and is not read.
     pub(super) fn input_tangent(&self, pass: Pass, l: usize) -> Bound {
-        let moves = self.facts.second && self.facts.first_adapted.is_some_and(|lowest| l > lowest);
-        if moves { self.output_tangent(l - 1) } else { self.input(pass, l) }
+        if self.facts.second && self.facts.input_moves(l) { self.output_tangent(l - 1) } else { self.input(pass, l) }
     }
 
     pub(super) fn output_tangent(&self, l: usize) -> Bound {
@@ -133,14 +129,29 @@ impl Emitter<'_> {
         (slice, Role::Fast(turn), self.slices.fast[slice])
     }
 
+    /// Where θ_{j+1} goes.
+    pub(super) fn next(&self, pass: Pass) -> Bound {
+        let (_, role, slice) = self.fast(pass.step + 1);
+        Bound::Slice(role, slice)
+    }
+
     /// θ_j of a layer: what the inner loop does not move stays the one θ₀ of all tasks.
     pub(super) fn weights(&self, step: usize, l: usize) -> (Bound, Place) {
-        let dense = &self.facts.plan.model.dense()[l];
-        if step == 0 || !self.facts.plan.adapted[l] {
-            return (Bound::Params, Place::new(dense.weight, 0));
+        let Some((index, block)) = self.facts.block(l) else { return (Bound::Params, Place::default()) };
+        if step == 0 || !self.facts.adapted(l) {
+            return (Bound::Params, Place::new(block.weight, 0));
         }
         let (_, role, slice) = self.fast(step);
-        (Bound::Slice(role, slice), Place::new(self.facts.fast_offsets[l], self.facts.fast_words))
+        (Bound::Slice(role, slice), Place::new(self.facts.fast_offsets[index], self.facts.fast_words))
+    }
+
+    pub(super) fn stats(&self, pass: Pass, l: usize) -> Bound {
+        Bound::Slice(Role::Stats, self.slices.stats[self.kept(pass)][l])
+    }
+
+    /// For a binding that a kernel does not touch; two of one dispatch would overlap.
+    pub(super) fn nothing(&self) -> Bound {
+        Bound::Slice(Role::RateSums, self.slices.rate_sums)
     }
 
     /// The rows of this tile.
@@ -152,24 +163,6 @@ impl Emitter<'_> {
             let place = from_task(Place::new(0, columns), self.first);
             (Bound::Slice(Role::Partials, self.slices.partials), place)
         }
-    }
-
-    pub(super) fn product(
-        &mut self,
-        kernel: &'static Declaration,
-        size: fn(&LayerPass) -> (u32, u32),
-        pass: Pass,
-        l: usize,
-        constants: Constants<'_>,
-        bindings: &[Bound],
-    ) {
-        let layer = self.layer(pass, l);
-        let (rows, columns) = size(&layer);
-        let cut = Cut::of(rows, columns);
-        let mut all = cut.constants(kernel);
-        all.extend_from_slice(constants);
-        let workgroups = [cut.workgroups(rows, columns), self.tasks as u32, 1];
-        self.push(kernel, &all, &layer, bindings, workgroups);
     }
 
     pub(super) fn push<T: NoUninit>(

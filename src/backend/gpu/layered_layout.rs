@@ -3,11 +3,16 @@
 use super::adapter::Capacity;
 use super::arena::{Layout, Slice};
 use super::fused_plan::Purpose;
+use super::conv_product::ConvCut;
 use super::layer::Place;
+use super::layered_nodes::Node;
 use super::layered_plan::Role;
+use super::norm::{NormCut, RECORD};
+use super::product::Cut;
 use super::pass::Places;
 use crate::error::{Error, Result};
 use crate::meta::{MetaGradient, Plan};
+use crate::model::{Block, Layer};
 
 /// What is to be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +54,17 @@ pub(super) struct Slices {
     /// `[layer]`.
     pub(super) output_tangents: Vec<Slice>,
     pub(super) cotangent_tangents: Vec<Slice>,
+    /// Statistics of batch norms, `[pass kept][layer]`, and their records of the tangent pass, `[layer]`.
+    pub(super) stats: Vec<Vec<Slice>>,
+    pub(super) records: Vec<Slice>,
     pub(super) rows: Slice,
     pub(super) partials: Slice,
     pub(super) rate_sums: Slice,
     pub(super) report: Slice,
 }
+
+/// Appends so many floats to a role's arena.
+type Words<'a> = &'a mut dyn FnMut(Role, &str, usize) -> Result<Slice>;
 
 /// What is kept and computed, derived once from the plan.
 #[derive(Clone, Debug)]
@@ -61,13 +72,16 @@ pub(super) struct Facts<'a> {
     pub(super) plan: &'a Plan,
     pub(super) tasks: usize,
     pub(super) wanted: Wanted,
+    pub(super) nodes: Vec<Node>,
     /// The lowest layer that the inner loop moves.
     pub(super) first_adapted: Option<usize>,
+    /// The lowest layer with parameters.
+    pub(super) first_block: usize,
     /// Whether the inner steps have Hessian terms.
     pub(super) second: bool,
     /// Whether the inner rates have gradients.
     pub(super) learned: bool,
-    /// Place of each layer in a slice of fast weights.
+    /// Place of each block in a slice of fast weights.
     pub(super) fast_offsets: Vec<usize>,
     /// Floats of a task in a slice of fast weights.
     pub(super) fast_words: usize,
@@ -78,28 +92,55 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(plan: &'a Plan, tasks: usize, wanted: Wanted) -> Self {
-        let first_adapted = plan.adapted.iter().position(|&a| a).filter(|_| plan.steps > 0);
+        let nodes = Node::all(&plan.model);
+        let holds = |wanted: &dyn Fn(usize) -> bool| nodes.iter().position(|n| n.block.is_some_and(wanted));
+        let first_adapted = holds(&|block| plan.adapted[block]).filter(|_| plan.steps > 0);
+        let first_block = holds(&|_| true).unwrap_or(0);
         let second = wanted.gradient && plan.order == MetaGradient::SecondOrder && first_adapted.is_some();
         let learned = wanted.gradient && plan.learned_rates() > 0;
-        let (mut fast_offsets, mut fast_words, mut rate_parts) = (Vec::new(), 0, 0);
-        for (dense, &adapted) in plan.model.dense().iter().zip(&plan.adapted) {
+        let (mut fast_offsets, mut fast_words) = (Vec::new(), 0);
+        for (block, &adapted) in plan.model.blocks().iter().zip(&plan.adapted) {
             fast_offsets.push(fast_words);
-            fast_words += if adapted { dense.len() } else { 0 };
-            let (rows, columns) = (dense.outputs as u32, dense.inputs as u32 + 1);
-            rate_parts = rate_parts.max(super::product::Cut::of(rows, columns).workgroups(rows, columns));
+            fast_words += if adapted { block.len() } else { 0 };
         }
+        let rate_parts = nodes.iter().filter(|node| node.block.is_some()).map(|node| {
+            let layer = node.sizes(plan.support);
+            let (rows, columns) = (layer.outputs, layer.inputs + 1);
+            match node.layer {
+                Layer::Conv2d { .. } => ConvCut::of(rows, columns).workgroups(rows, columns),
+                Layer::BatchNorm { .. } => NormCut::of(&layer).workgroups(layer.channels),
+                _ => Cut::of(rows, columns).workgroups(rows, columns),
+            }
+        });
         Self {
             plan,
             tasks,
             wanted,
             first_adapted,
+            first_block,
             second,
             learned,
             fast_offsets,
             fast_words,
             columns: if wanted.gradient { plan.meta_len() } else { 0 } + 2,
-            rate_parts: rate_parts as usize,
+            rate_parts: rate_parts.max().unwrap_or(0) as usize,
+            nodes,
         }
+    }
+
+    /// The parameters of a layer.
+    pub(super) fn block(&self, l: usize) -> Option<(usize, Block)> {
+        self.nodes[l].block.map(|block| (block, self.plan.model.blocks()[block]))
+    }
+
+    /// Whether the inner loop moves a layer.
+    pub(super) fn adapted(&self, l: usize) -> bool {
+        self.plan.steps > 0 && self.nodes[l].block.is_some_and(|block| self.plan.adapted[block])
+    }
+
+    /// Whether a layer's input depends on what the inner loop moves.
+    pub(super) fn input_moves(&self, l: usize) -> bool {
+        self.first_adapted.is_some_and(|lowest| l > lowest)
     }
 
     /// Whether the passes of the inner steps are kept for a way back.
@@ -129,6 +170,22 @@ impl<'a> Facts<'a> {
             None if self.kept() => self.plan.steps,
             _ => 0,
         }
+    }
+
+    /// Numbers of every layer's outputs, each in a slice of its own.
+    fn of_layers(&self, words: Words<'_>, role: fn(usize) -> Role, points: usize) -> Result<Vec<Slice>> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.map(|(l, node)| words(role(l % 2), "layer", points * node.output.len())).collect()
+    }
+
+    /// The same where only the latest layer's are needed: two slices, taken in turns.
+    fn in_turns(&self, words: Words<'_>, role: fn(usize) -> Role, points: usize) -> Result<Vec<Slice>> {
+        let mut turns = Vec::new();
+        for turn in 0..self.nodes.len().min(2) {
+            let most = self.nodes.iter().skip(turn).step_by(2).map(|node| node.output.len()).max();
+            turns.push(words(role(turn), "layer", points * most.unwrap_or(0))?);
+        }
+        Ok((0..self.nodes.len()).map(|l| turns[l % 2]).collect())
     }
 
     /// Lays out every slice for tiles of `tile` tasks.
@@ -166,29 +223,33 @@ impl<'a> Facts<'a> {
             true => (0..plan.steps).map(|_| plan.support).chain([plan.query]).collect(),
             false => vec![if plan.steps > 0 { most } else { plan.query }],
         };
-        let mut of_layers = |points: usize, role: fn(usize) -> Role| -> Result<Vec<Slice>> {
-            let dense = plan.model.dense().iter().enumerate();
-            dense.map(|(l, d)| words(role(l % 2), "layer", tile * points * d.outputs)).collect()
-        };
-        let (mut outputs, mut cotangents) = (Vec::new(), Vec::new());
+        let (mut outputs, mut cotangents, mut stats) = (Vec::new(), Vec::new(), Vec::new());
         for &points in &points {
-            outputs.push(of_layers(points, Role::Outputs)?);
+            outputs.push(self.of_layers(&mut words, Role::Outputs, tile * points)?);
+            let norms = self.nodes.iter().map(|n| words(Role::Stats, "statistics", tile * n.stats()));
+            stats.push(norms.collect::<Result<_>>()?);
         }
         if self.wanted.gradient || self.first_adapted.is_some() {
-            for &points in &points {
-                cotangents.push(of_layers(points, Role::Cotangents)?);
+            for (pass, &points) in points.iter().enumerate() {
+                let of = if self.kept() && pass < plan.steps { Self::of_layers } else { Self::in_turns };
+                cotangents.push(of(self, &mut words, Role::Cotangents, tile * points)?);
             }
         }
         let (mut output_tangents, mut cotangent_tangents) = (Vec::new(), Vec::new());
+        let mut records = Vec::new();
         if self.second {
-            output_tangents = of_layers(plan.support, Role::OutputTangents)?;
-            cotangent_tangents = of_layers(plan.support, Role::CotangentTangents)?;
+            let points = tile * plan.support;
+            output_tangents = self.of_layers(&mut words, Role::OutputTangents, points)?;
+            cotangent_tangents = self.in_turns(&mut words, Role::CotangentTangents, points)?;
+            let floats = |n: &Node| if n.is_norm() { RECORD as usize * n.input.features() } else { 0 };
+            let norms = self.nodes.iter().map(|n| words(Role::Records, "records", tile * floats(n)));
+            records = norms.collect::<Result<_>>()?;
         }
         let gradient = usize::from(self.wanted.gradient);
         let rows = words(Role::Rows, "rows", gradient * usize::from(group > 1) * tile * self.columns)?;
         let partials = words(Role::Partials, "groups", gradient * groups * self.columns)?;
         let parts = if self.shared_rates() {
-            tile * plan.steps * plan.model.dense().len() * self.rate_parts
+            tile * plan.steps * plan.model.blocks().len() * self.rate_parts
         } else {
             0
         };
@@ -227,6 +288,8 @@ impl<'a> Facts<'a> {
             cotangents,
             output_tangents,
             cotangent_tangents,
+            stats,
+            records,
             rows,
             partials,
             rate_sums,

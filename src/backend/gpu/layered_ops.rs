@@ -1,7 +1,7 @@
 //! The dispatches of a tile of tasks, in order: the inner loop written as operations of layers.
 //!
-//! A further kind of layer adds its own operations here, beside those of [`Dense`](crate::model::Dense): forward,
-//! backward, update, and their tangents.
+//! What the operations of a kind of layer are is said in `layered_products.rs`, `layered_norm.rs` and `layered_pool.rs`:
+//! forward, backward with the update, and the tangents of both.
 
 use super::copy_rows::{self, CopyRows};
 use super::group_sums::{self, GroupSums};
@@ -10,10 +10,8 @@ use super::layered_layout::{Facts, Slices, from_task};
 use super::layered_plan::{Bound, Dispatch, Role};
 use super::pass::Places;
 use super::rate_sums::{self, RateSums};
-use super::{
-    linear, linear_backward, linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent,
-    loss, loss_tangent,
-};
+use super::{loss, loss_tangent};
+use crate::model::Layer;
 use std::collections::HashMap;
 
 /// A forward (and backward) pass at θ_j.
@@ -21,6 +19,31 @@ use std::collections::HashMap;
 pub(super) struct Pass {
     pub(super) step: usize,
     pub(super) query: bool,
+}
+
+/// What becomes of the gradient of a layer's parameters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Take {
+    /// Nothing.
+    Nothing,
+    /// θ_{j+1}.
+    Step,
+    /// v, for the first time or added to.
+    Outer {
+        /// Whether v holds something yet.
+        adds: bool,
+    },
+}
+
+/// What the way back wants of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Back {
+    /// The tangents, and v_j.
+    pub(super) second: bool,
+    /// The tangent of the input's cotangent.
+    pub(super) below: bool,
+    /// Gradients of rates: 0 of none, 1 of one a parameter, 2 of one for the layer.
+    pub(super) rates: f64,
 }
 
 /// Constants of a kernel beyond the cut of its product.
@@ -111,14 +134,8 @@ impl<'a> Emitter<'a> {
         self.loss(pass, 1.0, wants_gradient, row);
         let Some(lowest) = self.facts.first_adapted else { return };
         for l in (lowest..self.layers()).rev() {
-            if self.facts.plan.adapted[l] {
-                let (_, role, slice) = self.fast(step + 1);
-                let next = Bound::Slice(role, slice);
-                self.update(pass, l, &[("STEP", 1.0)], next);
-            }
-            if l > lowest {
-                self.backward(pass, l);
-            }
+            let take = if self.facts.adapted(l) { Take::Step } else { Take::Nothing };
+            self.backward(pass, l, take, l > lowest);
         }
     }
 
@@ -147,12 +164,10 @@ impl<'a> Emitter<'a> {
             self.copy(outputs, Place::new(0, count), from_task(to, self.first), count);
         }
         if gradient {
-            for l in (0..self.layers()).rev() {
-                let constants = [("STEP", 0.0), ("ADD", f64::from(u8::from(self.started)))];
-                self.update(pass, l, &constants, self.rows().0);
-                if l > 0 {
-                    self.backward(pass, l);
-                }
+            let take = Take::Outer { adds: self.started };
+            for l in (self.facts.first_block..self.layers()).rev() {
+                let take = if self.facts.nodes[l].block.is_some() { take } else { Take::Nothing };
+                self.backward(pass, l, take, l > self.facts.first_block);
             }
             self.started = true;
         }
@@ -163,18 +178,7 @@ impl<'a> Emitter<'a> {
         let (plan, facts) = (self.facts.plan, self.facts);
         let pass = Pass { step, query: false };
         if let Some(lowest) = facts.first_adapted.filter(|_| facts.second) {
-            for l in lowest..self.layers() {
-                let bindings = [
-                    self.input(pass, l),
-                    self.input_tangent(pass, l),
-                    self.weights(step, l).0,
-                    Bound::Params,
-                    self.rows().0,
-                    self.outputs(pass, l),
-                    self.output_tangent(l),
-                ];
-                self.product(&linear_tangent::DECLARATION, linear_tangent::shape, pass, l, &[], &bindings);
-            }
+            (lowest..self.layers()).for_each(|l| self.tangent(pass, l));
             let top = self.layers() - 1;
             let bindings = [self.outputs(pass, top), self.output_tangent(top), self.cotangent_tangent(top)];
             let shape = self.loss_pass(pass, 1.0);
@@ -186,60 +190,21 @@ impl<'a> Emitter<'a> {
                 [1, self.tasks as u32, 1],
             );
         }
-        for l in (0..self.layers()).rev() {
-            if facts.second && l > 0 {
-                let bindings = [
-                    self.cotangent(pass, l),
-                    self.cotangent_tangent(l),
-                    self.weights(step, l).0,
-                    Bound::Params,
-                    self.rows().0,
-                    self.input(pass, l),
-                    self.cotangent_tangent(l - 1),
-                ];
-                self.product(
-                    &linear_backward_tangent::DECLARATION,
-                    linear_backward_tangent::shape,
-                    pass,
-                    l,
-                    &[],
-                    &bindings,
-                );
-            }
+        for l in (facts.first_block..self.layers()).rev() {
             // Rates of single parameters have a gradient, of zero, where nothing is adapted.
-            let rates = match facts.learned {
+            let rates = match facts.learned && facts.nodes[l].block.is_some() {
                 true if plan.per_parameter_rates() => 1.0,
-                true if plan.adapted[l] => 2.0,
+                true if facts.adapted(l) => 2.0,
                 _ => 0.0,
             };
-            if facts.second || rates > 0.0 {
-                let tangent = if facts.second { self.cotangent_tangent(l) } else { self.cotangent(pass, l) };
-                let bindings = [
-                    self.cotangent(pass, l),
-                    tangent,
-                    self.input(pass, l),
-                    self.input_tangent(pass, l),
-                    self.rows().0,
-                    Bound::Slice(Role::RateSums, self.slices.rate_sums),
-                ];
-                let flag = |on: bool| f64::from(u8::from(on));
-                let constants =
-                    [("VALUE", flag(rates > 0.0)), ("SECOND", flag(facts.second)), ("RATES", rates)];
-                self.product(
-                    &linear_update_tangent::DECLARATION,
-                    linear_update_tangent::shape,
-                    pass,
-                    l,
-                    &constants,
-                    &bindings,
-                );
-            }
+            let below = facts.second && l > facts.first_block;
+            self.backward_tangent(pass, l, Back { second: facts.second, below, rates });
         }
     }
 
     fn sum_rates(&mut self) {
-        let (plan, layers) = (self.facts.plan, self.layers());
-        let all = plan.steps * layers * self.facts.rate_parts;
+        let plan = self.facts.plan;
+        let all = plan.steps * plan.model.blocks().len() * self.facts.rate_parts;
         let rates = plan.rate_count();
         let (rows, place) = self.rows();
         let shape = RateSums {
@@ -259,10 +224,11 @@ impl<'a> Emitter<'a> {
     fn copy_fast(&mut self) {
         let Some(at) = self.report.fast else { return };
         let (p, steps) = (self.facts.plan.model.param_count(), self.facts.plan.steps);
-        for (l, dense) in self.facts.plan.model.dense().iter().enumerate() {
+        for l in 0..self.layers() {
+            let Some((_, block)) = self.facts.block(l) else { continue };
             let (bound, place) = self.weights(steps, l);
-            let to = from_task(Place::new(at as usize + dense.weight, p), self.first);
-            self.copy(bound, place, to, dense.len());
+            let to = from_task(Place::new(at as usize + block.weight, p), self.first);
+            self.copy(bound, place, to, block.len());
         }
     }
 
@@ -275,26 +241,47 @@ impl<'a> Emitter<'a> {
 
     fn forward(&mut self, pass: Pass) {
         for l in 0..self.layers() {
-            let bindings = [self.input(pass, l), self.weights(pass.step, l).0, self.outputs(pass, l)];
-            self.product(&linear::DECLARATION, linear::shape, pass, l, &[], &bindings);
+            match self.facts.nodes[l].layer {
+                Layer::Linear { .. } => self.linear(pass, l),
+                Layer::Conv2d { .. } => self.conv2d(pass, l),
+                Layer::BatchNorm { .. } => self.norm(pass, l),
+                _ => self.pool(pass, l, None),
+            }
         }
     }
 
-    fn backward(&mut self, pass: Pass, l: usize) {
-        let bindings = [
-            self.cotangent(pass, l),
-            self.weights(pass.step, l).0,
-            self.input(pass, l),
-            self.cotangent(pass, l - 1),
-        ];
-        self.product(&linear_backward::DECLARATION, linear_backward::shape, pass, l, &[], &bindings);
+    /// From a layer's cotangent to that of the layer below, if it is wanted, and to the layer's parameters.
+    fn backward(&mut self, pass: Pass, l: usize, take: Take, below: bool) {
+        match self.facts.nodes[l].layer {
+            Layer::Linear { .. } => self.linear_backward(pass, l, take, below),
+            Layer::Conv2d { .. } => self.conv2d_backward(pass, l, take, below),
+            Layer::BatchNorm { .. } => self.norm_backward(pass, l, take, below),
+            _ if below => self.pool_backward(pass, l, self.cotangent(pass, l), self.cotangent(pass, l - 1)),
+            _ => {}
+        }
     }
 
-    fn update(&mut self, pass: Pass, l: usize, constants: Constants<'_>, result: Bound) {
-        // θ_j is read for the step alone; v may lie where nothing else of the dispatch does.
-        let weights = if pass.query { Bound::Params } else { self.weights(pass.step, l).0 };
-        let bindings = [self.cotangent(pass, l), self.input(pass, l), weights, Bound::Params, result];
-        self.product(&linear_update::DECLARATION, linear_update::shape, pass, l, constants, &bindings);
+    /// From the tangents of a layer's input and parameters to that of its output.
+    fn tangent(&mut self, pass: Pass, l: usize) {
+        match self.facts.nodes[l].layer {
+            Layer::Linear { .. } => self.linear_tangent(pass, l),
+            Layer::Conv2d { .. } => self.conv2d_tangent(pass, l),
+            Layer::BatchNorm { .. } => self.norm_tangent(pass, l),
+            _ => self.pool(pass, l, Some(self.output_tangent(l))),
+        }
+    }
+
+    /// The tangent of [`backward`](Self::backward), the layer's part of v_j, and the gradients of its rates.
+    fn backward_tangent(&mut self, pass: Pass, l: usize, back: Back) {
+        match self.facts.nodes[l].layer {
+            Layer::Linear { .. } => self.linear_backward_tangent(pass, l, back),
+            Layer::Conv2d { .. } => self.conv2d_backward_tangent(pass, l, back),
+            Layer::BatchNorm { .. } => self.norm_backward_tangent(pass, l, back),
+            _ if back.below => {
+                self.pool_backward(pass, l, self.cotangent_tangent(l), self.cotangent_tangent(l - 1));
+            }
+            _ => {}
+        }
     }
 
     fn loss(&mut self, pass: Pass, weight: f32, wants_gradient: bool, row: u32) {
@@ -315,8 +302,7 @@ impl<'a> Emitter<'a> {
         let truth = if pass.query { self.slices.query_y } else { self.slices.support_y };
         let cotangent = match wants_gradient {
             true => self.cotangent(pass, top),
-            // Nothing is written there.
-            false => Bound::Slice(Role::RateSums, self.slices.rate_sums),
+            false => self.nothing(),
         };
         let bindings = [
             self.outputs(pass, top),

@@ -36,6 +36,10 @@ pub enum Role {
     OutputTangents(usize),
     /// Tangents of cotangents, by layer.
     CotangentTangents(usize),
+    /// Statistics of batch norms.
+    Stats,
+    /// What a batch norm's tangent leaves for the way back.
+    Records,
     /// A row a task: v, gradients of the rates, query and support loss.
     Rows,
     /// Sums of rows over groups of tasks; with one task a group these are the rows themselves.
@@ -48,7 +52,7 @@ pub enum Role {
 
 impl Role {
     /// Roles whose arenas the pass has of its own.
-    pub const OWN: [Self; 15] = [
+    pub const OWN: [Self; 17] = [
         Self::Points,
         Self::Fast(0),
         Self::Fast(1),
@@ -60,6 +64,8 @@ impl Role {
         Self::OutputTangents(1),
         Self::CotangentTangents(0),
         Self::CotangentTangents(1),
+        Self::Stats,
+        Self::Records,
         Self::Rows,
         Self::Partials,
         Self::RateSums,
@@ -77,6 +83,8 @@ impl Role {
             Self::Cotangents(_) => "cotangents",
             Self::OutputTangents(_) => "tangents of outputs",
             Self::CotangentTangents(_) => "tangents of cotangents",
+            Self::Stats => "statistics of batch norms",
+            Self::Records => "records of batch norms",
             Self::Rows => "rows of tasks",
             Self::Partials => "partial sums",
             Self::RateSums => "sums for rates",

@@ -354,8 +354,11 @@ impl Pass {
     }
 }
 
-/// Place in θ₀ᵀ of each element of θ₀.
+/// Place in θ₀ᵀ of each element of θ₀; models that do not go the fused path need no transposition.
 fn transposition(plan: &Plan) -> Vec<u32> {
+    if !plan.model.is_mlp() {
+        return (0..plan.model.param_count() as u32).collect();
+    }
     let mut table = Vec::with_capacity(plan.model.param_count());
     for block in plan.model.dense() {
         for o in 0..block.outputs {

@@ -1,0 +1,122 @@
+// C = A B for many tasks at once, where B is gathered from images (implicit GEMM: Chetlur et al. 2014, section 3.2).
+// One workgroup computes ROWS × COLUMNS of one task's C. An invocation takes 4 × 4 of them, over one of SPLIT shares of
+// every slice of the sum, so that a small C still keeps a whole workgroup busy. The kernel that imports this has
+//     fn term(k) -> vec4<i32>, fn column(n) -> vec4<i32>: what the gathers need of a term of the sum and of a column,
+//     OUTSIDE beyond their ends. They are worked out once for each slice and workgroup: divisions cost more than sums;
+//     fn left(task, m, term) -> f32, fn right(task, term, column) -> f32, zero beyond their ends;
+//     const RIGHT_BY_DEPTH: whether terms, not columns, run through memory;
+//     fn finish(task, m, column, value): takes C[m, n], also beyond its ends.
+// The order of every sum depends on the cut alone, and the cut on the layer's shape.
+
+// Invocations: SPLIT · ROWS · COLUMNS / 16.
+override WORKGROUP: u32 = 256u;
+override ROWS: u32 = 32u;
+override COLUMNS: u32 = 32u;
+override SPLIT: u32 = 4u;
+// Terms of the sum that lie in workgroup memory at a time.
+override DEPTH: u32 = 32u;
+// DEPTH · (ROWS / 4 + 1) and DEPTH · (COLUMNS / 4 + 1): one entry of a row is spare, so that invocations that fill
+// a column of entries do not meet in one memory bank.
+override LEFT_TILE: u32 = 288u;
+override RIGHT_TILE: u32 = 288u;
+// 2 · DEPTH: of this slice and of the next.
+override TERMS: u32 = 64u;
+// WORKGROUP, or 1 without a split.
+override PARTS: u32 = 256u;
+
+// Component i of entry e is row or column e + i · (a quarter of them).
+var<workgroup> left_tile: array<vec4<f32>, LEFT_TILE>;
+var<workgroup> right_tile: array<vec4<f32>, RIGHT_TILE>;
+var<workgroup> terms: array<vec4<i32>, TERMS>;
+var<workgroup> columns: array<vec4<i32>, COLUMNS>;
+var<workgroup> parts: array<vec4<f32>, PARTS>;
+
+// First row and column of a workgroup's part of C.
+fn corner(workgroup: u32, count: u32) -> vec2<u32> {
+    let across = (count + COLUMNS - 1u) / COLUMNS;
+    return vec2<u32>(workgroup / across * ROWS, workgroup % across * COLUMNS);
+}
+
+// Hands four elements of row m to `finish`, summed over the shares of the depth by one of them.
+fn gather(task: u32, m: u32, share: u32, value: vec4<f32>, lane: u32) {
+    let tile = ROWS * COLUMNS / 16u;
+    let first = lane % tile % (COLUMNS / 4u);
+    var sum = value;
+    if (SPLIT > 1u) {
+        workgroupBarrier();
+        parts[lane] = value;
+        workgroupBarrier();
+        if (lane / tile == share) {
+            sum = parts[lane % tile];
+            for (var other = 1u; other < SPLIT; other++) {
+                sum += parts[other * tile + lane % tile];
+            }
+        }
+    }
+    if (lane / tile == share) {
+        for (var i = 0u; i < 4u; i++) {
+            finish(task, m, columns[first + i * (COLUMNS / 4u)], sum[i]);
+        }
+    }
+}
+
+fn product(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
+    let tall = ROWS / 4u;
+    let wide = COLUMNS / 4u;
+    for (var e = lane; e < COLUMNS; e += WORKGROUP) {
+        columns[e] = column(at.y + e);
+    }
+    for (var k = lane; k < DEPTH; k += WORKGROUP) {
+        terms[k] = term(k);
+    }
+    workgroupBarrier();
+    let place = lane % (ROWS * COLUMNS / 16u);
+    let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
+    var turn = 0u;
+    var c = mat4x4<f32>();
+    for (var first = 0u; first < depth; first += DEPTH) {
+        for (var item = lane; item < DEPTH * tall; item += WORKGROUP) {
+            let k = item % DEPTH;
+            let e = item / DEPTH;
+            let known = terms[turn + k];
+            let m = at.x + e;
+            left_tile[k * (tall + 1u) + e] = vec4<f32>(
+                left(task, m, known),
+                left(task, m + tall, known),
+                left(task, m + 2u * tall, known),
+                left(task, m + 3u * tall, known),
+            );
+        }
+        for (var item = lane; item < DEPTH * wide; item += WORKGROUP) {
+            let k = select(item / wide, item % DEPTH, RIGHT_BY_DEPTH);
+            let e = select(item % wide, item / DEPTH, RIGHT_BY_DEPTH);
+            let known = terms[turn + k];
+            right_tile[k * (wide + 1u) + e] = vec4<f32>(
+                right(task, known, columns[e]),
+                right(task, known, columns[e + wide]),
+                right(task, known, columns[e + 2u * wide]),
+                right(task, known, columns[e + 3u * wide]),
+            );
+        }
+        turn = DEPTH - turn;
+        for (var k = lane; k < DEPTH; k += WORKGROUP) {
+            terms[turn + k] = term(first + DEPTH + k);
+        }
+        workgroupBarrier();
+        let end = min(begin + DEPTH / SPLIT, depth - first);
+        for (var k = begin; k < end; k++) {
+            let a = left_tile[k * (tall + 1u) + place / wide];
+            let b = right_tile[k * (wide + 1u) + place % wide];
+            c[0] += a.x * b;
+            c[1] += a.y * b;
+            c[2] += a.z * b;
+            c[3] += a.w * b;
+        }
+        workgroupBarrier();
+    }
+    let m = at.x + place / wide;
+    gather(task, m, 0u, c[0], lane);
+    gather(task, m + tall, 1u % SPLIT, c[1], lane);
+    gather(task, m + 2u * tall, 2u % SPLIT, c[2], lane);
+    gather(task, m + 3u * tall, 3u % SPLIT, c[3], lane);
+}

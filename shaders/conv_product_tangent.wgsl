@@ -1,0 +1,144 @@
+// The tangent of C = A B by the product rule, Ċ = Ȧ B + A Ḃ, and with VALUE C as well, cut as in `conv_product.wgsl`.
+// A, Ȧ, B and Ḃ are loaded once for all their products. The kernel that imports this has `term`, `column` and
+// RIGHT_BY_DEPTH as there, and
+//     fn left(task, m, term) -> vec2<f32>, fn right(task, term, column) -> vec2<f32>: (value, tangent), zero beyond
+//     their ends;
+//     fn moves() -> vec2<bool>: whether Ȧ and Ḃ are not zero;
+//     fn finish(task, m, column, value, tangent): takes C[m, n] and Ċ[m, n], also beyond their ends.
+
+override WORKGROUP: u32 = 256u;
+override ROWS: u32 = 32u;
+override COLUMNS: u32 = 32u;
+override SPLIT: u32 = 4u;
+override DEPTH: u32 = 16u;
+// 2 · DEPTH · (ROWS / 4 + 1) and 2 · DEPTH · (COLUMNS / 4 + 1).
+override LEFT_TILE: u32 = 288u;
+override RIGHT_TILE: u32 = 288u;
+override TERMS: u32 = 32u;
+override PARTS: u32 = 256u;
+override VALUE: bool = false;
+
+// Values first, then tangents.
+var<workgroup> left_tile: array<vec4<f32>, LEFT_TILE>;
+var<workgroup> right_tile: array<vec4<f32>, RIGHT_TILE>;
+var<workgroup> terms: array<vec4<i32>, TERMS>;
+var<workgroup> columns: array<vec4<i32>, COLUMNS>;
+var<workgroup> parts: array<vec4<f32>, PARTS>;
+
+// First row and column of a workgroup's part of C.
+fn corner(workgroup: u32, count: u32) -> vec2<u32> {
+    let across = (count + COLUMNS - 1u) / COLUMNS;
+    return vec2<u32>(workgroup / across * ROWS, workgroup % across * COLUMNS);
+}
+
+// The sum of `value` over the shares of the depth, for the invocations of `share`.
+fn whole(value: vec4<f32>, share: u32, lane: u32) -> vec4<f32> {
+    let tile = ROWS * COLUMNS / 16u;
+    var sum = value;
+    if (SPLIT > 1u) {
+        workgroupBarrier();
+        parts[lane] = value;
+        workgroupBarrier();
+        if (lane / tile == share) {
+            sum = parts[lane % tile];
+            for (var other = 1u; other < SPLIT; other++) {
+                sum += parts[other * tile + lane % tile];
+            }
+        }
+    }
+    return sum;
+}
+
+fn gather(task: u32, m: u32, share: u32, value: vec4<f32>, tangent: vec4<f32>, lane: u32) {
+    let tile = ROWS * COLUMNS / 16u;
+    let first = lane % tile % (COLUMNS / 4u);
+    let t = whole(tangent, share, lane);
+    var c = value;
+    if (VALUE) {
+        c = whole(value, share, lane);
+    }
+    if (lane / tile == share) {
+        for (var i = 0u; i < 4u; i++) {
+            finish(task, m, columns[first + i * (COLUMNS / 4u)], c[i], t[i]);
+        }
+    }
+}
+
+fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
+    let tall = ROWS / 4u;
+    let wide = COLUMNS / 4u;
+    let moving = moves();
+    for (var e = lane; e < COLUMNS; e += WORKGROUP) {
+        columns[e] = column(at.y + e);
+    }
+    for (var k = lane; k < DEPTH; k += WORKGROUP) {
+        terms[k] = term(k);
+    }
+    workgroupBarrier();
+    let place = lane % (ROWS * COLUMNS / 16u);
+    let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
+    var turn = 0u;
+    var c = mat4x4<f32>();
+    var t = mat4x4<f32>();
+    for (var first = 0u; first < depth; first += DEPTH) {
+        for (var item = lane; item < DEPTH * tall; item += WORKGROUP) {
+            let k = item % DEPTH;
+            let e = item / DEPTH;
+            let known = terms[turn + k];
+            let m = at.x + e;
+            let l0 = left(task, m, known);
+            let l1 = left(task, m + tall, known);
+            let l2 = left(task, m + 2u * tall, known);
+            let l3 = left(task, m + 3u * tall, known);
+            left_tile[k * (tall + 1u) + e] = vec4<f32>(l0.x, l1.x, l2.x, l3.x);
+            left_tile[(DEPTH + k) * (tall + 1u) + e] = vec4<f32>(l0.y, l1.y, l2.y, l3.y);
+        }
+        for (var item = lane; item < DEPTH * wide; item += WORKGROUP) {
+            let k = select(item / wide, item % DEPTH, RIGHT_BY_DEPTH);
+            let e = select(item % wide, item / DEPTH, RIGHT_BY_DEPTH);
+            let known = terms[turn + k];
+            let r0 = right(task, known, columns[e]);
+            let r1 = right(task, known, columns[e + wide]);
+            let r2 = right(task, known, columns[e + 2u * wide]);
+            let r3 = right(task, known, columns[e + 3u * wide]);
+            right_tile[k * (wide + 1u) + e] = vec4<f32>(r0.x, r1.x, r2.x, r3.x);
+            right_tile[(DEPTH + k) * (wide + 1u) + e] = vec4<f32>(r0.y, r1.y, r2.y, r3.y);
+        }
+        turn = DEPTH - turn;
+        for (var k = lane; k < DEPTH; k += WORKGROUP) {
+            terms[turn + k] = term(first + DEPTH + k);
+        }
+        workgroupBarrier();
+        let end = min(begin + DEPTH / SPLIT, depth - first);
+        for (var k = begin; k < end; k++) {
+            let a = left_tile[k * (tall + 1u) + place / wide];
+            let b = right_tile[k * (wide + 1u) + place % wide];
+            if (moving.x) {
+                let a_dot = left_tile[(DEPTH + k) * (tall + 1u) + place / wide];
+                t[0] += a_dot.x * b;
+                t[1] += a_dot.y * b;
+                t[2] += a_dot.z * b;
+                t[3] += a_dot.w * b;
+            }
+            if (moving.y) {
+                let b_dot = right_tile[(DEPTH + k) * (wide + 1u) + place % wide];
+                t[0] += a.x * b_dot;
+                t[1] += a.y * b_dot;
+                t[2] += a.z * b_dot;
+                t[3] += a.w * b_dot;
+            }
+            if (VALUE) {
+                c[0] += a.x * b;
+                c[1] += a.y * b;
+                c[2] += a.z * b;
+                c[3] += a.w * b;
+            }
+        }
+        workgroupBarrier();
+    }
+    let m = at.x + place / wide;
+    gather(task, m, 0u, c[0], t[0], lane);
+    gather(task, m + tall, 1u % SPLIT, c[1], t[1], lane);
+    gather(task, m + 2u * tall, 2u % SPLIT, c[2], t[2], lane);
+    gather(task, m + 3u * tall, 3u % SPLIT, c[3], t[3], lane);
+}

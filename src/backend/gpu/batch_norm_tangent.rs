@@ -1,0 +1,21 @@
+//! The tangent of batch norm (`shaders/batch_norm_tangent.wgsl`).
+
+use super::kernel::{Binding, Declaration};
+
+/// The kernel.
+pub const DECLARATION: Declaration = Declaration {
+    shader: "batch_norm_tangent",
+    bindings: &[
+        Binding::Uniform,
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Write,
+        Binding::Write,
+    ],
+    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0)],
+    workgroup_bytes: 256 * 16,
+};

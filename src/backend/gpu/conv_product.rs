@@ -1,0 +1,140 @@
+//! How products with gathered images are cut into workgroups (`shaders/conv_product.wgsl`,
+//! `shaders/conv_product_tangent.wgsl`).
+
+/// The part of a product that one workgroup computes, and how many shares it makes of the sum's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvCut {
+    /// Rows.
+    pub rows: u32,
+    /// Columns.
+    pub columns: u32,
+    /// Shares of the terms, summed at the end.
+    pub split: u32,
+    /// Terms in workgroup memory at a time; where tangents lie beside the values, half as many or fewer.
+    depths: [u32; 2],
+}
+
+/// Workgroups a task from which on a GPU is taken to be busy.
+const BUSY: u64 = 8;
+
+impl ConvCut {
+    /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has.
+    pub const ALL: [Self; 7] = [
+        Self::new(64, 64, 1, [16, 8]),
+        Self::new(32, 64, 2, [16, 8]),
+        Self::new(64, 32, 2, [16, 8]),
+        Self::new(32, 32, 4, [32, 16]),
+        Self::new(16, 64, 2, [16, 16]),
+        Self::new(64, 16, 2, [16, 16]),
+        Self::new(16, 16, 8, [32, 32]),
+    ];
+
+    /// What kernels declare.
+    pub const DEFAULT: Self = Self::ALL[3];
+
+    const fn new(rows: u32, columns: u32, split: u32, depths: [u32; 2]) -> Self {
+        Self { rows, columns, split, depths }
+    }
+
+    /// The cut for a product of `rows × columns`: few elements beyond its edges, tiles as large as leave enough
+    /// workgroups, since an element of a large tile needs fewer loads. It depends on the shape alone, so that the
+    /// order of sums does.
+    #[must_use]
+    pub fn of(rows: u32, columns: u32) -> Self {
+        let cost = |cut: &Self| {
+            let workgroups = u64::from(cut.workgroups(rows, columns));
+            let elements = workgroups * u64::from(cut.rows * cut.columns);
+            // 16 multiply-adds take 16 / rows + 16 / columns loads from the images; in 1/64.
+            let loads = u64::from(64 + 1024 / cut.rows + 1024 / cut.columns);
+            elements * loads * BUSY.div_ceil(workgroups.min(BUSY))
+        };
+        let mut best = Self::ALL[0];
+        for cut in Self::ALL {
+            if cost(&cut) < cost(&best) {
+                best = cut;
+            }
+        }
+        best
+    }
+
+    /// Workgroups that a product of `rows × columns` takes.
+    #[must_use]
+    pub fn workgroups(self, rows: u32, columns: u32) -> u32 {
+        rows.div_ceil(self.rows) * columns.div_ceil(self.columns)
+    }
+
+    const fn workgroup(self) -> u32 {
+        self.split * self.rows * self.columns / 16
+    }
+
+    /// Overrides of a kernel of values, or of values and tangents.
+    #[must_use]
+    pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 9] {
+        let (depth, tiles) = if tangents { (self.depths[1], 2) } else { (self.depths[0], 1) };
+        let parts = if self.split > 1 { self.workgroup() } else { 1 };
+        [
+            ("WORKGROUP", self.workgroup() as f64),
+            ("ROWS", self.rows as f64),
+            ("COLUMNS", self.columns as f64),
+            ("SPLIT", self.split as f64),
+            ("DEPTH", depth as f64),
+            ("LEFT_TILE", (tiles * depth * (self.rows / 4 + 1)) as f64),
+            ("RIGHT_TILE", (tiles * depth * (self.columns / 4 + 1)) as f64),
+            ("TERMS", (2 * depth) as f64),
+            ("PARTS", parts as f64),
+        ]
+    }
+
+    /// Bytes of workgroup memory.
+    #[must_use]
+    pub const fn workgroup_bytes(self, tangents: bool) -> u32 {
+        let all = self.constants(tangents);
+        (16.0 * (all[2].1 + all[5].1 + all[6].1 + all[7].1 + all[8].1)) as u32
+    }
+}
+
+/// The declared overrides of a kernel that has `more` of its own.
+pub(super) const fn declared<const N: usize>(
+    tangents: bool,
+    more: &[(&'static str, f64)],
+) -> [(&'static str, f64); N] {
+    let common = ConvCut::DEFAULT.constants(tangents);
+    let mut all = [("", 0.0); N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < common.len() { common[at] } else { more[at - common.len()] };
+        at += 1;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_follow_the_shape() {
+        // 64 filters on 28 × 28 images, stride 2, five points: forward of the four layers, updates of the first two.
+        for (rows, columns, cut) in [
+            (64, 980, (64, 64)),
+            (64, 245, (32, 64)),
+            (64, 80, (16, 16)),
+            (64, 20, (16, 16)),
+            (64, 10, (16, 16)),
+            (64, 577, (64, 64)),
+        ] {
+            let chosen = ConvCut::of(rows, columns);
+            assert_eq!((chosen.rows, chosen.columns), cut, "{rows} × {columns}");
+        }
+    }
+
+    #[test]
+    fn every_cut_fits_every_adapter() {
+        for cut in ConvCut::ALL {
+            // One float an invocation more where rates are summed.
+            let bytes = cut.workgroup_bytes(false).max(cut.workgroup_bytes(true) + 4 * cut.workgroup());
+            assert!(bytes <= 16 * 1024, "{cut:?}: {bytes}");
+            assert!(cut.workgroup() <= 256 && cut.depths.iter().all(|depth| depth % cut.split == 0));
+        }
+    }
+}

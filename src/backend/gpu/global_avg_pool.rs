@@ -1,0 +1,21 @@
+//! The mean over images and its tangent (`shaders/global_avg_pool.wgsl`).
+
+use super::kernel::{Binding, Declaration};
+use super::layer::LayerPass;
+
+/// Elements of a workgroup.
+const WORKGROUP: u32 = 256;
+
+/// The kernel.
+pub const DECLARATION: Declaration = Declaration {
+    shader: "global_avg_pool",
+    bindings: &[Binding::Uniform, Binding::Read, Binding::Write],
+    constants: &[("WORKGROUP", WORKGROUP as f64)],
+    workgroup_bytes: 0,
+};
+
+/// Workgroups a task.
+#[must_use]
+pub fn workgroups(layer: &LayerPass) -> u32 {
+    (layer.points * layer.channels).div_ceil(WORKGROUP)
+}

@@ -1,0 +1,191 @@
+//! Linear layers and convolutions as dispatches. Both are products, of the same operands.
+
+use super::conv_product::ConvCut;
+use super::kernel::Declaration;
+use super::layer::LayerPass;
+use super::layered_ops::{Back, Constants, Emitter, Pass, Take};
+use super::layered_plan::{Bound, Role};
+use super::product::Cut;
+use super::{conv2d, conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update};
+use super::{conv2d_update_tangent, linear, linear_backward, linear_backward_tangent, linear_tangent};
+use super::{linear_update, linear_update_tangent};
+
+fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
+
+impl Emitter<'_> {
+    pub(super) fn linear(&mut self, pass: Pass, l: usize) {
+        let bindings = self.forward_bindings(pass, l);
+        self.product(&linear::DECLARATION, linear::shape, pass, l, &[], &bindings);
+    }
+
+    pub(super) fn conv2d(&mut self, pass: Pass, l: usize) {
+        let bindings = self.forward_bindings(pass, l);
+        self.conv_product(&conv2d::DECLARATION, conv2d::shape, pass, l, &[], &bindings);
+    }
+
+    pub(super) fn linear_backward(&mut self, pass: Pass, l: usize, take: Take, below: bool) {
+        if let Some((constants, bindings)) = self.update_bindings(pass, l, take) {
+            self.product(&linear_update::DECLARATION, linear_update::shape, pass, l, &constants, &bindings);
+        }
+        if below {
+            let bindings = self.backward_bindings(pass, l);
+            self.product(&linear_backward::DECLARATION, linear_backward::shape, pass, l, &[], &bindings);
+        }
+    }
+
+    pub(super) fn conv2d_backward(&mut self, pass: Pass, l: usize, take: Take, below: bool) {
+        if let Some((constants, bindings)) = self.update_bindings(pass, l, take) {
+            let (kernel, size) = (&conv2d_update::DECLARATION, conv2d_update::shape);
+            self.conv_product(kernel, size, pass, l, &constants, &bindings);
+        }
+        if below {
+            let bindings = self.backward_bindings(pass, l);
+            self.conv_product(&conv2d_backward::DECLARATION, conv2d_backward::shape, pass, l, &[], &bindings);
+        }
+    }
+
+    pub(super) fn linear_tangent(&mut self, pass: Pass, l: usize) {
+        let bindings = self.tangent_bindings(pass, l);
+        self.product(&linear_tangent::DECLARATION, linear_tangent::shape, pass, l, &[], &bindings);
+    }
+
+    pub(super) fn conv2d_tangent(&mut self, pass: Pass, l: usize) {
+        let bindings = self.tangent_bindings(pass, l);
+        self.conv_product(&conv2d_tangent::DECLARATION, conv2d::shape, pass, l, &[], &bindings);
+    }
+
+    pub(super) fn linear_backward_tangent(&mut self, pass: Pass, l: usize, back: Back) {
+        if back.below {
+            let bindings = self.backward_tangent_bindings(pass, l);
+            let (kernel, size) = (&linear_backward_tangent::DECLARATION, linear_backward_tangent::shape);
+            self.product(kernel, size, pass, l, &[], &bindings);
+        }
+        if let Some((constants, bindings)) = self.update_tangent_bindings(pass, l, back) {
+            let (kernel, size) = (&linear_update_tangent::DECLARATION, linear_update_tangent::shape);
+            self.product(kernel, size, pass, l, &constants, &bindings);
+        }
+    }
+
+    pub(super) fn conv2d_backward_tangent(&mut self, pass: Pass, l: usize, back: Back) {
+        if back.below {
+            let bindings = self.backward_tangent_bindings(pass, l);
+            let (kernel, size) = (&conv2d_backward_tangent::DECLARATION, conv2d_backward::shape);
+            self.conv_product(kernel, size, pass, l, &[], &bindings);
+        }
+        if let Some((constants, bindings)) = self.update_tangent_bindings(pass, l, back) {
+            let (kernel, size) = (&conv2d_update_tangent::DECLARATION, conv2d_update::shape);
+            self.conv_product(kernel, size, pass, l, &constants, &bindings);
+        }
+    }
+
+    fn forward_bindings(&self, pass: Pass, l: usize) -> [Bound; 3] {
+        [self.input(pass, l), self.weights(pass.step, l).0, self.outputs(pass, l)]
+    }
+
+    fn backward_bindings(&self, pass: Pass, l: usize) -> [Bound; 4] {
+        let (dz, dx) = (self.cotangent(pass, l), self.cotangent(pass, l - 1));
+        [dz, self.weights(pass.step, l).0, self.input(pass, l), dx]
+    }
+
+    fn update_bindings(
+        &self,
+        pass: Pass,
+        l: usize,
+        take: Take,
+    ) -> Option<([(&'static str, f64); 2], [Bound; 5])> {
+        // θ_j is read for the step alone; v may lie where nothing else of the dispatch does.
+        let (weights, result, constants) = match take {
+            Take::Nothing => return None,
+            Take::Step => (self.weights(pass.step, l).0, self.next(pass), [("STEP", 1.0), ("ADD", 0.0)]),
+            Take::Outer { adds } => (Bound::Params, self.rows().0, [("STEP", 0.0), ("ADD", flag(adds))]),
+        };
+        let bindings = [self.cotangent(pass, l), self.input(pass, l), weights, Bound::Params, result];
+        Some((constants, bindings))
+    }
+
+    fn tangent_bindings(&self, pass: Pass, l: usize) -> [Bound; 7] {
+        [
+            self.input(pass, l),
+            self.input_tangent(pass, l),
+            self.weights(pass.step, l).0,
+            Bound::Params,
+            self.rows().0,
+            self.outputs(pass, l),
+            self.output_tangent(l),
+        ]
+    }
+
+    fn backward_tangent_bindings(&self, pass: Pass, l: usize) -> [Bound; 7] {
+        [
+            self.cotangent(pass, l),
+            self.cotangent_tangent(l),
+            self.weights(pass.step, l).0,
+            Bound::Params,
+            self.rows().0,
+            self.input(pass, l),
+            self.cotangent_tangent(l - 1),
+        ]
+    }
+
+    fn update_tangent_bindings(
+        &self,
+        pass: Pass,
+        l: usize,
+        back: Back,
+    ) -> Option<([(&'static str, f64); 3], [Bound; 6])> {
+        if !back.second && back.rates == 0.0 {
+            return None;
+        }
+        let tangent = if back.second { self.cotangent_tangent(l) } else { self.cotangent(pass, l) };
+        let bindings = [
+            self.cotangent(pass, l),
+            tangent,
+            self.input(pass, l),
+            self.input_tangent(pass, l),
+            self.rows().0,
+            Bound::Slice(Role::RateSums, self.slices.rate_sums),
+        ];
+        let constants =
+            [("VALUE", flag(back.rates > 0.0)), ("SECOND", flag(back.second)), ("RATES", back.rates)];
+        Some((constants, bindings))
+    }
+
+    fn product(
+        &mut self,
+        kernel: &'static Declaration,
+        size: fn(&LayerPass) -> (u32, u32),
+        pass: Pass,
+        l: usize,
+        constants: Constants<'_>,
+        bindings: &[Bound],
+    ) {
+        let layer = self.layer(pass, l);
+        let (rows, columns) = size(&layer);
+        let cut = Cut::of(rows, columns);
+        let mut all = cut.constants(kernel);
+        all.extend_from_slice(constants);
+        let workgroups = [cut.workgroups(rows, columns), self.tasks as u32, 1];
+        self.push(kernel, &all, &layer, bindings, workgroups);
+    }
+
+    fn conv_product(
+        &mut self,
+        kernel: &'static Declaration,
+        size: fn(&LayerPass) -> [u32; 3],
+        pass: Pass,
+        l: usize,
+        constants: Constants<'_>,
+        bindings: &[Bound],
+    ) {
+        let layer = self.layer(pass, l);
+        let [rows, columns, products] = size(&layer);
+        let cut = ConvCut::of(rows, columns);
+        let tangents = kernel.constants.iter().any(|(name, _)| *name == "VALUE");
+        let mut all = cut.constants(tangents).to_vec();
+        all.extend_from_slice(constants);
+        let workgroups = [cut.workgroups(rows, columns), self.tasks as u32, products];
+        self.push(kernel, &all, &layer, bindings, workgroups);
+    }
+}
