@@ -21,7 +21,7 @@ override LEFT_TILE: u32 = 288u;
 override RIGHT_TILE: u32 = 288u;
 // 2 · DEPTH: of this slice and of the next.
 override TERMS: u32 = 64u;
-// WORKGROUP, or 1 without a split.
+// WORKGROUP.
 override PARTS: u32 = 256u;
 
 // Component i of entry e is row or column e + i · (a quarter of them).
@@ -37,26 +37,21 @@ fn corner(workgroup: u32, count: u32) -> vec2<u32> {
     return vec2<u32>(workgroup / across * ROWS, workgroup % across * COLUMNS);
 }
 
-// Hands four elements of row m to `finish`, summed over the shares of the depth by one of them.
-fn gather(task: u32, m: u32, share: u32, value: vec4<f32>, lane: u32) {
+// Hands the rows m, m + 1, … of the tile, a quarter of them, to `finish`, each element to one invocation, from the vec4
+// of columns that every invocation has of them. A loop of one call: kernels stay small, and compile fast.
+fn gather(task: u32, m: u32, value: vec4<f32>, lane: u32) {
     let tile = ROWS * COLUMNS / 16u;
-    let first = lane % tile % (COLUMNS / 4u);
-    var sum = value;
-    if (SPLIT > 1u) {
-        workgroupBarrier();
-        parts[lane] = value;
-        workgroupBarrier();
-        if (lane / tile == share) {
-            sum = parts[lane % tile];
-            for (var other = 1u; other < SPLIT; other++) {
-                sum += parts[other * tile + lane % tile];
-            }
+    workgroupBarrier();
+    parts[lane] = value;
+    workgroupBarrier();
+    for (var item = lane; item < 4u * tile; item += WORKGROUP) {
+        let n = item % COLUMNS;
+        let holder = item / COLUMNS * (COLUMNS / 4u) + n % (COLUMNS / 4u);
+        var sum = 0.0;
+        for (var share = 0u; share < SPLIT; share++) {
+            sum += parts[share * tile + holder][n / (COLUMNS / 4u)];
         }
-    }
-    if (lane / tile == share) {
-        for (var i = 0u; i < 4u; i++) {
-            finish(task, m, columns[first + i * (COLUMNS / 4u)], sum[i]);
-        }
+        finish(task, m + item / COLUMNS, columns[n], sum);
     }
 }
 
@@ -114,9 +109,8 @@ fn product(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
         }
         workgroupBarrier();
     }
-    let m = at.x + place / wide;
-    gather(task, m, 0u, c[0], lane);
-    gather(task, m + tall, 1u % SPLIT, c[1], lane);
-    gather(task, m + 2u * tall, 2u % SPLIT, c[2], lane);
-    gather(task, m + 3u * tall, 3u % SPLIT, c[3], lane);
+    for (var i = 0u; i < 4u; i++) {
+        gather(task, at.x + i * tall, c[0], lane);
+        c = mat4x4<f32>(c[1], c[2], c[3], c[0]);
+    }
 }

@@ -31,36 +31,23 @@ fn corner(workgroup: u32, count: u32) -> vec2<u32> {
     return vec2<u32>(workgroup / across * ROWS, workgroup % across * COLUMNS);
 }
 
-// The sum of `value` over the shares of the depth, for the invocations of `share`.
-fn whole(value: vec4<f32>, share: u32, lane: u32) -> vec4<f32> {
+// Hands the rows m, m + 1, … of the tile, a quarter of them, to `finish`, at two of the vec4's columns, each element to
+// one invocation: `parts` are two values and their tangents. A loop of one call: kernels stay small, and compile fast.
+fn gather(task: u32, m: u32, quarter: u32, pair: vec4<f32>, lane: u32) {
     let tile = ROWS * COLUMNS / 16u;
-    var sum = value;
-    if (SPLIT > 1u) {
-        workgroupBarrier();
-        parts[lane] = value;
-        workgroupBarrier();
-        if (lane / tile == share) {
-            sum = parts[lane % tile];
-            for (var other = 1u; other < SPLIT; other++) {
-                sum += parts[other * tile + lane % tile];
-            }
+    let wide = COLUMNS / 4u;
+    workgroupBarrier();
+    parts[lane] = pair;
+    workgroupBarrier();
+    for (var item = lane; item < 2u * tile; item += WORKGROUP) {
+        let n = item % (2u * wide);
+        let holder = item / (2u * wide) * wide + n % wide;
+        var sum = vec2<f32>(0.0);
+        for (var share = 0u; share < SPLIT; share++) {
+            let part = share * tile + holder;
+            sum += vec2<f32>(parts[part][n / wide], parts[part][2u + n / wide]);
         }
-    }
-    return sum;
-}
-
-fn gather(task: u32, m: u32, share: u32, value: vec4<f32>, tangent: vec4<f32>, lane: u32) {
-    let tile = ROWS * COLUMNS / 16u;
-    let first = lane % tile % (COLUMNS / 4u);
-    let t = whole(tangent, share, lane);
-    var c = value;
-    if (VALUE) {
-        c = whole(value, share, lane);
-    }
-    if (lane / tile == share) {
-        for (var i = 0u; i < 4u; i++) {
-            finish(task, m, columns[first + i * (COLUMNS / 4u)], c[i], t[i]);
-        }
+        finish(task, m + item / (2u * wide), columns[quarter * wide + n], sum.x, sum.y);
     }
 }
 
@@ -136,9 +123,13 @@ fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
         }
         workgroupBarrier();
     }
-    let m = at.x + place / wide;
-    gather(task, m, 0u, c[0], t[0], lane);
-    gather(task, m + tall, 1u % SPLIT, c[1], t[1], lane);
-    gather(task, m + 2u * tall, 2u % SPLIT, c[2], t[2], lane);
-    gather(task, m + 3u * tall, 3u % SPLIT, c[3], t[3], lane);
+    for (var i = 0u; i < 4u; i++) {
+        for (var half = 0u; half < 4u; half += 2u) {
+            gather(task, at.x + i * tall, half, vec4<f32>(c[0].xy, t[0].xy), lane);
+            c[0] = c[0].zwxy;
+            t[0] = t[0].zwxy;
+        }
+        c = mat4x4<f32>(c[1], c[2], c[3], c[0]);
+        t = mat4x4<f32>(t[1], t[2], t[3], t[0]);
+    }
 }

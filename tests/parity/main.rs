@@ -3,6 +3,8 @@
 
 #[path = "../adapter/mod.rs"]
 mod adapter;
+mod conv;
+mod conv2d;
 mod copy_rows;
 mod group_sums;
 mod linear;

@@ -71,7 +71,6 @@ impl ConvCut {
     #[must_use]
     pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 9] {
         let (depth, tiles) = if tangents { (self.depths[1], 2) } else { (self.depths[0], 1) };
-        let parts = if self.split > 1 { self.workgroup() } else { 1 };
         [
             ("WORKGROUP", self.workgroup() as f64),
             ("ROWS", self.rows as f64),
@@ -81,7 +80,7 @@ impl ConvCut {
             ("LEFT_TILE", (tiles * depth * (self.rows / 4 + 1)) as f64),
             ("RIGHT_TILE", (tiles * depth * (self.columns / 4 + 1)) as f64),
             ("TERMS", (2 * depth) as f64),
-            ("PARTS", parts as f64),
+            ("PARTS", self.workgroup() as f64),
         ]
     }
 

@@ -1,0 +1,151 @@
+//! What the parity tests of convolutions share: shapes, and the layer in plain loops.
+
+use super::{Numbers, check, run};
+use fastweights::backend::gpu::Device;
+use fastweights::backend::gpu::conv_product::ConvCut;
+use fastweights::backend::gpu::kernel::Declaration;
+use fastweights::backend::gpu::layer::LayerPass;
+
+/// One convolution over the points of some tasks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conv {
+    pub(super) points: usize,
+    pub(super) channels: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) outputs: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) tasks: usize,
+}
+
+impl Conv {
+    /// Kernels of 1, 3 and 5, strides beyond the kernel, images of one pixel, paddings that leave rows out.
+    pub(super) const ALL: [Self; 6] = [
+        Self::new([1, 1, 1, 1, 1], [1, 1, 0], 1),
+        Self::new([2, 3, 7, 5, 5], [3, 2, 1], 3),
+        Self::new([1, 2, 9, 8, 17], [5, 3, 2], 2),
+        Self::new([3, 35, 4, 4, 66], [3, 1, 1], 2),
+        Self::new([2, 3, 7, 6, 2], [1, 3, 0], 1),
+        Self::new([33, 2, 2, 2, 3], [2, 1, 0], 2),
+    ];
+
+    const fn new(
+        [points, channels, height, width, outputs]: [usize; 5],
+        [kernel, stride, padding]: [usize; 3],
+        tasks: usize,
+    ) -> Self {
+        Self { points, channels, height, width, outputs, kernel, stride, padding, tasks }
+    }
+
+    pub(super) fn out(&self) -> [usize; 2] {
+        [self.height, self.width].map(|side| (side + 2 * self.padding - self.kernel) / self.stride + 1)
+    }
+
+    /// Weights of an output.
+    pub(super) fn inputs(&self) -> usize {
+        self.channels * self.kernel * self.kernel
+    }
+
+    pub(super) fn words(&self) -> usize {
+        self.outputs * (self.inputs() + 1)
+    }
+
+    pub(super) fn x(&self) -> usize {
+        self.points * self.channels * self.height * self.width
+    }
+
+    pub(super) fn y(&self) -> usize {
+        self.points * self.outputs * self.out()[0] * self.out()[1]
+    }
+
+    pub(super) fn layer(&self) -> LayerPass {
+        LayerPass {
+            points: self.points as u32,
+            inputs: self.inputs() as u32,
+            outputs: self.outputs as u32,
+            channels: self.channels as u32,
+            height: self.height as u32,
+            width: self.width as u32,
+            out_height: self.out()[0] as u32,
+            out_width: self.out()[1] as u32,
+            kernel: self.kernel as u32,
+            stride: self.stride as u32,
+            padding: self.padding as u32,
+            ..LayerPass::default()
+        }
+    }
+
+    /// Calls `tap(element of y, weight, element of x)` for every product.
+    pub(super) fn taps(&self, mut tap: impl FnMut(usize, usize, usize)) {
+        let [oh, ow] = self.out();
+        let area = self.kernel * self.kernel;
+        for out in 0..self.y() {
+            let (p, o) = (out / (self.outputs * oh * ow), out / (oh * ow) % self.outputs);
+            let (oy, ox) = (out / ow % oh, out % ow);
+            for weight in 0..self.inputs() {
+                let (c, ky, kx) = (weight / area, weight % area / self.kernel, weight % self.kernel);
+                let (y, x) = (oy * self.stride + ky, ox * self.stride + kx);
+                let inside = |at: usize, side: usize| (self.padding..self.padding + side).contains(&at);
+                if inside(y, self.height) && inside(x, self.width) {
+                    let row = (p * self.channels + c) * self.height + y - self.padding;
+                    tap(out, o * self.inputs() + weight, row * self.width + x - self.padding);
+                }
+            }
+        }
+    }
+
+    /// Without the bias.
+    pub(super) fn forward(&self, w: &[f64], x: &[f64]) -> Vec<f64> {
+        let mut y = vec![0.0; self.y()];
+        self.taps(|out, weight, input| y[out] += w[weight] * x[input]);
+        y
+    }
+
+    pub(super) fn backward(&self, w: &[f64], dz: &[f64]) -> Vec<f64> {
+        let mut dx = vec![0.0; self.x()];
+        self.taps(|out, weight, input| dx[input] += w[weight] * dz[out]);
+        dx
+    }
+
+    /// Of the weights, then of the biases.
+    pub(super) fn gradient(&self, dz: &[f64], x: &[f64]) -> Vec<f64> {
+        let mut g = vec![0.0; self.words()];
+        self.taps(|out, weight, input| g[weight] += dz[out] * x[input]);
+        for (out, dz) in dz.iter().enumerate() {
+            g[self.outputs * self.inputs() + self.channel_of(out)] += dz;
+        }
+        g
+    }
+
+    /// The channel of an element of y.
+    pub(super) fn channel_of(&self, out: usize) -> usize {
+        out / (self.out()[0] * self.out()[1]) % self.outputs
+    }
+}
+
+/// Runs a kernel with the cut that its product gets, or with every cut; checks the buffer `result` after each.
+#[expect(clippy::too_many_arguments, reason = "a table's row")]
+pub(super) fn check_conv(
+    device: &Device,
+    declaration: &'static Declaration,
+    constants: &[(&'static str, f64)],
+    layer: &LayerPass,
+    [rows, columns, products]: [u32; 3],
+    every_cut: bool,
+    buffers: &[&Numbers],
+    result: usize,
+    expected: &[Vec<f64>],
+) {
+    let chosen = [ConvCut::of(rows, columns)];
+    let tangents = declaration.constants.iter().any(|(name, _)| *name == "VALUE");
+    for cut in if every_cut { &ConvCut::ALL[..] } else { &chosen[..] } {
+        let mut all = cut.constants(tangents).to_vec();
+        all.extend_from_slice(constants);
+        let workgroups = [cut.workgroups(rows, columns), expected.len() as u32, products];
+        let after = run(device, declaration, &all, layer, buffers, workgroups);
+        let what = format!("{} {cut:?} {layer:?}", declaration.shader);
+        check(&what, &buffers[result].all, &after[result], expected);
+    }
+}
