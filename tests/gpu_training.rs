@@ -8,12 +8,13 @@ use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::case::relative_error;
+use fastweights::data::{Split, glyphs};
 use fastweights::meta::{
     Backend as _, Loss, OuterKind, OuterOptimizer, Plan, Rates, Schedule, TrainPlan, TrainState,
 };
-use fastweights::model::{Init, Model};
+use fastweights::model::{Init, Layer, Model, Shape};
 use fastweights::task::{
-    Philox, Purpose, Sampler, SeriesTable, Sinusoid, TaskSource, Visit, below, sine, unit,
+    ImageTasks, Philox, Purpose, Sampler, SeriesTable, Sinusoid, TaskSource, Visit, below, sine, unit,
 };
 
 #[test]
@@ -54,6 +55,18 @@ fn train_plan(source: TaskSource, visit: Visit, steps: usize) -> TrainPlan {
     let (support, query) = sampler.points();
     let model = Model::mlp(sampler.source.inputs(), &[7, 6], 1, false).unwrap();
     let plan = Plan::new(model, Loss::Mse, support, query, steps, Rates::fixed(0.01)).unwrap();
+    TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 8) }
+}
+
+/// 3 ways, 2 shots, 3 queries of rotated characters, a linear model of their pixels.
+fn image_plan(visit: Visit, steps: usize) -> TrainPlan {
+    let set = std::sync::Arc::new(glyphs::generate(5, 30, 6, 7));
+    let source = TaskSource::Images(ImageTasks::new(set, Split::Train, 3, true).unwrap());
+    let sampler = Sampler { source, seed: 0x0123_4567_89ab_cdef, meta_batch: 4, support: 6, query: 9, visit };
+    let (support, query) = sampler.points();
+    let image = Shape::Image { channels: 1, height: 7, width: 7 };
+    let model = Model::of(image, &[Layer::Flatten, Layer::Linear { outputs: 3 }]).unwrap();
+    let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.1)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 8) }
 }
 
@@ -113,6 +126,8 @@ fn training_follows_the_host_for_every_source_visit_and_rule() {
         ("joint", train_plan(sinusoids(Some(7)), Visit::Joint, 0)),
         ("halves", train_plan(sinusoids(Some(7)), Visit::Halves, 0)),
         ("series", train_plan(series, Visit::Split, 2)),
+        ("images", image_plan(Visit::Split, 1)),
+        ("images, joint", image_plan(Visit::Joint, 0)),
     ];
     let mut clipped = train_plan(sinusoids(None), Visit::Split, 1);
     clipped.outer = OuterOptimizer {
@@ -125,7 +140,8 @@ fn training_follows_the_host_for_every_source_visit_and_rule() {
     plans.push(("clipped, cosine", clipped));
     for path in [Path::Fused, Path::Layered] {
         gpu = gpu.with_path(path);
-        for (name, plan) in &plans {
+        // The fused path is for perceptrons on numbers.
+        for (name, plan) in plans.iter().filter(|(_, p)| path == Path::Layered || p.plan.model.is_mlp()) {
             let mut training = gpu.training(plan, start(plan)).unwrap();
             let losses = training.advance(7).unwrap();
             let (params, expected) = reference(plan, 7);

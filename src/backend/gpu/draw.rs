@@ -1,10 +1,13 @@
 //! Tasks drawn on the device, for a pass that reads them from buffers (`shaders/draw.wgsl`).
 
+use super::draw_images::{self, DrawImages};
 use super::kernel::{Binding, Declaration};
 use super::pass::Source;
 use crate::error::{Error, Result};
+use crate::meta::Plan;
 use crate::task::{Sampler, TaskSource};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 /// Points of a workgroup.
 pub(super) const WORKGROUP: u32 = 64;
@@ -58,8 +61,67 @@ pub(super) fn source_code(source: Source<'_>) -> f64 {
         Source::Sampler(sampler) => match sampler.source {
             TaskSource::Sinusoid { .. } => 1.0,
             TaskSource::Series(_) => 2.0,
-            TaskSource::Images(_) => 3.0,
+            // Never asked for: images have a kernel of their own.
+            TaskSource::Images(_) => 0.0,
         },
+    }
+}
+
+/// The kernel that draws a sampler's tasks, with all that it reads.
+pub(super) struct Drawer<'a> {
+    pub(super) declaration: &'static Declaration,
+    pub(super) constants: Vec<(&'static str, f64)>,
+    /// Words that all tasks are drawn from.
+    pub(super) table: Cow<'a, [u32]>,
+    shape: Shape,
+}
+
+/// The uniform, but for the first task.
+enum Shape {
+    Numbers(DrawPass),
+    Images(DrawImages),
+}
+
+impl<'a> Drawer<'a> {
+    /// The drawer of a sampler for the points that a plan looks at.
+    ///
+    /// # Errors
+    /// As [`Draws::of`] and [`DrawImages::of`].
+    pub(super) fn new(plan: &Plan, sampler: &'a Sampler) -> Result<Self> {
+        let (support, query) = (plan.support as u32, plan.query as u32);
+        if let TaskSource::Images(tasks) = &sampler.source {
+            let (shape, table) = DrawImages::of(sampler, tasks)?;
+            return Ok(Self {
+                declaration: &draw_images::DECLARATION,
+                constants: Vec::new(),
+                table: Cow::Owned(table),
+                shape: Shape::Images(DrawImages { support, query, ..shape }),
+            });
+        }
+        let (draws, table) = Draws::of(sampler)?;
+        let (inputs, targets) = (plan.model.inputs() as u32, plan.targets() as u32);
+        Ok(Self {
+            declaration: &DECLARATION,
+            constants: vec![("SOURCE", source_code(Source::Sampler(sampler)))],
+            table: Cow::Borrowed(bytemuck::cast_slice(table)),
+            shape: Shape::Numbers(DrawPass { inputs, targets, support, query, draws, ..DrawPass::default() }),
+        })
+    }
+
+    /// The uniform of a tile that begins with the task `first`.
+    pub(super) fn uniform(&self, first: u32) -> Vec<u32> {
+        match self.shape {
+            Shape::Numbers(shape) => bytemuck::cast_slice(&[DrawPass { first, ..shape }]).to_vec(),
+            Shape::Images(shape) => bytemuck::cast_slice(&[DrawImages { first, ..shape }]).to_vec(),
+        }
+    }
+
+    /// Workgroups for `points` points of each of `tasks` tasks.
+    pub(super) fn workgroups(&self, points: u32, tasks: u32) -> [u32; 3] {
+        match self.shape {
+            Shape::Numbers(_) => [points.div_ceil(WORKGROUP), tasks, 1],
+            Shape::Images(_) => [points, tasks, 1],
+        }
     }
 }
 
@@ -101,7 +163,7 @@ impl Draws {
                 Ok((draws, table.values()))
             }
             TaskSource::Images(_) => {
-                Err(Error::unsupported("the GPU draws no image tasks so far; use --device cpu"))
+                Err(Error::unsupported("the fused path draws no images; take the layered one"))
             }
         }
     }

@@ -5,7 +5,13 @@ use super::device::Device;
 use super::fused_plan::Shape;
 use super::fused_program::{Block, Op};
 use super::shader::Library;
-use super::{batch_norm, batch_norm_backward, batch_norm_backward_tangent, batch_norm_tangent, clipped_update, conv2d, conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update, conv2d_update_tangent, copy_rows, draw, fused, global_avg_pool, global_avg_pool_backward, group_sums, layer, linear, linear_backward, linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent, loss, loss_tangent, max_pool, max_pool_backward, pass, probe, rate_sums, reduce, relu};
+use super::{
+    batch_norm, batch_norm_backward, batch_norm_backward_tangent, batch_norm_tangent, clipped_update, conv2d,
+    conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update, conv2d_update_tangent,
+    copy_rows, draw, draw_images, fused, global_avg_pool, global_avg_pool_backward, group_sums, layer,
+    linear, linear_backward, linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent,
+    loss, loss_tangent, max_pool, max_pool_backward, pass, probe, rate_sums, reduce, relu,
+};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -53,6 +59,7 @@ pub const ALL: &[&Declaration] = &[
     &conv2d_update_tangent::DECLARATION,
     &copy_rows::DECLARATION,
     &draw::DECLARATION,
+    &draw_images::DECLARATION,
     &global_avg_pool::DECLARATION,
     &global_avg_pool_backward::DECLARATION,
     &group_sums::DECLARATION,
@@ -96,6 +103,7 @@ pub const STRUCTS: &[(&str, &str, usize)] = &[
     ("reduce", "Now", size_of::<pass::Now>()),
     ("reduce", "Outer", size_of::<reduce::Outer>()),
     ("draw", "DrawPass", size_of::<draw::DrawPass>()),
+    ("draw_images", "DrawImages", size_of::<draw_images::DrawImages>()),
     ("linear", "Layer", size_of::<layer::LayerPass>()),
     ("loss", "LossPass", size_of::<loss::LossPass>()),
     ("rate_sums", "RateSums", size_of::<rate_sums::RateSums>()),

@@ -2,7 +2,7 @@
 
 use super::arena::{Arena, Layout};
 use super::device::Device;
-use super::draw::{self, DrawPass, Draws};
+use super::draw::Drawer;
 use super::kernel::Kernels;
 use super::layered_plan::{Bound, LayeredPlan, LayeredTuning, Role, UNIFORM_STRIDE};
 use super::pass::{Partials, Pass, Recorded, Region, Request, Source, State};
@@ -48,38 +48,30 @@ pub(super) fn record(
 
     let mut drawing = None;
     if let Source::Sampler(sampler) = source {
-        let (draws, table) = Draws::of(sampler)?;
-        let shapes = (0..plan.tiles.len())
-            .map(|_| layout.words("draws", size_of::<DrawPass>() as u64 / 4))
+        let drawer = Drawer::new(meta_plan, sampler)?;
+        let uniforms: Vec<_> =
+            (0..plan.tiles.len()).map(|tile| drawer.uniform((tile * plan.tile) as u32)).collect();
+        let shapes = (uniforms.iter())
+            .map(|words| layout.words("draws", words.len() as u64))
             .collect::<Result<Vec<_>>>()?;
-        let data = layout.words("series", table.len() as u64)?;
+        let data = layout.words("data that tasks are drawn from", drawer.table.len() as u64)?;
         let constants = layout.build(device)?;
-        for (tile, &slice) in shapes.iter().enumerate() {
-            let pass = DrawPass {
-                first: (tile * plan.tile) as u32,
-                inputs: meta_plan.model.inputs() as u32,
-                targets: meta_plan.targets() as u32,
-                support: meta_plan.support as u32,
-                query: meta_plan.query as u32,
-                unused: 0,
-                draws,
-            };
-            constants.write(device, slice, &[pass])?;
+        for (words, &slice) in uniforms.iter().zip(&shapes) {
+            constants.write(device, slice, words)?;
         }
-        constants.write(device, data, table)?;
-        let kernel = kernels.get(device, &draw::DECLARATION, &[("SOURCE", draw::source_code(source))])?;
-        drawing = Some((constants, shapes, data, kernel));
+        constants.write(device, data, &drawer.table)?;
+        let kernel = kernels.get(device, drawer.declaration, &drawer.constants)?;
+        drawing = Some((constants, shapes, data, kernel, drawer));
     }
 
     let mut recording = Recording::default();
     for (tile, dispatches) in plan.tiles.iter().enumerate() {
-        if let Some((constants, shapes, data, kernel)) = &drawing {
+        if let Some((constants, shapes, data, kernel, drawer)) = &drawing {
             let mut bindings = vec![constants.bind(shapes[tile]), state.now(), constants.bind(*data)];
             bindings.extend(plan.points().map(|slice| arena(Role::Points).bind(slice)));
             let points = (meta_plan.support + meta_plan.query) as u32;
             let count = plan.tile.min(tasks - tile * plan.tile) as u32;
-            let workgroups = [points.div_ceil(draw::WORKGROUP), count, 1];
-            recording.push(kernel, kernel.bind(device, &bindings)?, workgroups);
+            recording.push(kernel, kernel.bind(device, &bindings)?, drawer.workgroups(points, count));
         }
         for dispatch in dispatches {
             let kernel = kernels.get(device, dispatch.kernel, &dispatch.constants)?;

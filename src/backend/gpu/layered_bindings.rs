@@ -113,7 +113,11 @@ impl Emitter<'_> {
 
     /// ẋ, or x where it does not move and is not read.
     pub(super) fn input_tangent(&self, pass: Pass, l: usize) -> Bound {
-        if self.facts.second && self.facts.input_moves(l) { self.output_tangent(l - 1) } else { self.input(pass, l) }
+        if self.facts.second && self.facts.input_moves(l) {
+            self.output_tangent(l - 1)
+        } else {
+            self.input(pass, l)
+        }
     }
 
     pub(super) fn output_tangent(&self, l: usize) -> Bound {

@@ -2,14 +2,14 @@
 
 use super::adapter::Capacity;
 use super::arena::{Layout, Slice};
-use super::fused_plan::Purpose;
 use super::conv_product::ConvCut;
+use super::fused_plan::Purpose;
 use super::layer::Place;
 use super::layered_nodes::Node;
 use super::layered_plan::Role;
 use super::norm::{NormCut, RECORD};
-use super::product::Cut;
 use super::pass::Places;
+use super::product::Cut;
 use crate::error::{Error, Result};
 use crate::meta::{MetaGradient, Plan};
 use crate::model::{Block, Layer};

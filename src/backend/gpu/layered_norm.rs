@@ -14,12 +14,8 @@ fn flag(on: bool) -> f64 {
 
 impl Emitter<'_> {
     pub(super) fn norm(&mut self, pass: Pass, l: usize) {
-        let bindings = [
-            self.input(pass, l),
-            self.weights(pass.step, l).0,
-            self.outputs(pass, l),
-            self.stats(pass, l),
-        ];
+        let bindings =
+            [self.input(pass, l), self.weights(pass.step, l).0, self.outputs(pass, l), self.stats(pass, l)];
         let constants = [("AFFINE", flag(self.facts.nodes[l].block.is_some()))];
         self.channels(&batch_norm::DECLARATION, self.layer(pass, l), &constants, &bindings);
     }

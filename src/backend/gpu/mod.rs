@@ -17,7 +17,7 @@
 //! | `layered_layout`, `layered_ops`, `layered_bindings` | what the pass keeps and where; the inner loop as dispatches; what each binds |
 //! | `layered` | the layered pass on a device |
 //! | [`layer`], [`product`] | what the kernels of a layer are told, and how their work is cut |
-//! | [`linear`] and its like, [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw` | host modules of the shaders of the same names |
+//! | [`linear`] and its like, [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw`, `draw_images` | host modules of the shaders of the same names |
 //! | `pass` | what both paths have in common: state, mean over tasks, outer update |
 //! | `resident` | the training loop: many meta-iterations a submission |
 //! | [`GpuBackend`] | the whole as a [`Backend`](crate::meta::Backend) |
@@ -55,6 +55,7 @@ pub mod conv_product;
 pub mod copy_rows;
 pub mod device;
 mod draw;
+mod draw_images;
 mod fused;
 pub mod fused_plan;
 mod fused_program;

@@ -18,11 +18,8 @@ pub struct NormCut {
 
 impl NormCut {
     /// Every cut.
-    pub const ALL: [Self; 3] = [
-        Self { workgroup: 256, wide: 1 },
-        Self { workgroup: 64, wide: 1 },
-        Self { workgroup: 64, wide: 16 },
-    ];
+    pub const ALL: [Self; 3] =
+        [Self { workgroup: 256, wide: 1 }, Self { workgroup: 64, wide: 1 }, Self { workgroup: 64, wide: 16 }];
 
     /// A workgroup a channel where images are large, so that neighbours read neighbouring pixels; else channels
     /// side by side. It depends on the shape alone, so that the order of sums does.

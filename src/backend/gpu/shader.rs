@@ -33,6 +33,7 @@ sources![
     "conv_taps",
     "copy_rows",
     "draw",
+    "draw_images",
     "fused",
     "fused_dense",
     "fused_loss",
