@@ -4,14 +4,19 @@ As in the JAX script, a measured meta-iteration draws the tasks on the device, t
 meta-parameters with Adam; compilation and a warm-up are not timed.
 """
 
+import dataclasses
 import functools
+import itertools
 import math
 import sys
 
+import golden
 import torch
 import workloads
 from torch.func import grad, grad_and_value, vmap
-from workloads import ADAM_BETA1, ADAM_BETA2, ADAM_EPS, META_LR, SERIES_COUNT, SERIES_LENGTH
+from torch_layers import LOSSES, apply
+from torch_tasks import DRAW
+from workloads import ADAM_BETA1, ADAM_BETA2, ADAM_EPS, META_LR
 
 DEFAULT_ROWS = {
     "sine": (10, 25, 256),
@@ -19,81 +24,70 @@ DEFAULT_ROWS = {
     "sine-paper-5steps": (25,),
     "sine-paper-first-order": (25,),
     "series": (32,),
+    "omniglot-5way-1shot": (32,),
+    "omniglot-5way-1shot-15query": (32,),
+    "omniglot-5way-1shot-5steps": (32,),
+    "omniglot-pool": (32,),
+    "omniglot-pool-15query": (32,),
 }
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def mse(theta, x, y):
-    """Mean squared error of the ReLU network `theta` on x [points, in] against y [points, out]."""
-    for weight, bias in theta[:-1]:
-        x = torch.relu(x @ weight + bias)
-    weight, bias = theta[-1]
-    return ((x @ weight + bias - y) ** 2).mean()
+@dataclasses.dataclass
+class Learner:
+    """A network and the inner loop that adapts it."""
+
+    layers: list
+    loss: str
+    inner_lr: float
+    inner_steps: int
+    order: str
+    conv: str  # "library" or "patches"
+    adapts: list | None = None  # for each layer with parameters; all, if None
+
+    def point_loss(self, theta, x, y):
+        """The mean loss of the network `theta` on the points x, y."""
+        return LOSSES[self.loss](apply(self.layers, theta, x, self.conv), y)
+
+    def query_loss(self, theta, support_x, support_y, query_x, query_y):
+        """The query loss of one task after `inner_steps` steps of SGD on its support points."""
+        adapts = self.adapts or [True] * len(theta)
+        for _ in range(self.inner_steps):
+            slope = grad(self.point_loss)(theta, support_x, support_y)
+            if self.order == "first":
+                slope = [(w.detach(), b.detach()) for w, b in slope]
+            theta = [
+                (w - self.inner_lr * dw, b - self.inner_lr * db) if adapt else (w, b)
+                for (w, b), (dw, db), adapt in zip(theta, slope, adapts)
+            ]
+        return self.point_loss(theta, query_x, query_y)
+
+    def meta_gradient(self, theta, batch):
+        """(gradient, mean query loss) over the tasks of `batch`."""
+        each, value = vmap(grad_and_value(self.query_loss), (None, 0, 0, 0, 0))(theta, *batch)
+        return [(w.mean(0), b.mean(0)) for w, b in each], value.mean()
 
 
-def query_loss(theta, task, inner_lr, inner_steps, order):
-    """The query loss of one task after `inner_steps` steps of SGD on its support points."""
-    support_x, support_y, query_x, query_y = task
-    for _ in range(inner_steps):
-        slope = grad(mse)(theta, support_x, support_y)
-        if order == "first":
-            slope = [(w.detach(), b.detach()) for w, b in slope]
-        theta = [(w - inner_lr * dw, b - inner_lr * db) for (w, b), (dw, db) in zip(theta, slope)]
-    return mse(theta, query_x, query_y)
-
-
-def meta_gradient(theta, batch, inner_lr, inner_steps, order):
-    """(gradient, mean query loss) over the tasks of `batch`."""
-    loss = lambda theta, *task: query_loss(theta, task, inner_lr, inner_steps, order)  # noqa: E731
-    each, value = vmap(grad_and_value(loss), (None, 0, 0, 0, 0))(theta, *batch)
-    return [(w.mean(0), b.mean(0)) for w, b in each], value.mean()
-
-
-def draw_sines(tasks, workload, _table):
-    """`tasks` sinusoids a·sin(x + b), each with its support and query points."""
-    s, points = workload.support, workload.support + workload.query
-    draw = torch.rand(tasks, 2 + points, device=DEVICE)
-    x = 10.0 * draw[:, 2:] - 5.0
-    y = (0.1 + 4.9 * draw[:, :1]) * torch.sin(x + workload.phase * draw[:, 1:2])
-    x, y = x[..., None], y[..., None]
-    return x[:, :s], y[:, :s], x[:, s:], y[:, s:]
-
-
-def draw_windows(tasks, workload, table):
-    """`tasks` series of the table; each point is a window at a random place, and the value after it."""
-    s, points, width = workload.support, workload.support + workload.query, workload.widths[0]
-    series = torch.randint(SERIES_COUNT, (tasks, 1, 1), device=DEVICE)
-    start = torch.randint(SERIES_LENGTH - width, (tasks, points, 1), device=DEVICE)
-    window = table[series, start + torch.arange(width + 1, device=DEVICE)]
-    x, y = window[..., :width], window[..., width:]
-    return x[:, :s], y[:, :s], x[:, s:], y[:, s:]
-
-
-def trainer(workload, meta_batch, compiled):
+def trainer(workload, meta_batch, compiled, conv):
     """(call, iterations): `call()` runs that many meta-iterations and waits for the last."""
-    generator = torch.Generator().manual_seed(0)
-    uniform = lambda *shape: torch.rand(*shape, generator=generator) * 2 - 1  # noqa: E731
-    sizes = list(zip(workload.widths[:-1], workload.widths[1:]))
-    theta = [((uniform(i, o) * i**-0.5).to(DEVICE), (uniform(o) * i**-0.5).to(DEVICE)) for i, o in sizes]
+    learner = Learner(
+        workload.layers, workload.loss, workload.inner_lr, workload.inner_steps, workload.order, conv
+    )
+    theta = [tuple(map(torch.tensor, layer)) for layer in workloads.initial(workload.layers)]
+    shapes = [(weight.shape, bias.shape) for weight, bias in theta]
     # Adam on one long vector, of which the layers are views: a handful of operations, whatever the number of layers.
-    flat = torch.cat([t.flatten() for layer in theta for t in layer])
+    flat = torch.cat([t.flatten() for layer in theta for t in layer]).to(DEVICE)
     m, v, step = torch.zeros_like(flat), torch.zeros_like(flat), torch.zeros((), device=DEVICE)
-    size = (SERIES_COUNT, SERIES_LENGTH) if workload.kind == "series" else (1, 1)
-    table = torch.randn(size, generator=generator).to(DEVICE)
-    draw = {"sine": draw_sines, "series": draw_windows}[workload.kind]
+    table = torch.tensor(workloads.table(workload), device=DEVICE)
+    draw = DRAW[workload.kind]
 
     def unflatten(vector):
-        layers, at = [], 0
-        for i, o in sizes:
-            layers.append((vector[at : at + i * o].view(i, o), vector[at + i * o : at + i * o + o]))
-            at += i * o + o
-        return layers
+        parts = iter(vector.split([shape.numel() for layer in shapes for shape in layer]))
+        return [tuple(next(parts).view(shape) for shape in layer) for layer in shapes]
 
     def iteration(flat, m, v, step):
         batch = draw(meta_batch, workload, table)
-        slope, loss = meta_gradient(
-            unflatten(flat), batch, workload.inner_lr, workload.inner_steps, workload.order
-        )
+        slope, loss = learner.meta_gradient(unflatten(flat), batch)
         g = torch.cat([t.flatten() for layer in slope for t in layer])
         step = step + 1
         m = ADAM_BETA1 * m + (1 - ADAM_BETA1) * g
@@ -102,7 +96,7 @@ def trainer(workload, meta_batch, compiled):
         return flat - META_LR * m / (1 - ADAM_BETA1**step) / scale, m, v, step, loss
 
     run = torch.compile(iteration) if compiled else iteration
-    state, iterations = [flat, m, v, step], 10
+    state, iterations = [flat, m, v, step], 1 if workload.kind == "images" and DEVICE == "cpu" else 10
 
     def call():
         for _ in range(iterations):
@@ -113,20 +107,34 @@ def trainer(workload, meta_batch, compiled):
     return call, iterations
 
 
-def check(path):
+def check(path, compiled):
     """Compares the meta-gradient of a golden case, in float64 and float32, with the reference of the file."""
-    case, tensors = workloads.golden(path)
-    inner, good = case["inner"], True
+    case, good = golden.load(path), True
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 2e-5)):
         cast = lambda a: torch.tensor(a, dtype=dtype, device=DEVICE)  # noqa: E731, B023
-        theta = [(cast(w), cast(b)) for w, b in workloads.layers(tensors, "theta")]
-        batch = [cast(tensors[name]) for name in ("support_x", "support_y", "query_x", "query_y")]
+        theta = [(cast(w), cast(b)) for w, b in case.theta]
+        # Images come with their channels last.
+        batch = [part.movedim(-1, 2) if part.ndim == 5 else part for part in map(torch.tensor, case.data)]
+        batch = [part.to(DEVICE, dtype if part.is_floating_point() else torch.int64) for part in batch]
         outs = {}
-        for form, run in (("eager", meta_gradient), ("compiled", torch.compile(meta_gradient))):
-            slope, _ = run(theta, batch, inner["lr"], inner["steps"], inner["order"])
-            outs[form] = [(w.cpu().double().numpy(), b.cpu().double().numpy()) for w, b in slope]
-        good &= workloads.judge(case, str(dtype).removeprefix("torch."), outs, tensors, tolerance)
+        for compile, conv in itertools.product((False, True) if compiled else (False,), convolutions(case.layers)):
+            torch._dynamo.reset()
+            learner = Learner(case.layers, case.loss, case.inner_lr, case.inner_steps, case.order, conv, case.adapts)
+            run = torch.compile(learner.meta_gradient) if compile else learner.meta_gradient
+            slope, _ = run(theta, batch)
+            outs[title(compile, conv)] = [(w.cpu().double().numpy(), b.cpu().double().numpy()) for w, b in slope]
+        good &= golden.judge(case, str(dtype).removeprefix("torch."), outs, tolerance)
     return good
+
+
+def convolutions(layers):
+    """The forms of convolution to try: one, where there is none."""
+    return ("library", "patches") if any(layer["type"] == "conv2d" for layer in layers) else ("library",)
+
+
+def title(compiled, conv):
+    """What a form is called in the rows."""
+    return ("torch.compile(vmap(grad))" if compiled else "vmap(grad), eager") + (", patches" if conv == "patches" else "")
 
 
 def main():
@@ -134,12 +142,13 @@ def main():
     parser.add_argument("--form", choices=("best", "eager", "compile"), default="best", help="best tries both")
     options = parser.parse_args()
     if options.check:
-        sys.exit(0 if all([check(path) for path in options.check]) else 1)
+        sys.exit(0 if all([check(path, options.form != "eager") for path in options.check]) else 1)
     results = []
     for workload, meta_batch in workloads.rows(options):
         candidates = {
-            name: functools.partial(trainer, workload, meta_batch, compiled)
-            for name, compiled in (("vmap(grad), eager", False), ("torch.compile(vmap(grad))", True))
+            title(compiled, conv): functools.partial(trainer, workload, meta_batch, compiled, conv)
+            for compiled in (False, True)
+            for conv in convolutions(workload.layers)
             if options.form in ("best", "compile" if compiled else "eager")
         }
         torch._dynamo.reset()
