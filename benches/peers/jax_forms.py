@@ -59,29 +59,25 @@ def search(workload, meta_batch, devices, trainer, grouped):
     `grouped`: whether the library's convolution is tried where `vmap` makes it a grouped one, too.
     """
     images, cpu = workload.kind == "images", jax.default_backend() == "cpu"
-    best = None
-    rates = {}
 
     def fastest(forms):
-        nonlocal best
-        new = [form for form in forms if form not in rates]
-        rates.update(workloads.race({form: functools.partial(trainer, workload, meta_batch, form) for form in new}))
-        best = max(rates, key=rates.get)
+        rates = workloads.race({form: functools.partial(trainer, workload, meta_batch, form) for form in forms})
         jax.clear_caches()
+        return max(rates, key=rates.get)
 
-    def variants(**choices):
-        return [dataclasses.replace(best, **dict(zip(choices, c))) for c in itertools.product(*choices.values())]
+    def variants(form, **choices):
+        return [dataclasses.replace(form, **dict(zip(choices, c))) for c in itertools.product(*choices.values())]
 
-    fastest(layouts(meta_batch, devices, images))
-    grads = ("each", "mean", "forward")[:: 2 if best.chunk == 1 else 1]
+    form = fastest(layouts(meta_batch, devices, images))
+    grads = ("each", "forward") if form.chunk == 1 else ("each", "mean", "forward")
+    vectors = (0, 512) if cpu else (0,)
     if images:
-        fastest(variants(grad=grads, cut=("strides", "phases")))
-        if best.chunk == 1 or grouped:
-            fastest(variants(conv=("library",)))
-    else:
-        fastest(variants(grad=grads, matrix=("in-out", "out-in")))
-    threads = (False, True) if best.devices == 1 and cpu else (best.threads,)
-    fastest(variants(prng=("rbg", "threefry2x32"), threads=threads, vector=(0, 512) if cpu else (0,)))
-    if workload.inner_steps > 1 or images:
-        fastest(variants(remat=(True,)))
-    return best
+        forms = variants(form, grad=grads, cut=("strides", "phases"))
+        if form.chunk == 1 or grouped:
+            forms += variants(form, conv=("library",))
+        form = fastest(forms)
+        return fastest(variants(form, vector=vectors, remat=(False, True)))
+    form = fastest(variants(form, grad=grads, matrix=("in-out", "out-in")))
+    threads = (False, True) if form.devices == 1 and cpu else (False,)
+    form = fastest(variants(form, prng=("rbg", "threefry2x32"), threads=threads))
+    return fastest(variants(form, vector=vectors, remat=(False, True) if workload.inner_steps > 1 else (False,)))
