@@ -71,12 +71,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let way = select(place / shape.shots, (place - all_support) / shape.queries, of_query);
     if (lane == 0u) {
         let task = now.first_task + shape.first + workgroup.y;
-        let class = distinct(0u, shape.classes, way, task);
+        let chosen = distinct(0u, shape.classes, way, task);
         let each = shape.shots + shape.queries;
         let k = select(place % shape.shots, shape.shots + (place - all_support) % shape.queries, of_query);
-        let at = 2u * (class / shape.turns);
+        let at = 2u * (chosen / shape.turns);
         let image = distinct(shape.ways + way * each, images[at + 1u], k, task);
-        drawn = vec2<u32>(images[at] + image, class % shape.turns);
+        drawn = vec2<u32>(images[at] + image, chosen % shape.turns);
     }
     let image = workgroupUniformLoad(&drawn);
     let at = workgroup.y * select(shape.support, shape.query, is_query) + select(p, p - shape.support, is_query);

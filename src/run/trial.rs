@@ -96,34 +96,48 @@ pub(super) fn validate(
 #[derive(Debug)]
 pub(super) struct Trials {
     path: PathBuf,
-    lines: Vec<ValidationLine>,
+    /// Whole lines, kept as they are, so that no digit can change.
+    text: String,
+    best: Option<f64>,
+    last: Option<ValidationLine>,
 }
 
 impl Trials {
     /// Goes on after meta-iteration `done`; later lines are dropped.
     pub(super) fn resume(path: PathBuf, done: u64) -> Result<Self> {
-        let mut lines = if path.is_file() { read_validation(&path)? } else { Vec::new() };
-        lines.retain(|line| line.iteration <= done);
-        Ok(Self { path, lines })
+        let mut trials = Self { path, text: String::new(), best: None, last: None };
+        if trials.path.is_file() {
+            let lines = read_validation(&trials.path)?;
+            let text = std::fs::read_to_string(&trials.path)
+                .map_err(|e| Error::file_caused(&trials.path, "cannot be read", e))?;
+            for (line, text) in lines.into_iter().zip(text.lines()).filter(|(line, _)| line.iteration <= done)
+            {
+                trials.take(line, text);
+            }
+        }
+        Ok(trials)
+    }
+
+    fn take(&mut self, line: ValidationLine, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+        self.best = if line.best { Some(line.accuracy) } else { self.best };
+        self.last = Some(line);
     }
 
     /// The best accuracy so far.
     pub(super) fn best(&self) -> Option<f64> {
-        self.lines.iter().rfind(|line| line.best).map(|line| line.accuracy)
+        self.best
     }
 
     pub(super) fn last(&self) -> Option<ValidationLine> {
-        self.lines.last().copied()
+        self.last
     }
 
     pub(super) fn add(&mut self, line: ValidationLine) -> Result<()> {
-        self.lines.push(line);
-        let mut text = String::new();
-        for line in &self.lines {
-            text += &serde_json::to_string(line).map_err(|e| Error::failed(e.to_string()))?;
-            text.push('\n');
-        }
-        write_atomic(&self.path, text.as_bytes())
+        let text = serde_json::to_string(&line).map_err(|e| Error::failed(e.to_string()))?;
+        self.take(line, &text);
+        write_atomic(&self.path, self.text.as_bytes())
     }
 }
 
