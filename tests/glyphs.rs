@@ -19,14 +19,13 @@ const SETTINGS: &[&str] = &[
     ]"#,
     "task.side=14",
     "outer.meta_batch=8",
-    "outer.meta_lr=0.01",
     "evaluation.tasks=200",
 ];
 
-fn recipe(iterations: usize) -> Recipe {
-    let iterations = format!("outer.iterations={iterations}");
-    let settings: Vec<_> =
-        SETTINGS.iter().copied().chain([&*iterations]).map(|s| parse_setting(s).unwrap()).collect();
+fn recipe(iterations: usize, meta_lr: f64) -> Recipe {
+    let more = [format!("outer.iterations={iterations}"), format!("outer.meta_lr={meta_lr}")];
+    let settings = SETTINGS.iter().copied().chain(more.iter().map(String::as_str));
+    let settings: Vec<_> = settings.map(|s| parse_setting(s).unwrap()).collect();
     let mut recipe = Recipe::load("glyphs-5way-1shot", &settings).unwrap();
     recipe.load_data(None).unwrap();
     recipe
@@ -45,7 +44,7 @@ fn report(recipe: &Recipe, params: Vec<f32>, device: &dyn Backend) -> Report {
 
 #[test]
 fn adaptation_beats_chance_and_the_unadapted_model_by_far() {
-    let (recipe, cpu) = (recipe(200), CpuBackend::new(None));
+    let (recipe, cpu) = (recipe(200, 1e-2), CpuBackend::new(None));
     let (_, params) = train(&recipe, &cpu);
     let report = report(&recipe, params, &cpu);
     let accuracy = &report.learners.maml;
@@ -61,18 +60,24 @@ fn adaptation_beats_chance_and_the_unadapted_model_by_far() {
     assert!(accuracy.mean[3] > untrained.mean[3] + 0.1, "meta-training is what makes the difference");
 }
 
+/// The same curve while it can be: Adam turns rounding into steps (a bias ahead of a batch norm has no gradient but
+/// rounding), and ReLU turns steps into other gradients, so that two devices part at last, the sooner the larger the rate.
 #[test]
 fn the_gpu_learns_the_same() {
     let Some(device) = adapter::device("the_gpu_learns_the_same") else { return };
-    let (recipe, gpu, cpu) = (recipe(20), GpuBackend::new(device), CpuBackend::new(None));
+    let (recipe, gpu, cpu) = (recipe(12, 1e-3), GpuBackend::new(device), CpuBackend::new(None));
     let ((losses, params), (expected, _)) = (train(&recipe, &gpu), train(&recipe, &cpu));
     for (i, (a, b)) in losses.iter().zip(&expected).enumerate() {
         let error = ((a.query - b.query).abs() / b.query).max((a.support - b.support).abs() / b.support);
+        println!("meta-iteration {i}: {error:e}");
         assert!(error <= 1e-3, "meta-iteration {i}: {a:?} against {b:?}");
     }
     let judged = |backend: &dyn Backend| report(&recipe, params.clone(), backend).learners.maml.mean;
     let (on_gpu, on_cpu) = (judged(&gpu), judged(&cpu));
+    println!("{on_gpu:?} against {on_cpu:?}");
     for (a, b) in on_gpu.iter().zip(&on_cpu) {
         assert!((a - b).abs() <= 2e-3, "{on_gpu:?} against {on_cpu:?}");
     }
+    let untrained = report(&recipe, recipe.start().unwrap().params, &gpu).learners.maml.mean;
+    assert!(on_gpu[3] > untrained[0] + 0.15, "adapting beats chance: {on_gpu:?} against {untrained:?}");
 }
