@@ -3,8 +3,17 @@
 
 #[path = "../adapter/mod.rs"]
 mod adapter;
+mod batch_norm;
+mod batch_norm_backward;
+mod batch_norm_backward_tangent;
+mod batch_norm_tangent;
 mod conv;
 mod conv2d;
+mod conv2d_backward;
+mod conv2d_backward_tangent;
+mod conv2d_tangent;
+mod conv2d_update;
+mod conv2d_update_tangent;
 mod copy_rows;
 mod group_sums;
 mod linear;
@@ -15,6 +24,8 @@ mod linear_update;
 mod linear_update_tangent;
 mod loss;
 mod loss_tangent;
+mod norm;
+mod pools;
 mod rate_sums;
 
 use bytemuck::NoUninit;

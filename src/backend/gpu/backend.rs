@@ -11,7 +11,7 @@ use super::resident::{self, Resident};
 use super::shader::Library;
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Evaluation, MetaOutput, Plan, TrainPlan, TrainState, Training};
-use crate::task::TaskBatch;
+use crate::task::{Sampler, TaskBatch, TaskSource};
 use std::sync::Arc;
 
 /// Floats of tasks and results that one evaluation keeps on the device; more tasks are taken in turns.
@@ -107,8 +107,24 @@ impl GpuBackend {
         Ok(if wide || fused().is_err() { Path::Layered } else { Path::Fused })
     }
 
+    /// The path of a training: image tasks are drawn by the layered path alone.
+    pub(super) fn path_of_drawn(&self, plan: &Plan, sampler: &Sampler, tasks: usize) -> Result<Path> {
+        let path = self.path(plan, tasks, Purpose::Gradient { report: false })?;
+        let images = matches!(sampler.source, TaskSource::Images(_));
+        Ok(if images && self.path == Path::Auto { Path::Layered } else { path })
+    }
+
+    pub(super) fn layered_tuning(&self) -> LayeredTuning {
+        self.layered
+    }
+
     fn pass(&self, request: &Request<'_>) -> Result<Pass> {
-        let path = self.path(request.plan, request.tasks, request.purpose)?;
+        let mut path = self.path(request.plan, request.tasks, request.purpose)?;
+        let images =
+            matches!(request.source, Source::Sampler(s) if matches!(s.source, TaskSource::Images(_)));
+        if images && self.path == Path::Auto {
+            path = Path::Layered;
+        }
         tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
         match path {
             Path::Layered => layered::record(&self.device, &self.kernels, &self.layered, request),

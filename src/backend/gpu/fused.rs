@@ -115,8 +115,8 @@ pub(super) fn record(
         })
     });
     let report = Region::new(&scratch, report);
-    let tile_dispatches = usize::from(tiles > 1);
-    let recorded = Recorded { recording, data: given, partials, report, places, tile_dispatches };
+    let submission = usize::from(tiles > 1);
+    let recorded = Recorded { recording, data: given, partials, report, places, submission };
     Pass::new(state, kernels, request, recorded)
 }
 

@@ -87,9 +87,8 @@ pub(super) fn record(
     };
     let report = Region::new(arena(Role::Report), plan.report_slice());
     let data = (!drawn).then(|| given(meta_plan, tasks, arena(Role::Points), &plan));
-    // All tiles have as many dispatches.
-    let tile_dispatches = if plan.tiles.len() > 1 { recording.len() / plan.tiles.len() } else { 0 };
-    let recorded = Recorded { recording, data, partials, report, places: plan.report, tile_dispatches };
+    let submission = plan.submission(recording.len());
+    let recorded = Recorded { recording, data, partials, report, places: plan.report, submission };
     Pass::new(state, kernels, request, recorded)
 }
 

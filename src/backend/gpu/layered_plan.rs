@@ -157,6 +157,8 @@ pub struct LayeredPlan {
     pub uniforms: Vec<u8>,
     /// The dispatches of each tile.
     pub tiles: Vec<Vec<Dispatch>>,
+    /// Operations of all tiles.
+    pub flops: u64,
     /// Slices by name.
     slices: Slices,
     /// Places in the report.
@@ -199,12 +201,12 @@ impl LayeredPlan {
             }
             Ok(laid)
         };
-        // The largest tile that fits, by halving an interval: bytes grow with the tile. A tile is submitted as a
-        // whole, so what it computes is bounded as well.
+        // The largest tile that fits, by halving an interval: bytes grow with the tile. A dispatch cannot be cut but by
+        // tiles, and is a small part of what a tile computes.
         let per_task =
             Operations::meta_gradient(&plan.model, plan.support, plan.query, plan.steps, facts.second)
                 .per_task;
-        let answers = (DISPATCH_FLOPS / per_task.max(1)).max(1) as usize;
+        let answers = (8 * DISPATCH_FLOPS / per_task.max(1)).max(1) as usize;
         let most = tasks.min(tuning.tile.max(1)).min(capacity.workgroups as usize).min(answers);
         let mut tile = 1;
         let mut laid = fits(1)?;
@@ -225,8 +227,9 @@ impl LayeredPlan {
         let tiles =
             (0..tasks).step_by(tile).map(|first| emitter.tile(first, tile.min(tasks - first))).collect();
         let uniforms = emitter.uniforms();
-        let this =
-            Self { tile, group, groups, columns: facts.columns, layouts, uniforms, tiles, slices, report };
+        let flops = per_task.saturating_mul(tasks as u64);
+        let columns = facts.columns;
+        let this = Self { tile, group, groups, columns, layouts, uniforms, tiles, flops, slices, report };
         this.check_dispatches(capacity)?;
         Ok(this)
     }
@@ -248,6 +251,14 @@ impl LayeredPlan {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.layouts.iter().map(Layout::bytes).sum::<u64>() + self.uniforms.len() as u64
+    }
+
+    /// Dispatches, of `all`, that are submitted together; 0 if all are. A driver resets a device that does not answer for
+    /// about two seconds.
+    #[must_use]
+    pub(super) fn submission(&self, all: usize) -> usize {
+        let submissions = self.flops.div_ceil(DISPATCH_FLOPS).max(1) as usize;
+        if submissions > 1 { all.div_ceil(submissions) } else { 0 }
     }
 
     /// Slice of the partial sums, `[groups, columns]`.
@@ -333,8 +344,9 @@ mod tests {
         let laid = laid(&plan(2, RateShape::One, false), 4, GRADIENT, &capacity).unwrap();
         let (p, widths) = (30 * 40 + 40 + 40 * 50 + 50 + 50 * 7 + 7, 40 + 50 + 7);
         let points = 5 * (30 + 7) + 6 * (30 + 7);
-        // Two steps and the query pass, outputs and cotangents; tangents of one pass.
-        let passes = 2 * (2 * 5 + 6) * widths + 2 * 5 * widths;
+        // Outputs of two steps and of the query pass, cotangents of the steps, tangents of one pass. Where only the
+        // latest layer's are needed, layers take turns: the first and the third, and the second.
+        let passes = (2 * 5 + 6 + 2 * 5 + 5) * widths + (6 + 5) * (40 + 50);
         let words = 4 * (points + 2 * p + passes + (p + 2) + (3 + 2));
         let without_padding = laid.bytes() - laid.uniforms.len() as u64;
         assert!(without_padding >= 4 * words as u64 && without_padding < 4 * words as u64 + 1024);

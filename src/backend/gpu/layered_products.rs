@@ -10,6 +10,9 @@ use super::{conv2d, conv2d_backward, conv2d_backward_tangent, conv2d_tangent, co
 use super::{conv2d_update_tangent, linear, linear_backward, linear_backward_tangent, linear_tangent};
 use super::{linear_update, linear_update_tangent};
 
+/// Overrides and bindings.
+type Told<const C: usize, const B: usize> = ([(&'static str, f64); C], [Bound; B]);
+
 fn flag(on: bool) -> f64 {
     f64::from(u8::from(on))
 }
@@ -89,12 +92,7 @@ impl Emitter<'_> {
         [dz, self.weights(pass.step, l).0, self.input(pass, l), dx]
     }
 
-    fn update_bindings(
-        &self,
-        pass: Pass,
-        l: usize,
-        take: Take,
-    ) -> Option<([(&'static str, f64); 2], [Bound; 5])> {
+    fn update_bindings(&self, pass: Pass, l: usize, take: Take) -> Option<Told<2, 5>> {
         // θ_j is read for the step alone; v may lie where nothing else of the dispatch does.
         let (weights, result, constants) = match take {
             Take::Nothing => return None,
@@ -129,12 +127,7 @@ impl Emitter<'_> {
         ]
     }
 
-    fn update_tangent_bindings(
-        &self,
-        pass: Pass,
-        l: usize,
-        back: Back,
-    ) -> Option<([(&'static str, f64); 3], [Bound; 6])> {
+    fn update_tangent_bindings(&self, pass: Pass, l: usize, back: Back) -> Option<Told<3, 6>> {
         if !back.second && back.rates == 0.0 {
             return None;
         }

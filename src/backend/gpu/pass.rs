@@ -189,7 +189,7 @@ pub(super) struct Recorded {
     pub(super) report: Region,
     pub(super) places: Places,
     /// Dispatches that are submitted together; 0 if all are.
-    pub(super) tile_dispatches: usize,
+    pub(super) submission: usize,
 }
 
 /// The buffers and dispatches of one plan.
@@ -269,8 +269,8 @@ impl Pass {
 
     /// Submits the iterations `slots`, with a copy of their losses to `losses` behind them.
     ///
-    /// A batch that was cut into tiles is submitted tile by tile: each may take long, and a driver resets a device that
-    /// does not answer for about two seconds.
+    /// A meta-iteration of much work is submitted in parts: a driver resets a device that does not answer for about two
+    /// seconds.
     pub(super) fn submit(
         &self,
         slots: std::ops::Range<usize>,
@@ -280,12 +280,14 @@ impl Pass {
         let new_encoder = || device.raw().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut encoder = new_encoder();
         let all = 0..self.recorded.recording.len();
-        let tile =
-            if self.recorded.tile_dispatches == 0 { all.len().max(1) } else { self.recorded.tile_dispatches };
+        let together = match self.recorded.submission {
+            0 => all.len().max(1),
+            some => some,
+        };
         let mut pass = None;
         for slot in slots.clone() {
             for step in all.clone() {
-                if step > 0 && step % tile == 0 {
+                if step > 0 && step % together == 0 {
                     pass = None;
                     let full = std::mem::replace(&mut encoder, new_encoder());
                     device.queue().submit([full.finish()]);

@@ -1,0 +1,286 @@
+//! The layered path on models of any layers: random ones against the float64 oracle, tiles, evaluation, wrong kernels.
+
+mod adapter;
+
+use fastweights::backend::cpu::oracle;
+use fastweights::backend::gpu::GpuBackend;
+use fastweights::backend::gpu::layered_plan::LayeredTuning;
+use fastweights::backend::gpu::shader::Library;
+use fastweights::case::relative_error;
+use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
+use fastweights::model::{Layer, Model, Shape};
+use fastweights::task::{Philox, Purpose, TaskBatch};
+use rand::RngExt as _;
+
+const TOLERANCE: f64 = 2e-5;
+
+const RELU: Layer = Layer::Relu;
+const FLATTEN: Layer = Layer::Flatten;
+const MEAN: Layer = Layer::GlobalAvgPool2d;
+const NORM: Layer = Layer::BatchNorm { eps: 1e-3, affine: true };
+const PLAIN_NORM: Layer = Layer::BatchNorm { eps: 1e-3, affine: false };
+
+fn linear(outputs: usize) -> Layer {
+    Layer::Linear { outputs }
+}
+
+fn conv(outputs: usize, [kernel, stride, padding]: [usize; 3]) -> Layer {
+    Layer::Conv2d { outputs, kernel, stride, padding }
+}
+
+fn pool(kernel: usize, stride: usize) -> Layer {
+    Layer::MaxPool2d { kernel, stride }
+}
+
+/// A plan with its parameters and tasks, all seeded.
+struct Random {
+    name: &'static str,
+    plan: Plan,
+    params: Vec<f32>,
+    tasks: TaskBatch,
+}
+
+fn random(
+    name: &'static str,
+    [channels, height, width]: [usize; 3],
+    layers: &[Layer],
+    loss: Loss,
+    [support, query, steps, tasks]: [usize; 4],
+    change: impl FnOnce(&mut Plan),
+) -> Random {
+    let mut rng = Philox::stream(17, Purpose::Data, 0, name.len() as u32);
+    let model = Model::of(Shape::Image { channels, height, width }, layers).unwrap();
+    let mut plan = Plan::new(model, loss, support, query, steps, Rates::fixed(0.1)).unwrap();
+    change(&mut plan);
+    plan.rates.values = (0..plan.rate_count()).map(|_| 0.02 + 0.06 * rng.random::<f64>()).collect();
+    plan.track_all = true;
+    plan.check().unwrap();
+    let mut uniform = |scale: f32| scale * (2.0 * rng.random::<f32>() - 1.0);
+    let mut theta = vec![0.0; plan.model.param_count()];
+    for block in plan.model.blocks() {
+        let inputs = (block.bias - block.weight) / block.outputs;
+        let norm = matches!(plan.model.stages()[block.layer].layer, Layer::BatchNorm { .. });
+        for (i, w) in theta[block.range()].iter_mut().enumerate() {
+            *w = match norm {
+                true => uniform(0.4) + if i < block.outputs { 1.0 } else { 0.0 },
+                false => uniform((3.0 / inputs as f32).sqrt()),
+            };
+        }
+    }
+    let mut batch = TaskBatch::zeros(tasks, support, query, plan.model.inputs(), plan.targets());
+    batch.support_x.iter_mut().chain(&mut batch.query_x).for_each(|x| *x = uniform(1.0));
+    let outputs = plan.model.outputs() as f32;
+    batch.support_y.iter_mut().chain(&mut batch.query_y).for_each(|y| {
+        *y = match loss {
+            Loss::Mse => uniform(1.5),
+            Loss::CrossEntropy => ((uniform(0.5) + 0.5) * outputs).floor().min(outputs - 1.0),
+        }
+    });
+    Random { name, params: plan.meta_params(&theta), plan, tasks: batch }
+}
+
+fn learned(plan: &mut Plan, shape: RateShape) {
+    plan.rates = Rates { shape, learned: true, values: Vec::new() };
+}
+
+fn models() -> Vec<Random> {
+    use Loss::{CrossEntropy, Mse};
+    let small = [conv(5, [3, 1, 1]), NORM, RELU, pool(2, 2), FLATTEN, linear(3)];
+    let deep =
+        [conv(7, [3, 2, 1]), NORM, RELU, conv(6, [3, 2, 1]), NORM, RELU, conv(4, [1, 1, 0]), MEAN, linear(3)];
+    let odd = [conv(9, [5, 3, 2]), RELU, conv(3, [3, 1, 0]), RELU, FLATTEN, linear(4)];
+    let relu_first =
+        [RELU, pool(3, 2), conv(4, [1, 1, 0]), PLAIN_NORM, RELU, pool(2, 3), RELU, FLATTEN, linear(2)];
+    vec![
+        random("odd channels", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |_| {}),
+        random("deep and strided", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |_| {}),
+        random("kernel 5, stride 3, no norm", [1, 13, 11], &odd, CrossEntropy, [3, 5, 2, 2], |_| {}),
+        random("relu first, windows apart", [3, 12, 11], &relu_first, CrossEntropy, [3, 5, 2, 2], |_| {}),
+        random(
+            "one pixel, one example",
+            [2, 1, 1],
+            &[conv(3, [1, 1, 0]), NORM, RELU, FLATTEN, linear(2)],
+            Mse,
+            [1, 1, 1, 1],
+            |_| {},
+        ),
+        random(
+            "an image comes out",
+            [2, 5, 5],
+            &[conv(4, [3, 1, 1]), NORM, RELU, conv(2, [3, 2, 0]), RELU],
+            Mse,
+            [2, 3, 2, 2],
+            |_| {},
+        ),
+        random(
+            "norms of vectors",
+            [1, 3, 3],
+            &[FLATTEN, NORM, linear(7), NORM, RELU, linear(3), PLAIN_NORM],
+            Mse,
+            [6, 5, 2, 2],
+            |_| {},
+        ),
+        random(
+            "norm of an image, and of its mean",
+            [3, 4, 4],
+            &[NORM, RELU, conv(4, [3, 1, 0]), MEAN, NORM, linear(2)],
+            Mse,
+            [4, 3, 2, 2],
+            |_| {},
+        ),
+        random("pretraining of images", [3, 7, 5], &small, CrossEntropy, [0, 6, 0, 3], |_| {}),
+        random("first order, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 3, 2], |p| {
+            p.order = MetaGradient::FirstOrder;
+        }),
+        random("several losses of images", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |p| {
+            p.loss_weights = vec![0.2, 0.3, 0.5];
+        }),
+        random("head of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+            *p = p.clone().adapt(Adapt::Head)
+        }),
+        random("body of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+            *p = p.clone().adapt(Adapt::Body)
+        }),
+        random("norms kept", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+            *p = p.clone().keep_batch_norm()
+        }),
+        random("norms alone adapted, rates", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+            learned(p, RateShape::PerLayerStep);
+            p.adapted = vec![false, true, false, true, false, false];
+        }),
+        random("one rate, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |p| {
+            learned(p, RateShape::One)
+        }),
+        random("a rate a layer and step, images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+            learned(p, RateShape::PerLayerStep)
+        }),
+        random("a rate a parameter, body of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+            learned(p, RateShape::PerParameter);
+            *p = p.clone().adapt(Adapt::Body);
+        }),
+        random(
+            "a rate a parameter and step, first order",
+            [3, 7, 5],
+            &small,
+            CrossEntropy,
+            [4, 6, 2, 3],
+            |p| {
+                learned(p, RateShape::PerParameterStep);
+                p.order = MetaGradient::FirstOrder;
+            },
+        ),
+    ]
+}
+
+/// The largest error over the parts of a result, each against its own norm.
+fn largest_error(plan: &Plan, out: &MetaOutput<f64>, reference: &MetaOutput<f64>) -> f64 {
+    let p = plan.model.param_count();
+    [
+        relative_error(&[out.meta_loss], &[reference.meta_loss]),
+        relative_error(&out.gradient[..p], &reference.gradient[..p]),
+        relative_error(&out.gradient[p..], &reference.gradient[p..]),
+        relative_error(&out.query_loss, &reference.query_loss),
+        relative_error(&out.support_loss, &reference.support_loss),
+        relative_error(&out.fast, &reference.fast),
+    ]
+    .into_iter()
+    .fold(0.0, |worst: f64, error| if error <= worst { worst } else { error })
+}
+
+#[test]
+fn random_models_agree_with_the_oracle() {
+    let Some(device) = adapter::device("random_models_agree_with_the_oracle") else { return };
+    let gpu = GpuBackend::new(device);
+    let mut failed = Vec::new();
+    for Random { name, plan, params, tasks } in models() {
+        let mut plan64 = plan.clone();
+        // The oracle takes the same float32 rates.
+        plan64.rates.values = plan.rates.values.iter().map(|&r| f64::from(r as f32)).collect();
+        let params64: Vec<f64> = params.iter().map(|&v| f64::from(v)).collect();
+        let reference = oracle::meta_gradient(&plan64, &params64, &tasks.map(f64::from)).unwrap();
+        let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
+        let error = largest_error(&plan, &out, &reference);
+        if !(error <= TOLERANCE) {
+            failed.push(format!("{name}: {error:e}"));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn tiles_of_tasks_change_no_bit() {
+    let Some(device) = adapter::device("tiles_of_tasks_change_no_bit") else { return };
+    let mut gpu = GpuBackend::new(device);
+    let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
+    let Random { plan, params, tasks, .. } =
+        random("tiles", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 4, 2, 11], |p| {
+            learned(p, RateShape::PerLayerStep)
+        });
+    // Groups of one task and of several: then tiles cut through groups.
+    for groups in [1024, 4] {
+        let mut whole = None;
+        for tile in [usize::MAX, 1, 4, 10] {
+            gpu = gpu.with_layered_tuning(LayeredTuning { tile, groups, ..LayeredTuning::default() });
+            let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap();
+            let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            let out = [&out.gradient, &out.query_loss, &out.support_loss, &out.fast, &vec![out.meta_loss]]
+                .map(|v| bits(v));
+            assert_eq!(&out, whole.get_or_insert(out.clone()), "{groups} groups, tiles of {tile}");
+        }
+    }
+}
+
+#[test]
+fn evaluation_of_images_agrees_with_the_oracle() {
+    let Some(device) = adapter::device("evaluation_of_images_agrees_with_the_oracle") else { return };
+    let gpu = GpuBackend::new(device);
+    let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
+    let Random { plan, params, tasks, .. } =
+        random("judged", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 4, 2, 5], |p| {
+            learned(p, RateShape::PerParameterStep)
+        });
+    let evaluated = plan.for_evaluation(&params, 3, 4, 3, None);
+    let theta = &params[..plan.model.param_count()];
+    let found = gpu.evaluate(&evaluated, theta, &tasks, true).unwrap();
+    let wide = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let reference = oracle::meta_gradient(&evaluated, &wide(theta), &tasks.map(f64::from)).unwrap();
+    let error = relative_error(&wide(&found.query_loss), &reference.query_loss);
+    assert!(error <= TOLERANCE, "{error:e}");
+    let predictions = found.predictions.unwrap();
+    assert_eq!(predictions.len(), 4 * 5 * 4 * 3);
+    // Of the last step, with the weights that the oracle arrived at.
+    for task in 0..5 {
+        let one = tasks.slice(task..task + 1).map(f64::from);
+        let p = theta.len();
+        let pass = oracle::gradient(&evaluated, &reference.fast[task * p..][..p], &one.query_x, &one.query_y);
+        let error = relative_error(&wide(&predictions[(3 * 5 + task) * 12..][..12]), &pass.outputs);
+        assert!(error <= TOLERANCE, "task {task}: {error:e}");
+    }
+}
+
+/// The tests above would notice: each of these mistakes changes one term of the second order.
+#[test]
+fn wrong_kernels_are_caught() {
+    let Some(device) = adapter::device("wrong_kernels_are_caught") else { return };
+    let mut gpu = GpuBackend::new(device);
+    let layers = [conv(5, [3, 1, 1]), NORM, RELU, pool(2, 2), conv(4, [3, 1, 1]), RELU, MEAN, linear(3)];
+    let Random { plan, params, tasks, .. } =
+        random("wrong", [2, 6, 6], &layers, Loss::CrossEntropy, [3, 4, 2, 2], |_| {});
+    let right = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
+    let library = Library::default();
+    for (shader, term, wrong) in [
+        ("conv_product_tangent", "a.x * b_dot", "a.y * b_dot"),
+        ("conv2d_tangent", "select(0.0, z_dot, open)", "z_dot"),
+        ("conv2d_backward_tangent", "pair.x = cotangents", "pair.x = 0.0 * cotangents"),
+        ("batch_norm_tangent", "- normal * means.y", "- normal"),
+        ("batch_norm_backward_tangent", "+ channel.gamma * root_dot", ""),
+        ("pool_window", "value > top", "value < top"),
+    ] {
+        let text = library.text(shader).unwrap();
+        assert!(text.contains(term), "{shader}");
+        gpu = gpu.with_shaders(library.clone().with(shader, text.replace(term, wrong)));
+        let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
+        let error = relative_error(&out.gradient, &right.gradient);
+        assert!(error > 10.0 * TOLERANCE, "{shader} without its `{term}` is off by {error:e} only");
+    }
+}

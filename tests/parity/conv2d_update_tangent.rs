@@ -1,0 +1,48 @@
+use super::conv::{Conv, check_conv};
+use super::{Numbers, adapter};
+use fastweights::backend::gpu::conv2d_update::shape;
+use fastweights::backend::gpu::conv2d_update_tangent::DECLARATION;
+
+#[test]
+fn a_step_back_of_a_convolution_is_its_formula() {
+    let Some(device) = adapter::device("a_step_back_of_a_convolution_is_its_formula") else { return };
+    for (case, conv) in Conv::ALL.into_iter().enumerate() {
+        let (tasks, words) = (conv.tasks, conv.words());
+        let (dz, dz_dot) = (Numbers::new(tasks, conv.y(), 1), Numbers::new(tasks, conv.y(), 2));
+        let (x, x_dot) = (Numbers::new(tasks, conv.x(), 3), Numbers::new(tasks, conv.x(), 4));
+        let sums = Numbers::poisoned(1, 1);
+        // A row is v, then the gradients of the rates.
+        let rows = Numbers::new(tasks, 2 * words, 5);
+        let mut layer = conv.layer();
+        layer.adapted = 1;
+        (layer.dz, layer.dz_dot, layer.x, layer.x_dot) = (dz.place, dz_dot.place, x.place, x_dot.place);
+        (layer.v, layer.rate_gradient) = (rows.place, rows.place.plus(words));
+        for (second, rates, moves, adds) in [(1, 1, 1, 0), (1, 0, 0, 0), (0, 1, 1, 1)] {
+            (layer.input_moves, layer.rate_adds) = (moves, adds);
+            let expected: Vec<Vec<f64>> = (0..tasks)
+                .map(|task| {
+                    let (dz, dz_dot, x) = (dz.task(task), dz_dot.task(task), x.task(task));
+                    let x_dot: Vec<_> = x_dot.task(task).iter().map(|v| f64::from(moves) * v).collect();
+                    let g = conv.gradient(&dz, &x);
+                    let (from_dz, mut from_x) = (conv.gradient(&dz_dot, &x), conv.gradient(&dz, &x_dot));
+                    // A bias has no input that could move.
+                    from_x[conv.outputs * conv.inputs()..].fill(0.0);
+                    let mut row = rows.task(task);
+                    for e in 0..words {
+                        if rates == 1 {
+                            row[words + e] = f64::from(adds) * row[words + e] - g[e] * row[e];
+                        }
+                        row[e] -= f64::from(second) * (from_dz[e] + from_x[e]);
+                    }
+                    row
+                })
+                .collect();
+            let [second, rates] = [second, rates].map(f64::from);
+            let constants = [("VALUE", rates), ("SECOND", second), ("RATES", rates)];
+            let buffers = [&dz, &dz_dot, &x, &x_dot, &rows, &sums];
+            let every_cut = case == 3 && rates == 1.0 && second == 1.0;
+            let size = shape(&layer);
+            check_conv(&device, &DECLARATION, &constants, &layer, size, every_cut, &buffers, 4, &expected);
+        }
+    }
+}
