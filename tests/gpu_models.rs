@@ -1,16 +1,22 @@
 //! The layered path on models of any layers: random ones against the float64 oracle, tiles, evaluation, wrong kernels.
 
+#![allow(clippy::print_stdout, reason = "a test says how close it came")]
+
 mod adapter;
 
 use fastweights::backend::cpu::oracle;
-use fastweights::backend::gpu::GpuBackend;
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::case::relative_error;
-use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
+use fastweights::data::{Split, glyphs};
+use fastweights::meta::{
+    Adapt, Backend as _, Loss, MetaGradient, MetaOutput, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
+};
 use fastweights::model::{Layer, Model, Shape};
-use fastweights::task::{Philox, Purpose, TaskBatch};
+use fastweights::task::{ImageTasks, Philox, Purpose, Sampler, TaskBatch, TaskSource, Visit};
 use rand::RngExt as _;
+use std::sync::Arc;
 
 const TOLERANCE: f64 = 2e-5;
 
@@ -200,8 +206,10 @@ fn random_models_agree_with_the_oracle() {
         let reference = oracle::meta_gradient(&plan64, &params64, &tasks.map(f64::from)).unwrap();
         let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
         let error = largest_error(&plan, &out, &reference);
-        if !(error <= TOLERANCE) {
-            failed.push(format!("{name}: {error:e}"));
+        // So that NaN fails.
+        match error <= TOLERANCE {
+            true => println!("{name}: {error:e}"),
+            false => failed.push(format!("{name}: {error:e}")),
         }
     }
     assert!(failed.is_empty(), "{failed:#?}");
@@ -256,6 +264,27 @@ fn evaluation_of_images_agrees_with_the_oracle() {
         let error = relative_error(&wide(&predictions[(3 * 5 + task) * 12..][..12]), &pass.outputs);
         assert!(error <= TOLERANCE, "task {task}: {error:e}");
     }
+}
+
+#[test]
+fn a_forecast_follows_the_memory_that_there_is() {
+    let Some(device) = adapter::device("a_forecast_follows_the_memory_that_there_is") else { return };
+    let set = Arc::new(glyphs::generate(3, 30, 4, 6));
+    let source = TaskSource::Images(ImageTasks::new(set, Split::Train, 3, true).unwrap());
+    let sampler = Sampler { source, seed: 1, meta_batch: 11, support: 3, query: 6, visit: Visit::Split };
+    let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
+    let Random { plan, .. } =
+        random("forecast", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 6, 2, 1], |_| {});
+    let plan = TrainPlan { plan, sampler, outer: OuterOptimizer::adam(0.1, 8) };
+    let mut gpu = GpuBackend::new(device);
+    let whole = gpu.forecast(&plan).unwrap();
+    assert_eq!((whole.path, whole.tiles), (Path::Layered, 1));
+    // Draw and reduce; three passes with their gradient, two tangent passes and their way back: 10 and 10 each.
+    assert_eq!(whole.dispatches, 2 + 3 * (2 + 1 + 1 + 2 + 1 + 1) + 2 * 8);
+    gpu = gpu.with_layered_tuning(LayeredTuning { tile: 4, ..LayeredTuning::default() });
+    let cut = gpu.forecast(&plan).unwrap();
+    assert_eq!((cut.tiles, cut.dispatches), (3, 3 * (whole.dispatches - 1) + 1));
+    assert!(cut.bytes < whole.bytes, "{} is not less than {}", cut.bytes, whole.bytes);
 }
 
 /// The tests above would notice: each of these mistakes changes one term of the second order.

@@ -198,8 +198,14 @@ impl<'a> Facts<'a> {
     ) -> Result<(Vec<Layout>, Slices, Places)> {
         let plan = self.plan;
         let mut layouts: Vec<_> = Role::OWN.iter().map(|role| Layout::new(role.label(), capacity)).collect();
-        let mut words =
-            |role: Role, what: &str, count: usize| layouts[role.index()].words(what, count as u64);
+        let mut words = |role: Role, what: &str, count: usize| {
+            indexable(role.label(), count as u64, u32::MAX.into())?;
+            layouts[role.index()].words(what, count as u64)
+        };
+        // Gathers go below zero on their way to a tap.
+        let most = self.nodes.iter().map(|node| node.input.len().max(node.output.len())).max().unwrap_or(0);
+        let a_task = plan.support.max(plan.query) as u64 * most as u64;
+        indexable("numbers of a task's layer", a_task, i32::MAX as u64)?;
         let held = if self.wanted.drawn { tile } else { self.tasks };
         let (inputs, targets) = (plan.model.inputs(), plan.targets());
         let support_x = words(Role::Points, "support_x", held * plan.support * inputs)?;
@@ -296,6 +302,17 @@ impl<'a> Facts<'a> {
             report,
         };
         Ok((layouts, slices, places))
+    }
+}
+
+/// Kernels count in 32 bits.
+fn indexable(what: &str, count: u64, most: u64) -> Result<()> {
+    match count <= most {
+        true => Ok(()),
+        false => {
+            let what = format!("elements that 32 bits can index ({what})");
+            Err(Error::limit(what, count, most, "use a smaller meta-batch, smaller images or --device cpu"))
+        }
     }
 }
 

@@ -14,10 +14,13 @@
 //! | `fused_program` | the operations of a meta-gradient, listed for the fused kernel to run |
 //! | `fused`, `reduce`, `clipped_update` | host modules of the shaders of the same names |
 //! | [`layered_plan`] | sizes, addresses and dispatches of the layered pass, made without a device |
+//! | `layered_nodes` | a model as the layers that are run |
 //! | `layered_layout`, `layered_ops`, `layered_bindings` | what the pass keeps and where; the inner loop as dispatches; what each binds |
+//! | `layered_products`, `layered_norm`, `layered_pool` | the dispatches of each kind of layer |
 //! | `layered` | the layered pass on a device |
-//! | [`layer`], [`product`] | what the kernels of a layer are told, and how their work is cut |
-//! | [`linear`] and its like, [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw`, `draw_images` | host modules of the shaders of the same names |
+//! | [`layer`], [`product`], [`conv_product`], [`norm`] | what the kernels of a layer are told, and how their work is cut |
+//! | [`linear`], [`conv2d`], [`batch_norm`] and their like, pools, [`relu`], [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw`, `draw_images` | host modules of the shaders of the same names |
+//! | `forecast` | memory and dispatches of a training, before anything is allocated |
 //! | `pass` | what both paths have in common: state, mean over tasks, outer update |
 //! | `resident` | the training loop: many meta-iterations a submission |
 //! | [`GpuBackend`] | the whole as a [`Backend`](crate::meta::Backend) |
