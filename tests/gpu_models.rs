@@ -279,7 +279,7 @@ fn a_forecast_follows_the_memory_that_there_is() {
     let mut gpu = GpuBackend::new(device);
     let whole = gpu.forecast(&plan).unwrap();
     assert_eq!((whole.path, whole.tiles), (Path::Layered, 1));
-    // Draw and reduce; three passes with their gradient, two tangent passes and their way back: 10 and 10 each.
+    // Draw and reduce; three passes with their gradient, and two tangent passes with their way back, of eight each.
     assert_eq!(whole.dispatches, 2 + 3 * (2 + 1 + 1 + 2 + 1 + 1) + 2 * 8);
     gpu = gpu.with_layered_tuning(LayeredTuning { tile: 4, ..LayeredTuning::default() });
     let cut = gpu.forecast(&plan).unwrap();
