@@ -1,24 +1,25 @@
 //! Meta-iterations of the workloads, CPU against GPU: sampling, second-order meta-gradient and outer update.
 //!
 //! `cargo bench` measures; the throughput that it reports is in tasks a second. A GPU that is only software
-//! (for tests) is measured on the smallest batches. With `--test`, as under `cargo test`, every
+//! (for tests) is measured on the smallest work. With `--test`, as under `cargo test`, every
 //! benchmark runs once.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::{AdapterKind, Choice};
 use fastweights::backend::gpu::{Device, GpuBackend};
-use fastweights::meta::{Backend, Trainer};
+use fastweights::meta::{Backend, MetaGradient, Plan, Trainer};
+use fastweights::model::Operations;
 use fastweights::recipe::WORKLOADS;
 use std::time::{Duration, Instant};
 
-/// The devices there are: a name, the backend, the largest meta-batch to measure.
-fn devices() -> Vec<(&'static str, Box<dyn Backend>, u32)> {
-    let mut devices: Vec<(_, Box<dyn Backend>, _)> = vec![("cpu", Box::new(CpuBackend::new(None)), u32::MAX)];
+/// The devices there are: a name, the backend, the most operations a meta-iteration to measure.
+fn devices() -> Vec<(&'static str, Box<dyn Backend>, u64)> {
+    let mut devices: Vec<(_, Box<dyn Backend>, _)> = vec![("cpu", Box::new(CpuBackend::new(None)), u64::MAX)];
     match Device::open(&Choice::Gpu) {
         Ok(device) => {
             let software = device.report().kind == AdapterKind::Software;
-            let most = if software { 32 } else { u32::MAX };
+            let most = if software { 50_000_000 } else { u64::MAX };
             devices.push((
                 if software { "software-gpu" } else { "gpu" },
                 Box::new(GpuBackend::new(device)),
@@ -41,12 +42,15 @@ fn main() {
     for workload in WORKLOADS {
         let mut group = criterion.benchmark_group(workload.name);
         for &meta_batch in workload.meta_batches {
+            let recipe = workload.recipe(meta_batch).expect("a built-in recipe");
+            let plan = recipe.train_plan().expect("a built-in recipe");
+            let Plan { model, support, query, steps, order, .. } = &plan.plan;
+            let second = *order == MetaGradient::SecondOrder;
+            let task = Operations::meta_gradient(model, *support, *query, *steps, second).per_task;
             for (name, backend, most) in &devices {
-                if meta_batch > *most || (once && meta_batch > 256) {
+                if task * u64::from(meta_batch) > *most || (once && meta_batch > 256) {
                     continue;
                 }
-                let recipe = workload.recipe(meta_batch).expect("a built-in recipe");
-                let plan = recipe.train_plan().expect("a built-in recipe");
                 let start = recipe.start().expect("a built-in recipe");
                 let mut trainer =
                     Trainer::new(&**backend, &plan, start).expect("a device that runs the plan");
