@@ -32,8 +32,17 @@ pub(super) struct Cut {
 
 impl Cut {
     pub(super) fn new(tasks: usize, lanes: usize) -> Self {
+        Self::into(CHUNKS, tasks, lanes)
+    }
+
+    /// Tasks that are each long enough to occupy a thread.
+    pub(super) fn of_tasks(tasks: usize) -> Self {
+        Self::into(2 * CHUNKS, tasks, 1)
+    }
+
+    fn into(chunks: usize, tasks: usize, lanes: usize) -> Self {
         let groups = tasks.div_ceil(lanes);
-        let groups_a_chunk = (groups / CHUNKS).clamp(1, GROUPS_A_CHUNK);
+        let groups_a_chunk = (groups / chunks).clamp(1, GROUPS_A_CHUNK);
         Self { tasks, lanes, groups_a_chunk, chunks: groups.div_ceil(groups_a_chunk) }
     }
 

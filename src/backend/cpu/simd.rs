@@ -32,6 +32,11 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn greater(self, b: Self, yes: Self, no: Self) -> Self;
     /// Sum of the lanes in a fixed order.
     unsafe fn sum(self) -> f32;
+
+    /// Side of the blocks that [`Vector::transpose`] takes.
+    const BLOCK: usize;
+    /// `to[c][r] = from[r][c]` of a square block, given the floats from row to row of each.
+    unsafe fn transpose(from: (*const f32, usize), to: (*mut f32, usize));
 }
 
 /// Lanes that any target has, as an array that the compiler vectorizes.
@@ -104,6 +109,18 @@ unsafe impl Vector for Portable {
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
         (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
+    }
+
+    const BLOCK: usize = 4;
+    #[inline(always)]
+    unsafe fn transpose(from: (*const f32, usize), to: (*mut f32, usize)) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let rows: [Self; 4] = std::array::from_fn(|r| Self::load(from.0.add(r * from.1)));
+            for c in 0..4 {
+                Self(rows.map(|row| row.0[c])).store(to.0.add(c * to.1));
+            }
+        }
     }
 }
 
@@ -194,6 +211,13 @@ mod x86 {
                     // SAFETY: promised by the caller.
                     unsafe { $sum }
                 }
+
+                const BLOCK: usize = 8;
+                #[inline(always)]
+                unsafe fn transpose(from: (*const f32, usize), to: (*mut f32, usize)) {
+                    // SAFETY: promised by the caller.
+                    unsafe { transpose_8(from, to) }
+                }
             }
         };
     }
@@ -205,6 +229,34 @@ mod x86 {
             let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
             let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
             _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)))
+        }
+    }
+
+    /// In three rounds: pairs of rows, pairs of pairs, halves. The halves are loaded where they will be.
+    #[inline(always)]
+    unsafe fn transpose_8(from: (*const f32, usize), to: (*mut f32, usize)) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            for h in 0..2 {
+                // Rows `r` and `r + 4` side by side, columns `4 h` to `4 h + 3`. No closure: it would not be
+                // compiled for the instruction set.
+                let mut rows = [_mm256_setzero_ps(); 4];
+                for (r, row) in rows.iter_mut().enumerate() {
+                    let at = from.0.add(r * from.1 + 4 * h);
+                    *row = _mm256_set_m128(_mm_loadu_ps(at.add(4 * from.1)), _mm_loadu_ps(at));
+                }
+                let low = [_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3])];
+                let high = [_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3])];
+                let columns = [
+                    _mm256_shuffle_ps::<0x44>(low[0], low[1]),
+                    _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
+                    _mm256_shuffle_ps::<0x44>(high[0], high[1]),
+                    _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
+                ];
+                for (c, column) in columns.into_iter().enumerate() {
+                    _mm256_storeu_ps(to.0.add((4 * h + c) * to.1), column);
+                }
+            }
         }
     }
 

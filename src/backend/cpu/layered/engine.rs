@@ -70,7 +70,7 @@ impl<I: Isa> Tasks<I> {
     pub(super) fn new(train: &TrainPlan) -> Self {
         let plan = Plan { track_all: false, ..train.plan.clone() };
         let sampler = train.sampler.clone();
-        let cut = Cut::new(sampler.tasks(), 1);
+        let cut = Cut::of_tasks(sampler.tasks());
         Self { compiled: Arc::new(Compiled::new(&plan, I::LANES)), sampler, cut, idle: Mutex::default() }
     }
 }
@@ -163,7 +163,7 @@ pub(in super::super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks
     let share = 1.0 / tasks.tasks as f32;
     let mut gradient = vec![0.0; compiled.meta_len()];
     let mut chunk_sum = gradient.clone();
-    let cut = Cut::new(tasks.tasks, 1);
+    let cut = Cut::of_tasks(tasks.tasks);
     for chunk in 0..cut.chunks {
         let mut losses = Losses::default();
         for (n, (task, _)) in cut.groups(chunk).enumerate() {

@@ -174,3 +174,79 @@ impl Geometry {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every product of output pixel and tap, as (input pixel, tap, output pixel), from the definition.
+    fn products(g: &Geometry) -> Vec<[usize; 3]> {
+        let mut all = Vec::new();
+        for out in 0..g.output[0] * g.output[1] {
+            for tap in 0..g.kernel[0] * g.kernel[1] {
+                let y = out / g.output[1] * g.stride + tap / g.kernel[1];
+                let x = out % g.output[1] * g.stride + tap % g.kernel[1];
+                let inside = |at: usize, side: usize| (g.padding..g.padding + g.input[side]).contains(&at);
+                if inside(y, 0) && inside(x, 1) {
+                    all.push([(y - g.padding) * g.input[1] + x - g.padding, tap, out]);
+                }
+            }
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// The products that classes stand for, as (left pixel, tap, result pixel); `rows` are those of a tap.
+    fn walked(
+        classes: &[Class],
+        a_pixel: usize,
+        c_pixel: usize,
+        rows: usize,
+        b_row: usize,
+    ) -> Vec<[usize; 3]> {
+        let mut all = Vec::new();
+        for class in classes {
+            for (pixel, run) in class.pixels.iter().flat_map(|p| class.runs.iter().map(move |run| (p, run))) {
+                for k in (0..run.len as usize).step_by(rows) {
+                    let (a, b) = ((pixel.a + run.a) as usize + k, run.b as usize / b_row + k);
+                    assert_eq!((a % a_pixel, b % rows), (0, 0));
+                    all.push([a / a_pixel, b / rows, pixel.c as usize / c_pixel]);
+                }
+            }
+        }
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn classes_and_pairs_hold_every_product_once() {
+        let mut count = 0;
+        for (kernel, stride, padding) in
+            [(1_usize, 1_usize, 0_usize), (3, 1, 1), (3, 2, 1), (5, 3, 2), (2, 3, 1), (4, 2, 3)]
+        {
+            for input in [[1_usize, 1], [7, 4], [6, 9]] {
+                let side =
+                    |i: usize| (input[i] + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1);
+                let (Some(h), Some(w)) = (side(0), side(1)) else { continue };
+                let (inputs, pitch, outputs, wide) = (4, 4, 3, 8);
+                let kernel = [kernel; 2];
+                let output = [h, w];
+                let g = Geometry { input, inputs, pitch, output, outputs, wide, kernel, stride, padding };
+                let expected = products(&g);
+                assert_eq!(walked(&g.forward(), pitch, wide, inputs, wide), expected);
+                let mut back = walked(&g.backward(), wide, pitch, outputs, pitch);
+                back.iter_mut().for_each(|product| product.swap(0, 2));
+                back.sort_unstable();
+                assert_eq!(back, expected);
+                let pairs = g.weight_pairs().into_iter().enumerate();
+                let pairs = pairs.flat_map(|(tap, pairs)| pairs.into_iter().map(move |pair| (tap, pair)));
+                let mut pairs: Vec<_> =
+                    pairs.map(|(tap, p)| [p.a as usize / pitch, tap, p.c as usize / wide]).collect();
+                pairs.sort_unstable();
+                assert_eq!(pairs, expected);
+                count += 1;
+            }
+        }
+        assert!(count > 12);
+    }
+}

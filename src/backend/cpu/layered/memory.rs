@@ -3,11 +3,11 @@
 //! All places are floats into one arena that a thread owns and uses again for every task.
 
 use super::program::{Node, Op, Program};
-use crate::meta::{MetaGradient, Plan};
+use crate::meta::{MetaGradient, Plan, RateShape};
 
 /// Support sets of all inner steps are kept until the backward sweep if they take no more floats than this;
 /// else the sweep computes each again.
-const KEPT: usize = 32 << 20;
+pub(super) const KEPT: usize = 32 << 20;
 
 /// The arrays of one pass over a set of points.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,7 @@ pub(super) struct Memory {
     /// Gradients of the inner steps, where rates are learned; else one, for rates that are not one a block.
     pub(super) gradient: Vec<usize>,
     pub(super) v: usize,
+    /// The direction of tangents, where `v` cannot serve for it.
     pub(super) u: usize,
     pub(super) u_transposed: usize,
     /// Inner rates, fixed or learned.
@@ -140,8 +141,14 @@ impl Allocator {
 }
 
 impl Memory {
-    /// Plans the memory of a meta-gradient, or of losses alone.
-    pub(super) fn new(plan: &Plan, program: &Program, rates: usize, lanes: usize, meta: bool) -> Self {
+    /// Plans the memory of a meta-gradient, or of losses alone, with support sets of up to `kept` floats.
+    pub(super) fn new(
+        plan: &Plan,
+        program: &Program,
+        rates: usize,
+        (lanes, kept): (usize, usize),
+        meta: bool,
+    ) -> Self {
         let mut all = Allocator { len: 0, lanes };
         let (steps, targets) = (plan.steps, plan.targets());
         let second = meta && steps > 0 && plan.order == MetaGradient::SecondOrder;
@@ -154,7 +161,7 @@ impl Memory {
             let before = all.len;
             support.push(all.set(program, plan.support, targets, purpose));
             let sets = (all.len - before).saturating_mul(steps);
-            if second && sets <= KEPT {
+            if second && sets <= kept {
                 for _ in 1..steps {
                     // Points and labels are the same at every step.
                     let (first, labels) = (support[0].act[0], support[0].labels);
@@ -179,8 +186,8 @@ impl Memory {
         let each = plan.per_parameter_rates();
         let gradients = if learned { steps } else { usize::from(steps > 0 && each) };
         let gradient = (0..gradients).map(|_| all.take(program.len)).collect();
-        let mut v_and_u = || if meta { all.take(program.len) } else { 0 };
-        let (v, u) = (v_and_u(), v_and_u());
+        let v = if meta { all.take(program.len) } else { 0 };
+        let u = if second && plan.rates.shape != RateShape::One { all.take(program.len) } else { 0 };
         let u_transposed = if second { all.take(program.transposed_len) } else { 0 };
         let rates = all.take(rates);
         let widest = program.ops.iter().map(|op| if let Op::Norm(norm) = op { norm.width } else { 0 });

@@ -156,37 +156,41 @@ fn blocks(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
 unsafe fn forward<V: Vector, const N: usize>(k: &Forward, column: usize) {
     // SAFETY: promised by the caller.
     unsafe {
-        let (zero, share) = (V::splat(0.0), V::splat(1.0 / k.on.rows as f32));
-        let mut mean = [zero; N];
+        let zero = V::splat(0.0);
+        // Mean, and sum of squares about it, of the rows so far. A block is read twice while it is in the nearest
+        // cache, and joined by the rule of Chan, Golub and LeVeque (1983): as accurate as two sweeps over all.
+        let (mut mean, mut squares, mut done) = ([zero; N], [zero; N], 0);
         for block in blocks(k.on.rows) {
-            let mut sum = [zero; N];
-            for row in block {
+            let (rows, mut sum) = (block.len(), [zero; N]);
+            for row in block.clone() {
                 let x = k.x.add(row * k.on.width + column);
                 for n in 0..N {
                     sum[n] = sum[n].add(V::load(x.add(n * V::LANES)));
                 }
             }
             for n in 0..N {
-                mean[n] = sum[n].mul_add(share, mean[n]);
+                sum[n] = sum[n].mul(V::splat(1.0 / rows as f32));
             }
-        }
-        let mut variance = [zero; N];
-        for block in blocks(k.on.rows) {
-            let mut sum = [zero; N];
+            let mut about = [zero; N];
             for row in block {
                 let x = k.x.add(row * k.on.width + column);
                 for n in 0..N {
-                    let d = V::load(x.add(n * V::LANES)).sub(mean[n]);
-                    sum[n] = d.mul_add(d, sum[n]);
+                    let d = V::load(x.add(n * V::LANES)).sub(sum[n]);
+                    about[n] = d.mul_add(d, about[n]);
                 }
             }
+            let part = rows as f32 / (done + rows) as f32;
             for n in 0..N {
-                variance[n] = sum[n].mul_add(share, variance[n]);
+                let apart = sum[n].sub(mean[n]);
+                squares[n] = squares[n].add(about[n]);
+                squares[n] = apart.mul(apart).mul_add(V::splat(done as f32 * part), squares[n]);
+                mean[n] = apart.mul_add(V::splat(part), mean[n]);
             }
+            done += rows;
         }
-        let mut root = [zero; N];
+        let (share, mut root) = (V::splat(1.0 / k.on.rows as f32), [zero; N]);
         for n in 0..N {
-            root[n] = V::splat(1.0).div(variance[n].add(V::splat(k.eps)).sqrt());
+            root[n] = V::splat(1.0).div(squares[n].mul_add(share, V::splat(k.eps)).sqrt());
         }
         store(root, k.root, column);
         let (gamma, beta) = (load::<V, N>(k.affine.0, column, 1.0), load::<V, N>(k.affine.1, column, 0.0));

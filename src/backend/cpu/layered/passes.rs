@@ -18,12 +18,14 @@ pub(super) struct Sink {
     adapted: bool,
     /// Whether the scale is minus the block's rate at this step, and the base the block's weights.
     step: Option<usize>,
+    /// Where to transpose what was put to `to`, while it is in the cache.
+    transposed: Option<usize>,
 }
 
 impl Sink {
     /// Gradients of all blocks.
     pub(super) fn new(to: *mut f32, base: *const f32, scale: f32) -> Self {
-        Self { to, base, scale, adapted: false, step: None }
+        Self { to, base, scale, adapted: false, step: None, transposed: None }
     }
 
     /// Gradients of adapted blocks.
@@ -33,7 +35,12 @@ impl Sink {
 
     /// The weights after step `j`, of adapted blocks.
     pub(super) fn update(to: *mut f32, from: *const f32, j: usize) -> Self {
-        Self { to, base: from, scale: 1.0, adapted: true, step: Some(j) }
+        Self { adapted: true, step: Some(j), ..Self::new(to, from, 1.0) }
+    }
+
+    /// The same, with weights transposed as well.
+    pub(super) fn transposing(self, to: Option<usize>) -> Self {
+        Self { transposed: to, ..self }
     }
 
     /// No gradients.
@@ -128,13 +135,18 @@ impl<I: Isa> Task<I> {
         unsafe {
             match &program.ops[i] {
                 Op::Product(product) => {
-                    if let Some(place) = self.place(sink, product.block) {
-                        self.outer(product, i, &[(self.ptr(set.act[i]), dy)], set.points, &place);
-                        self.bias_gradient(product, i, dy, set.points, &place);
+                    let place = self.place(sink, product.block);
+                    if let Some(place) = &place {
+                        self.outer(product, i, &[(self.ptr(set.act[i]), dy)], set.points, place);
+                        self.bias_gradient(product, i, dy, set.points, place);
                     }
                     if further {
                         let transposed = self.transposed(j, product.block);
                         self.gather_back(product, i, &[(dy, transposed)], dx, set.points);
+                    }
+                    // Only now: an evaluation keeps all fast weights in one place.
+                    if let (Some(place), Some(to)) = (place, sink.transposed.filter(|_| i > program.lowest)) {
+                        self.transpose_one(product, place.to, self.ptr(to));
                     }
                 }
                 Op::Norm(norm) => {

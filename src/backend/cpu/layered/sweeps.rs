@@ -137,8 +137,16 @@ impl Kernel for SubtractDot {
         unsafe {
             // Several sums, so that one addition need not wait for the one before it.
             let mut sums = [V::splat(0.0); 4];
-            for (i, at) in (0..self.len).step_by(V::LANES).enumerate() {
-                sums[i % 4] = V::load(self.x.add(at)).mul_add(V::load(self.y.add(at)), sums[i % 4]);
+            let vectors = self.len / V::LANES;
+            for i in 0..vectors / 4 {
+                for (n, sum) in sums.iter_mut().enumerate() {
+                    let at = (4 * i + n) * V::LANES;
+                    *sum = V::load(self.x.add(at)).mul_add(V::load(self.y.add(at)), *sum);
+                }
+            }
+            for i in vectors / 4 * 4..vectors {
+                let at = i * V::LANES;
+                sums[0] = V::load(self.x.add(at)).mul_add(V::load(self.y.add(at)), sums[0]);
             }
             *self.c -= sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum();
         }
@@ -165,52 +173,68 @@ impl Kernel for ColumnSums {
 impl Kernel for Pool {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let [from, to] = self.nodes;
-        let pitch = from.pitch;
         // SAFETY: promised by the caller.
         unsafe {
-            if matches!(self.direction, Direction::Backward) {
-                std::ptr::write_bytes(self.x, 0, self.points * from.len());
+            match self.direction {
+                Direction::Forward => windows::<V, 0>(&self),
+                Direction::Tangent => windows::<V, 1>(&self),
+                Direction::Backward => {
+                    let [from, to] = self.nodes;
+                    let apart = self.stride >= self.kernel;
+                    let covered = |i: usize| to.sides[i] * self.stride == from.sides[i];
+                    if !(apart && self.stride == self.kernel && covered(0) && covered(1)) {
+                        std::ptr::write_bytes(self.x, 0, self.points * from.len());
+                    }
+                    // Where windows do not overlap, there is nothing to add to.
+                    if apart { windows::<V, 2>(&self) } else { windows::<V, 3>(&self) }
+                }
             }
-            for image in 0..self.points {
-                for out in 0..to.pixels() {
-                    let (oy, ox) = (out / to.sides[1], out % to.sides[1]);
-                    let corner = (oy * self.stride * from.sides[1] + ox * self.stride) * pitch;
-                    let (x, y) = (self.x.add(image * from.len() + corner), image * to.len() + out * pitch);
-                    for at in (0..pitch).step_by(V::LANES) {
-                        let (y, winners) = (self.y.add(y + at), self.winners.add(y + at));
-                        let mut best = V::load(x.add(at));
-                        let (mut winner, mut index) = (V::splat(0.0), V::splat(0.0));
-                        if !matches!(self.direction, Direction::Forward) {
-                            winner = V::load(winners);
-                            best = V::splat(0.0);
-                        }
-                        for ky in 0..self.kernel {
-                            for kx in 0..self.kernel {
-                                let x = x.add((ky * from.sides[1] + kx) * pitch + at);
-                                // Positive where this tap is the winner.
-                                let off = winner.sub(index);
-                                let hit = V::splat(0.5).sub(off.mul(off));
-                                match self.direction {
-                                    Direction::Forward => {
-                                        let value = V::load(x);
-                                        winner = value.greater(best, index, winner);
-                                        best = value.greater(best, value, best);
-                                    }
-                                    Direction::Tangent => best = best.add(V::load(x).gated(hit)),
-                                    Direction::Backward => V::load(x).add(V::load(y).gated(hit)).store(x),
-                                }
-                                index = index.add(V::splat(1.0));
+        }
+    }
+}
+
+/// All windows: forward (0), tangent (1), backward (2), and backward into windows that overlap (3).
+#[inline(always)]
+unsafe fn windows<V: Vector, const WAY: u8>(pool: &Pool) {
+    let [from, to] = pool.nodes;
+    let pitch = from.pitch;
+    // SAFETY: promised by the caller.
+    unsafe {
+        for image in 0..pool.points {
+            for out in 0..to.pixels() {
+                let (oy, ox) = (out / to.sides[1], out % to.sides[1]);
+                let corner = (oy * pool.stride * from.sides[1] + ox * pool.stride) * pitch;
+                let (x, y) = (pool.x.add(image * from.len() + corner), image * to.len() + out * pitch);
+                for at in (0..pitch).step_by(V::LANES) {
+                    let (y, winners) = (pool.y.add(y + at), pool.winners.add(y + at));
+                    let (mut result, mut winner) = match WAY {
+                        0 => (V::load(x.add(at)), V::splat(0.0)),
+                        1 => (V::splat(0.0), V::load(winners)),
+                        _ => (V::load(y), V::load(winners)),
+                    };
+                    for tap in 0..pool.kernel * pool.kernel {
+                        let (ky, kx) = (tap / pool.kernel, tap % pool.kernel);
+                        let x = x.add((ky * from.sides[1] + kx) * pitch + at);
+                        let index = V::splat(tap as f32);
+                        // Positive where this tap is the winner.
+                        let off = winner.sub(index);
+                        let hit = V::splat(0.5).sub(off.mul(off));
+                        match WAY {
+                            0 => {
+                                let value = V::load(x);
+                                winner = value.greater(result, index, winner);
+                                result = value.greater(result, value, result);
                             }
+                            1 => result = result.add(V::load(x).gated(hit)),
+                            2 => result.gated(hit).store(x),
+                            _ => V::load(x).add(result.gated(hit)).store(x),
                         }
-                        match self.direction {
-                            Direction::Forward => {
-                                best.store(y);
-                                winner.store(winners);
-                            }
-                            Direction::Tangent => best.store(y),
-                            Direction::Backward => {}
-                        }
+                    }
+                    if WAY == 0 {
+                        winner.store(winners);
+                    }
+                    if WAY < 2 {
+                        result.store(y);
                     }
                 }
             }
@@ -251,19 +275,22 @@ impl Kernel for Mean {
 impl Kernel for Transpose {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        const BLOCK: usize = 16;
         // SAFETY: promised by the caller.
         unsafe {
+            let (rows, columns) = (self.rows - self.rows % V::BLOCK, self.columns - self.columns % V::BLOCK);
             for tap in 0..self.taps {
                 let from = self.from.add(tap * self.rows * self.wide);
                 let to = self.to.add(tap * self.columns * self.pitch);
-                for r0 in (0..self.rows).step_by(BLOCK) {
-                    for c0 in (0..self.columns).step_by(BLOCK) {
-                        for c in c0..self.columns.min(c0 + BLOCK) {
-                            for r in r0..self.rows.min(r0 + BLOCK) {
-                                *to.add(c * self.pitch + r) = *from.add(r * self.wide + c);
-                            }
-                        }
+                for r in (0..rows).step_by(V::BLOCK) {
+                    for c in (0..columns).step_by(V::BLOCK) {
+                        let block = (from.add(r * self.wide + c), to.add(c * self.pitch + r));
+                        V::transpose((block.0, self.wide), (block.1, self.pitch));
+                    }
+                }
+                // What is left beside and below the blocks.
+                for r in 0..self.rows {
+                    for c in if r < rows { columns } else { 0 }..self.columns {
+                        *to.add(c * self.pitch + r) = *from.add(r * self.wide + c);
                     }
                 }
             }

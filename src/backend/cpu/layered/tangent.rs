@@ -13,8 +13,9 @@ impl<I: Isa> Task<I> {
         let (program, memory) = (&self.compiled.program, &self.memory);
         self.tangent_forward(j);
         self.loss_tangent(self.support(j));
-        let v = self.ptr(memory.v);
-        let sink = Sink::new(v, v, -1.0);
+        let (v, scale) = (self.ptr(memory.v), self.turned(j).1);
+        // A sweep down reads a block's `u`, which may be `v`, before it writes there, and transposed weights are a copy.
+        let sink = Sink::new(v, v, -scale);
         for i in (program.lowest..program.ops.len()).rev() {
             self.tangent_backward(j, i, &sink);
         }
@@ -33,7 +34,7 @@ impl<I: Isa> Task<I> {
     /// Tangents of the values, from the first adapted operation on.
     fn tangent_forward(&self, j: usize) {
         let (program, memory, set) = (&self.compiled.program, &self.memory, self.support(j));
-        let u = self.ptr(memory.u);
+        let u = self.turned(j).0;
         for i in self.compiled.lowest_adapted..program.ops.len() {
             let (x, y) = (self.ptr(memory.tangent.act[i]), self.ptr(memory.tangent.act[i + 1]));
             let first = i == self.compiled.lowest_adapted;
@@ -127,7 +128,7 @@ impl<I: Isa> Task<I> {
                         primal_hat: self.ptr(set.extra[i]),
                         gamma: self.affine(norm, |block| self.fast(j, block)).0,
                         gamma_tangent: if adapted {
-                            self.affine(norm, |_| self.ptr(memory.u)).0
+                            self.affine(norm, |_| self.turned(j).0).0
                         } else {
                             std::ptr::null()
                         },

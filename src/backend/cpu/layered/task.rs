@@ -3,9 +3,9 @@
 use super::super::arena::Arena;
 use super::super::kernels::Isa;
 use super::compiled::Compiled;
-use super::memory::{Memory, Set};
+use super::memory::{KEPT, Memory, Set};
 use super::passes::Sink;
-use super::program::Op;
+use super::program::{Op, Product};
 use super::sweeps::{SubtractDot, Transpose, Update};
 use crate::meta::{MetaGradient, RateShape};
 use std::marker::PhantomData;
@@ -30,7 +30,20 @@ pub(super) struct TaskLosses {
 impl<I: Isa> Task<I> {
     /// Allocates the memory of meta-gradients, or of losses alone.
     pub(super) fn new(compiled: Arc<Compiled>, meta: bool) -> Self {
-        let memory = Memory::new(&compiled.plan, &compiled.program, compiled.rate_len(), I::LANES, meta);
+        Self::keeping(KEPT, compiled, meta)
+    }
+
+    /// The same with another bound on what support passes leave behind.
+    pub(super) fn keeping(kept: usize, compiled: Arc<Compiled>, meta: bool) -> Self {
+        let memory =
+            Memory::new(&compiled.plan, &compiled.program, compiled.rate_len(), (I::LANES, kept), meta);
+        let (megabytes, kept) = ((memory.len * 4) >> 20, memory.support.len());
+        tracing::debug!(
+            lanes = I::LANES,
+            megabytes,
+            kept,
+            "memory of a task on the CPU, support passes kept"
+        );
         let arena = Arena::zeros(memory.len);
         let task = Self { compiled, memory, arena, isa: PhantomData };
         if !task.compiled.plan.rates.learned {
@@ -74,20 +87,22 @@ impl<I: Isa> Task<I> {
         if plan.track_all && plan.loss_weights[steps] == 0.0 {
             losses.query[steps] = self.query_loss(steps);
         }
-        let mut first = true;
+        let second = plan.order == MetaGradient::SecondOrder
+            && self.compiled.lowest_adapted < self.compiled.program.ops.len();
+        // Whether `v` is empty, and whether its weights are transposed as they are.
+        let (mut first, mut transposed) = (true, false);
         for j in (0..=steps).rev() {
             if j < steps && !first {
                 if plan.rates.learned {
                     self.rate_gradient(j, rates_out);
                 }
-                if plan.order == MetaGradient::SecondOrder
-                    && self.compiled.lowest_adapted < self.compiled.program.ops.len()
-                {
+                if second {
                     if self.memory.support.len() == 1 && j + 1 < steps {
                         self.support_pass(j, &Sink::nowhere());
                     }
-                    self.direction(j);
+                    self.direction(j, transposed);
                     self.tangent(j);
+                    transposed = false;
                 }
             }
             if plan.loss_weights[j] != 0.0 {
@@ -96,7 +111,10 @@ impl<I: Isa> Task<I> {
                 losses.query[j] = self.loss(set, plan.loss_weights[j] as f32);
                 let v = self.ptr(self.memory.v);
                 let base = if first { std::ptr::null() } else { v.cast_const() };
-                self.backward(set, j, self.compiled.program.lowest, &Sink::new(v, base, 1.0));
+                transposed = second && j > 0 && self.one_direction();
+                let to = transposed.then_some(self.memory.u_transposed);
+                let sink = Sink::new(v, base, 1.0).transposing(to);
+                self.backward(set, j, self.compiled.program.lowest, &sink);
                 first = false;
             }
         }
@@ -116,9 +134,10 @@ impl<I: Isa> Task<I> {
     pub(super) fn adapt(&self, j: usize, follows: bool) -> f32 {
         let (plan, memory, program) = (&self.compiled.plan, &self.memory, &self.compiled.program);
         let (to, from) = (self.ptr(memory.theta[j + 1]), self.ptr(memory.theta[j]));
-        let loss = if memory.gradient.is_empty() {
+        if memory.gradient.is_empty() {
             // One rate a block: gradients become the next weights as they are summed.
-            self.support_pass(j, &Sink::update(to, from, j))
+            let transposed = follows.then_some(memory.transposed[j + 1]);
+            self.support_pass(j, &Sink::update(to, from, j).transposing(transposed))
         } else {
             let gradient = self.ptr(memory.gradient[j % memory.gradient.len()]);
             let loss = self.support_pass(j, &Sink::adapted(gradient));
@@ -130,12 +149,11 @@ impl<I: Isa> Task<I> {
                 // SAFETY: a block of packed vectors.
                 unsafe { I::run(Update { c, x, scale: -scale, rate, y, len }) };
             }
+            if follows {
+                self.transpose(memory.theta[j + 1], memory.transposed[j + 1], true);
+            }
             loss
-        };
-        if follows {
-            self.transpose(memory.theta[j + 1], memory.transposed[j + 1], true);
         }
-        loss
     }
 
     fn support_pass(&self, j: usize, sink: &Sink) -> f32 {
@@ -146,9 +164,28 @@ impl<I: Isa> Task<I> {
         loss
     }
 
-    /// `u = α_j ⊙ M ⊙ v`, and its transposed weights.
-    fn direction(&self, j: usize) {
+    /// Whether `u` is `v` but for a factor, on adapted blocks: then `v` serves for it.
+    fn one_direction(&self) -> bool {
+        self.compiled.plan.rates.shape == RateShape::One
+    }
+
+    /// Packed direction `u` of tangents, and what the tangents are to be multiplied by.
+    pub(super) fn turned(&self, j: usize) -> (*mut f32, f32) {
+        match self.one_direction() {
+            true => (self.ptr(self.memory.v), self.rate(j, 0).0),
+            false => (self.ptr(self.memory.u), 1.0),
+        }
+    }
+
+    /// Makes `u = α_j ⊙ M ⊙ v`, and its weights transposed unless they are.
+    fn direction(&self, j: usize, transposed: bool) {
         let (plan, memory, program) = (&self.compiled.plan, &self.memory, &self.compiled.program);
+        if self.one_direction() {
+            if !transposed {
+                self.transpose(memory.v, memory.u_transposed, true);
+            }
+            return;
+        }
         for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block]) {
             let (len, at) = (place.end - place.weight, place.weight);
             let (scale, rate) = self.rate(j, block);
@@ -193,22 +230,28 @@ impl<I: Isa> Task<I> {
         let program = &self.compiled.program;
         for (i, op) in program.ops.iter().enumerate() {
             let Op::Product(product) = op else { continue };
-            if i <= program.lowest || adapted && !self.compiled.plan.adapted[product.block] {
-                continue;
+            let wanted = !adapted || self.compiled.plan.adapted[product.block];
+            if wanted && i > program.lowest {
+                let weight = program.blocks[product.block].weight;
+                self.transpose_one(product, self.ptr(from + weight), self.ptr(to));
             }
-            let (place, geometry) = (program.blocks[product.block], &product.geometry);
-            let kernel = Transpose {
-                from: self.ptr(from + place.weight),
-                to: self.ptr(to + place.transposed),
-                taps: geometry.kernel[0] * geometry.kernel[1],
-                rows: geometry.inputs,
-                columns: geometry.outputs,
-                wide: geometry.wide,
-                pitch: geometry.pitch,
-            };
-            // SAFETY: a weight, and room for its transposed.
-            unsafe { I::run(kernel) };
         }
+    }
+
+    /// Transposes one weight to its place among the transposed ones.
+    pub(super) fn transpose_one(&self, product: &Product, from: *const f32, to: *mut f32) {
+        let (place, geometry) = (self.compiled.program.blocks[product.block], &product.geometry);
+        let kernel = Transpose {
+            from,
+            to: to.wrapping_add(place.transposed),
+            taps: geometry.kernel[0] * geometry.kernel[1],
+            rows: geometry.inputs,
+            columns: geometry.outputs,
+            wide: geometry.wide,
+            pitch: geometry.pitch,
+        };
+        // SAFETY: a weight, and room for its transposed.
+        unsafe { I::run(kernel) };
     }
 
     /// The support set of step `j`.
@@ -247,5 +290,37 @@ impl<I: Isa> Task<I> {
     /// The address of a float.
     pub(super) fn ptr(&self, at: usize) -> *mut f32 {
         self.arena.ptr(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::kernels::Basic;
+    use super::*;
+    use crate::meta::{Loss, Plan, Rates};
+    use crate::model::{Init, Layer, Model, Shape};
+
+    #[test]
+    fn support_passes_computed_again_give_the_same_bytes() {
+        let conv = Layer::Conv2d { outputs: 5, kernel: 3, stride: 2, padding: 1 };
+        let layers = [conv, Layer::BatchNorm { eps: 1e-5, affine: true }, Layer::Relu, Layer::Flatten];
+        let layers = [&layers[..], &[Layer::Linear { outputs: 3 }]].concat();
+        let model = Model::of(Shape::Image { channels: 2, height: 5, width: 4 }, &layers).unwrap();
+        let theta = Init::Torch.draw(&model, 1);
+        let plan = Plan::new(model, Loss::CrossEntropy, 3, 4, 3, Rates::fixed(0.1)).unwrap();
+        let compiled = Arc::new(Compiled::new(&plan, Basic::LANES));
+        let x: Vec<f32> = (0..4 * 40).map(|i| ((i * 37 + 11) % 101) as f32 * 0.02 - 1.0).collect();
+        let y = [0.0, 2.0, 1.0, 1.0];
+        let run = |kept| {
+            let task = Task::<Basic>::keeping(kept, compiled.clone(), true);
+            task.begin(&compiled.pack(&theta));
+            task.fill((&x, &y), (&x, &y));
+            let mut losses = TaskLosses { query: vec![0.0; 4], support: vec![0.0; 3] };
+            task.run(&mut losses, &mut []);
+            (task.memory.support.len(), task.gradient().to_vec(), losses.query)
+        };
+        let (all, one) = (run(usize::MAX), run(0));
+        assert_eq!((all.0, one.0), (3, 1));
+        assert!(all.1 == one.1 && all.2 == one.2 && all.1.iter().any(|&g| g != 0.0));
     }
 }
