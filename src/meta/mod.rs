@@ -3,12 +3,14 @@
 
 mod backend;
 mod evaluation;
+mod inner;
 mod outer;
 mod plan;
 mod trainer;
 
 pub use backend::{Backend, Evaluation, Losses, MetaOutput, TrainState, Training};
 pub use evaluation::{Curve, accuracy};
+pub use inner::{InnerOptimizer, InnerRule, StepFactors};
 pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};
 pub use plan::{Adapt, Loss, MetaGradient, Plan, RateShape, Rates, TrainPlan};
 pub use trainer::{Block, Trainer};

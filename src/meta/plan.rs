@@ -1,22 +1,26 @@
 //! What is to be computed, resolved and checked: nothing below recomputes a shape.
 
-use super::OuterOptimizer;
+use super::{InnerOptimizer, OuterOptimizer};
 use crate::error::{Error, Result};
 use crate::model::{Layer, Model};
 use crate::task::{Sampler, TaskBatch};
 use serde::{Deserialize, Serialize};
 
-/// Whether the meta-gradient keeps the Hessian terms of the inner steps.
+/// What goes from the adapted parameters back to the initial ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum MetaGradient {
-    /// Drop them (first-order MAML; Finn et al. 2017, section 5.2).
+    /// The query gradient as it is: inner steps are taken for constants (first-order MAML; Finn et al. 2017, section 5.2).
     #[serde(rename = "first")]
     FirstOrder,
-    /// Keep them: `v_j = v_{j+1} − H_s(θ_j)(α_j ⊙ M ⊙ v_{j+1})`.
+    /// With the Hessian terms of the inner steps: `v_j = v_{j+1} − H_s(θ_j)(α_j ⊙ M ⊙ v_{j+1})`.
     #[default]
     #[serde(rename = "second")]
     SecondOrder,
+    /// The way that adaptation went, `θ_0 − θ_K`, in place of a gradient (Reptile; Nichol et al. 2018, algorithm 1). The
+    /// query points are judged, not learned from.
+    #[serde(rename = "reptile")]
+    Displacement,
 }
 
 /// Which parameters the inner loop adapts.
@@ -98,6 +102,8 @@ pub struct Plan {
     pub adapted: Vec<bool>,
     /// Inner rates.
     pub rates: Rates,
+    /// How a gradient becomes an inner step.
+    pub inner: InnerOptimizer,
     /// Weights of the query losses of θ₀ … θ_K, `[steps + 1]`.
     pub loss_weights: Vec<f64>,
     /// Report query losses of weight zero as well, at the cost of a forward pass each.
@@ -130,6 +136,7 @@ impl Plan {
             order,
             adapted,
             rates,
+            inner: InnerOptimizer::default(),
             loss_weights,
             track_all: false,
         };
@@ -167,6 +174,19 @@ impl Plan {
     pub fn check(&self) -> Result<()> {
         if self.query == 0 {
             return Err(Error::recipe("task.query", "is 0; a task needs at least one query point"));
+        }
+        self.inner.check()?;
+        if self.order == MetaGradient::Displacement && self.steps == 0 {
+            return Err(Error::recipe(
+                "inner.steps",
+                "is 0; Reptile learns from the way that inner steps go",
+            ));
+        }
+        if self.order == MetaGradient::Displacement && self.rates.learned {
+            return Err(Error::recipe(
+                "inner.learned_lr",
+                "is not for Reptile, which has no gradient of a rate",
+            ));
         }
         if self.steps > 0 && self.support == 0 {
             return Err(Error::recipe(
@@ -228,6 +248,12 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Whether the inner loop is gradient descent with a gradient behind it, which every engine and path computes.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.inner.is_plain() && self.order != MetaGradient::Displacement
     }
 
     /// Number of inner rates in the shape of [`Rates`], fixed or learned.

@@ -15,11 +15,13 @@ mod arena;
 mod engine;
 mod evaluate;
 mod group;
+mod inner_step;
 mod kernels;
 mod layered;
 mod layout;
 mod loss;
 pub mod oracle;
+mod oracle_inner;
 mod oracle_layers;
 mod passes;
 mod product;
@@ -160,6 +162,11 @@ macro_rules! with_widest_isa {
     };
 }
 
+/// Whether a plan goes to the engine that can compute any: the lanes are for plain multi-layer perceptrons.
+fn takes_tasks_one_by_one(plan: &Plan) -> bool {
+    !(plan.model.is_mlp() && plan.is_plain())
+}
+
 impl Backend for CpuBackend {
     fn name(&self) -> String {
         let threads =
@@ -168,7 +175,7 @@ impl Backend for CpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
-        if !plan.plan.model.is_mlp() {
+        if takes_tasks_one_by_one(&plan.plan) {
             return with_widest_isa!(self, I => Ok(layered::training::<I>(plan, state, self.threads)?));
         }
         let points = plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 };
@@ -179,7 +186,7 @@ impl Backend for CpuBackend {
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
-        if !plan.model.is_mlp() {
+        if takes_tasks_one_by_one(plan) {
             return with_widest_isa!(self, I => Ok(layered::meta_gradient::<I>(plan, params, tasks)));
         }
         with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
@@ -193,7 +200,7 @@ impl Backend for CpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
-        if !plan.model.is_mlp() {
+        if takes_tasks_one_by_one(plan) {
             return with_widest_isa!(self, I => {
                 Ok(layered::evaluate::<I>(plan, theta, tasks, self.threads, predictions))
             });

@@ -3,6 +3,7 @@
 //! Explicit weights, the layers of `oracle_layers`, no hand-derived tangent: `H u` comes from running the
 //! gradient on dual numbers. Everything fast is tested against this in `f64`.
 
+use super::oracle_inner::{self, Step};
 use super::oracle_layers::Applied;
 use super::scalar::{Dual, Scalar};
 use crate::error::Result;
@@ -95,33 +96,34 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
     for task in 0..tasks.tasks {
         let one = tasks.slice(task..task + 1);
         let mut thetas = vec![theta_0.to_vec()];
-        let mut inner = Vec::new();
-        for rate in &rate_of {
-            let theta = &thetas[thetas.len() - 1];
+        let mut inner = Vec::<Step>::new();
+        for (j, rate) in rate_of.iter().enumerate() {
+            let theta = &thetas[j];
             let pass = gradient(plan, theta, &one.support_x, &one.support_y);
-            let next = theta.iter().zip(&pass.gradient).zip(rate).map(|((t, g), (r, _))| t - r * g).collect();
+            let step = Step::new(plan, j, theta, pass.gradient, inner.last());
+            let next =
+                theta.iter().zip(&step.direction).zip(rate).map(|((t, d), (r, _))| t - r * d).collect();
             out.support_loss.push(pass.loss);
-            inner.push(pass.gradient);
+            inner.push(step);
             thetas.push(next);
         }
         let mut v = vec![0.0; p];
+        let mut adjoints = oracle_inner::zeros(plan);
         let mut query_losses = vec![0.0; steps + 1];
         for j in (0..=steps).rev() {
             if j < steps {
-                let u: Vec<f64> = v.iter().zip(&rate_of[j]).map(|(v, (r, _))| v * r).collect();
                 if plan.rates.learned {
                     for (e, (_, index)) in rate_of[j].iter().enumerate() {
-                        if adapted(plan, e) {
-                            out.gradient[p + index] -= share * inner[j][e] * v[e];
-                        }
+                        out.gradient[p + index] -= share * inner[j].direction[e] * v[e];
                     }
                 }
                 if plan.order == MetaGradient::SecondOrder {
+                    let u = inner[j].back(plan, &rate_of[j], &mut v, &mut adjoints);
                     let dual: Vec<_> =
                         thetas[j].iter().zip(&u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
                     let pass = gradient(plan, &dual, &one.support_x, &one.support_y);
                     for (v, g) in v.iter_mut().zip(&pass.gradient) {
-                        *v -= g.tangent;
+                        *v += g.tangent;
                     }
                 }
             }
@@ -135,17 +137,16 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
         }
         out.query_loss.extend(query_losses);
         out.fast.extend_from_slice(&thetas[steps]);
+        if plan.order == MetaGradient::Displacement {
+            for ((v, first), last) in v.iter_mut().zip(theta_0).zip(&thetas[steps]) {
+                *v = first - last;
+            }
+        }
         for (g, v) in out.gradient.iter_mut().zip(&v) {
             *g += share * v;
         }
     }
     Ok(out)
-}
-
-/// Whether the inner loop moves the parameter at `element` of the flat vector.
-fn adapted(plan: &Plan, element: usize) -> bool {
-    let block = plan.model.blocks().iter().position(|b| b.range().contains(&element));
-    block.is_some_and(|b| plan.adapted[b])
 }
 
 /// The rate of every parameter at step `j`, and the index of that rate.

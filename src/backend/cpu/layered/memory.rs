@@ -46,8 +46,15 @@ pub(super) struct Memory {
     /// Packed parameters of θ_0 … θ_K; all fast weights in one place where no sweep looks back.
     pub(super) theta: Vec<usize>,
     pub(super) transposed: Vec<usize>,
-    /// Gradients of the inner steps, where rates are learned; else one, for rates that are not one a block.
+    /// Gradients of the inner steps, where the way back needs them; else one, where an update needs more than its
+    /// factor.
     pub(super) gradient: Vec<usize>,
+    /// Moments after each of these steps, of inner optimizers that have them or clip.
+    pub(super) moments: Vec<[usize; 2]>,
+    /// What clipping by norm multiplied each of these gradients by, and the norm, 0 if it did not.
+    pub(super) clipped: Vec<usize>,
+    /// Adjoints of the moments.
+    pub(super) adjoints: [usize; 2],
     pub(super) v: usize,
     /// The direction of tangents, where `v` cannot serve for it.
     pub(super) u: usize,
@@ -183,11 +190,21 @@ impl Memory {
         };
         let theta = weights(&mut all, program.len);
         let transposed = weights(&mut all, program.transposed_len);
-        let each = plan.per_parameter_rates();
-        let gradients = if learned { steps } else { usize::from(steps > 0 && each) };
+        let rule = !plan.inner.is_plain();
+        let whole = plan.per_parameter_rates() || rule;
+        let kept = learned || rule && second;
+        let gradients = if kept { steps } else { usize::from(steps > 0 && whole) };
         let gradient = (0..gradients).map(|_| all.take(program.len)).collect();
+        let ruled = if rule { gradients } else { 0 };
+        let moments = (0..ruled).map(|_| [all.take(program.len), all.take(program.len)]).collect();
+        let clipped = (0..ruled).map(|_| all.take(2)).collect();
+        let adjoints = match rule && second {
+            true => [all.take(program.len), all.take(program.len)],
+            false => [0; 2],
+        };
         let v = if meta { all.take(program.len) } else { 0 };
-        let u = if second && plan.rates.shape != RateShape::One { all.take(program.len) } else { 0 };
+        let turns = second && plan.rates.shape != RateShape::One || rule && (second || learned);
+        let u = if turns { all.take(program.len) } else { 0 };
         let u_transposed = if second { all.take(program.transposed_len) } else { 0 };
         let rates = all.take(rates);
         let widest = program.ops.iter().map(|op| if let Op::Norm(norm) = op { norm.width } else { 0 });
@@ -200,6 +217,9 @@ impl Memory {
             theta,
             transposed,
             gradient,
+            moments,
+            clipped,
+            adjoints,
             v,
             u,
             u_transposed,

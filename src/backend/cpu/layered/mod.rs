@@ -8,6 +8,7 @@
 //! | `geometry` | where a convolution's products find their operands |
 //! | `tile` | the micro-kernels all products are made of |
 //! | `norm`, `sweeps` | element-wise kernels |
+//! | `inner` | inner optimizers beyond plain gradient descent, and their adjoints |
 //! | `memory` | where the arrays of a task lie |
 //! | `task`, `passes`, `tangent`, `loss` | the inner loop and the backward sweep of one task |
 //! | `engine` | batches of tasks |
@@ -15,6 +16,7 @@
 mod compiled;
 mod engine;
 mod geometry;
+mod inner;
 mod loss;
 mod memory;
 mod norm;

@@ -87,6 +87,12 @@ impl<I: Isa> Task<I> {
         if plan.track_all && plan.loss_weights[steps] == 0.0 {
             losses.query[steps] = self.query_loss(steps);
         }
+        if plan.order == MetaGradient::Displacement {
+            for j in (0..=steps).filter(|&j| plan.loss_weights[j] != 0.0) {
+                losses.query[j] = self.query_loss(j);
+            }
+            return self.displacement();
+        }
         let second = plan.order == MetaGradient::SecondOrder
             && self.compiled.lowest_adapted < self.compiled.program.ops.len();
         // Whether `v` is empty, and whether its weights are transposed as they are.
@@ -94,7 +100,10 @@ impl<I: Isa> Task<I> {
         for j in (0..=steps).rev() {
             if j < steps && !first {
                 if plan.rates.learned {
-                    self.rate_gradient(j, rates_out);
+                    match plan.inner.is_plain() {
+                        true => self.rate_gradient(j, rates_out),
+                        false => self.inner_rate_gradient(j, rates_out),
+                    }
                 }
                 if second {
                     if self.memory.support.len() == 1 && j + 1 < steps {
@@ -141,8 +150,11 @@ impl<I: Isa> Task<I> {
         } else {
             let gradient = self.ptr(memory.gradient[j % memory.gradient.len()]);
             let loss = self.support_pass(j, &Sink::adapted(gradient));
-            for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block])
-            {
+            if !plan.inner.is_plain() {
+                self.inner_step(j);
+            }
+            let plain = |(block, _): &(usize, _)| plan.adapted[*block] && plan.inner.is_plain();
+            for (block, place) in program.blocks.iter().enumerate().filter(plain) {
                 let (len, at) = (place.end - place.weight, place.weight);
                 let (scale, rate) = self.rate(j, block);
                 let [c, x, y] = [to, self.fast(j, block), gradient].map(|all| all.wrapping_add(at));
@@ -166,7 +178,7 @@ impl<I: Isa> Task<I> {
 
     /// Whether `u` is `v` but for a factor, on adapted blocks: then `v` serves for it.
     fn one_direction(&self) -> bool {
-        self.compiled.plan.rates.shape == RateShape::One
+        self.compiled.plan.rates.shape == RateShape::One && self.compiled.plan.inner.is_plain()
     }
 
     /// Packed direction `u` of tangents, and what the tangents are to be multiplied by.
@@ -186,7 +198,11 @@ impl<I: Isa> Task<I> {
             }
             return;
         }
-        for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block]) {
+        if !plan.inner.is_plain() {
+            self.inner_direction(j);
+        }
+        let plain = |(block, _): &(usize, _)| plan.adapted[*block] && plan.inner.is_plain();
+        for (block, place) in program.blocks.iter().enumerate().filter(plain) {
             let (len, at) = (place.end - place.weight, place.weight);
             let (scale, rate) = self.rate(j, block);
             let (c, y) = (self.ptr(memory.u + at), self.ptr(memory.v + at));
