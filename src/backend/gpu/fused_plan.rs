@@ -240,6 +240,11 @@ impl FusedPlan {
         tuning: &Tuning,
     ) -> Result<Self> {
         plan.check()?;
+        if !plan.is_plain() {
+            return Err(Error::unsupported(
+                "the fused path takes steps of plain gradient descent; take the layered one",
+            ));
+        }
         if !plan.model.is_mlp() {
             return Err(Error::unsupported(
                 "the fused path computes multi-layer perceptrons only; the layered path computes every model",

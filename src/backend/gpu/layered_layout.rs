@@ -4,6 +4,7 @@ use super::adapter::Capacity;
 use super::arena::{Layout, Slice};
 use super::conv_product::ConvCut;
 use super::fused_plan::Purpose;
+use super::inner;
 use super::layer::Place;
 use super::layered_nodes::Node;
 use super::layered_plan::Role;
@@ -54,6 +55,10 @@ pub(super) struct Slices {
     /// `[layer]`.
     pub(super) output_tangents: Vec<Slice>,
     pub(super) cotangent_tangents: Vec<Slice>,
+    /// `[step kept]`: gradients, moments after the step; adjoints. Empty where the optimizer is plain.
+    pub(super) gradients: Vec<Slice>,
+    pub(super) moments: Vec<Slice>,
+    pub(super) adjoints: Slice,
     /// Statistics of batch norms, `[pass kept][layer]`, and their records of the tangent pass, `[layer]`.
     pub(super) stats: Vec<Vec<Slice>>,
     pub(super) records: Vec<Slice>,
@@ -103,10 +108,12 @@ impl<'a> Facts<'a> {
             fast_offsets.push(fast_words);
             fast_words += if adapted { block.len() } else { 0 };
         }
+        let whole = !plan.inner.is_plain();
         let rate_parts = nodes.iter().filter(|node| node.block.is_some()).map(|node| {
             let layer = node.sizes(plan.support);
             let (rows, columns) = (layer.outputs, layer.inputs + 1);
             match node.layer {
+                _ if whole => (rows * columns).div_ceil(inner::WORKGROUP),
                 Layer::Conv2d { .. } => ConvCut::of(rows, columns).workgroups(rows, columns),
                 Layer::BatchNorm { .. } => NormCut::of(&layer).workgroups(layer.channels),
                 _ => Cut::of(rows, columns).workgroups(rows, columns),
@@ -146,6 +153,16 @@ impl<'a> Facts<'a> {
     /// Whether the passes of the inner steps are kept for a way back.
     pub(super) fn kept(&self) -> bool {
         self.second || self.learned
+    }
+
+    /// Floats of a task's moments after a step: first and second, and of its norm.
+    pub(super) fn moment_words(&self) -> usize {
+        2 * self.fast_words + 2
+    }
+
+    /// Floats of a task's direction and adjoints, of a sum, and of a one.
+    pub(super) fn adjoint_words(&self) -> usize {
+        3 * self.fast_words + 2
     }
 
     /// Whether many parameters share a learned rate.
@@ -251,6 +268,20 @@ impl<'a> Facts<'a> {
             let norms = self.nodes.iter().map(|n| words(Role::Records, "records", tile * floats(n)));
             records = norms.collect::<Result<_>>()?;
         }
+        let (mut gradients, mut moments) = (Vec::new(), Vec::new());
+        let ruled = !plan.inner.is_plain() && self.first_adapted.is_some();
+        if ruled {
+            let kept = if self.kept() { plan.steps } else { 1 };
+            for _ in 0..kept {
+                gradients.push(words(Role::Gradients, "gradients", tile * self.fast_words)?);
+            }
+            let kept = if self.kept() { plan.steps } else { plan.steps.min(2) };
+            for step in 0..kept {
+                moments.push(words(Role::Moments(step % 2), "moments", tile * self.moment_words())?);
+            }
+        }
+        let adjoints = if ruled && self.kept() { tile * self.adjoint_words() } else { 0 };
+        let adjoints = words(Role::Adjoints, "adjoints", adjoints)?;
         let gradient = usize::from(self.wanted.gradient);
         let rows = words(Role::Rows, "rows", gradient * usize::from(group > 1) * tile * self.columns)?;
         let partials = words(Role::Partials, "groups", gradient * groups * self.columns)?;
@@ -294,6 +325,9 @@ impl<'a> Facts<'a> {
             cotangents,
             output_tangents,
             cotangent_tangents,
+            gradients,
+            moments,
+            adjoints,
             stats,
             records,
             rows,

@@ -25,6 +25,7 @@ impl Emitter<'_> {
             Take::Nothing if !below => return,
             Take::Nothing => (RESULT_NONE, self.nothing()),
             Take::Step => (RESULT_STEP, self.next(pass)),
+            Take::Keep => (RESULT_SETS, self.gradient(pass.step)),
             Take::Outer { adds: false } => (RESULT_SETS, self.rows().0),
             Take::Outer { adds: true } => (RESULT_ADDS, self.rows().0),
         };
@@ -37,21 +38,23 @@ impl Emitter<'_> {
             to,
         ];
         let constants = [("RESULT", result), ("BELOW", flag(below))];
-        self.channels(&batch_norm_backward::DECLARATION, self.layer(pass, l), &constants, &bindings);
+        let layer = self.taken(pass, l, take);
+        self.channels(&batch_norm_backward::DECLARATION, layer, &constants, &bindings);
     }
 
     pub(super) fn norm_tangent(&mut self, pass: Pass, l: usize) {
+        let [rates, direction] = self.direction();
         let bindings = [
             self.input(pass, l),
             self.input_tangent(pass, l),
             self.stats(pass, l),
-            Bound::Params,
-            self.rows().0,
+            rates,
+            direction,
             self.outputs(pass, l),
             self.output_tangent(l),
             Bound::Slice(Role::Records, self.slices.records[l]),
         ];
-        let layer = self.with_record(self.layer(pass, l), RECORD);
+        let layer = self.with_record(self.directed(self.layer(pass, l), l), RECORD);
         self.channels(&batch_norm_tangent::DECLARATION, layer, &[], &bindings);
     }
 

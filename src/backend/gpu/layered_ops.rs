@@ -11,6 +11,7 @@ use super::layered_plan::{Bound, Dispatch, Role};
 use super::pass::Places;
 use super::rate_sums::{self, RateSums};
 use super::{loss, loss_tangent};
+use crate::meta::MetaGradient;
 use crate::model::Layer;
 use std::collections::HashMap;
 
@@ -28,6 +29,8 @@ pub(super) enum Take {
     Nothing,
     /// θ_{j+1}.
     Step,
+    /// It is kept whole.
+    Keep,
     /// v, for the first time or added to.
     Outer {
         /// Whether v holds something yet.
@@ -107,6 +110,9 @@ impl<'a> Emitter<'a> {
             }
         } else {
             self.query(steps);
+            if facts.wanted.gradient && facts.plan.order == MetaGradient::Displacement {
+                self.displacement();
+            }
         }
         self.copy_fast();
         if facts.wanted.gradient && self.group > 1 {
@@ -134,8 +140,12 @@ impl<'a> Emitter<'a> {
         self.loss(pass, 1.0, wants_gradient, row);
         let Some(lowest) = self.facts.first_adapted else { return };
         for l in (lowest..self.layers()).rev() {
-            let take = if self.facts.adapted(l) { Take::Step } else { Take::Nothing };
+            let step = if self.facts.plan.inner.is_plain() { Take::Step } else { Take::Keep };
+            let take = if self.facts.adapted(l) { step } else { Take::Nothing };
             self.backward(pass, l, take, l > lowest);
+        }
+        if !self.facts.plan.inner.is_plain() {
+            self.optimizer_step(pass);
         }
     }
 
@@ -156,27 +166,32 @@ impl<'a> Emitter<'a> {
             row = if self.started { loss::ROW_ADDS_QUERY } else { loss::ROW_SETS_QUERY };
             row |= if plan.steps == 0 { loss::ROW_CLEARS_SUPPORT } else { 0 };
         }
-        self.loss(pass, weight as f32, gradient, row);
+        let learns = gradient && plan.order != MetaGradient::Displacement;
+        self.loss(pass, weight as f32, learns, row);
         if let Some(at) = self.report.predictions {
             let outputs = self.outputs(pass, self.layers() - 1);
             let count = plan.query * plan.model.outputs();
             let to = Place::new(at as usize + step * self.facts.tasks * count, count);
             self.copy(outputs, Place::new(0, count), from_task(to, self.first), count);
         }
-        if gradient {
+        if learns {
             let take = Take::Outer { adds: self.started };
             for l in (self.facts.first_block..self.layers()).rev() {
                 let take = if self.facts.nodes[l].block.is_some() { take } else { Take::Nothing };
                 self.backward(pass, l, take, l > self.facts.first_block);
             }
-            self.started = true;
         }
+        self.started |= gradient;
     }
 
     /// v_j = v_{j+1} − H (α_j ⊙ v_{j+1}), and the gradients of α_j.
     fn step_back(&mut self, step: usize) {
         let (plan, facts) = (self.facts.plan, self.facts);
         let pass = Pass { step, query: false };
+        let plain = plan.inner.is_plain();
+        if !plain {
+            self.optimizer_back(pass);
+        }
         if let Some(lowest) = facts.first_adapted.filter(|_| facts.second) {
             (lowest..self.layers()).for_each(|l| self.tangent(pass, l));
             let top = self.layers() - 1;
@@ -193,8 +208,8 @@ impl<'a> Emitter<'a> {
         for l in (facts.first_block..self.layers()).rev() {
             // Rates of single parameters have a gradient, of zero, where nothing is adapted.
             let rates = match facts.learned && facts.nodes[l].block.is_some() {
-                true if plan.per_parameter_rates() => 1.0,
-                true if facts.adapted(l) => 2.0,
+                true if plan.per_parameter_rates() && (plain || !facts.adapted(l)) => 1.0,
+                true if facts.adapted(l) && plain => 2.0,
                 _ => 0.0,
             };
             let below = facts.second && l > facts.first_block;

@@ -36,6 +36,12 @@ pub enum Role {
     OutputTangents(usize),
     /// Tangents of cotangents, by layer.
     CotangentTangents(usize),
+    /// Gradients of inner steps, of optimizers that need them whole.
+    Gradients,
+    /// Moments of inner optimizers, by step.
+    Moments(usize),
+    /// The direction of tangents and the adjoints of the moments.
+    Adjoints,
     /// Statistics of batch norms.
     Stats,
     /// What a batch norm's tangent leaves for the way back.
@@ -52,7 +58,7 @@ pub enum Role {
 
 impl Role {
     /// Roles whose arenas the pass has of its own.
-    pub const OWN: [Self; 17] = [
+    pub const OWN: [Self; 21] = [
         Self::Points,
         Self::Fast(0),
         Self::Fast(1),
@@ -64,6 +70,10 @@ impl Role {
         Self::OutputTangents(1),
         Self::CotangentTangents(0),
         Self::CotangentTangents(1),
+        Self::Gradients,
+        Self::Moments(0),
+        Self::Moments(1),
+        Self::Adjoints,
         Self::Stats,
         Self::Records,
         Self::Rows,
@@ -83,6 +93,9 @@ impl Role {
             Self::Cotangents(_) => "cotangents",
             Self::OutputTangents(_) => "tangents of outputs",
             Self::CotangentTangents(_) => "tangents of cotangents",
+            Self::Gradients => "inner gradients",
+            Self::Moments(_) => "inner moments",
+            Self::Adjoints => "adjoints of inner steps",
             Self::Stats => "statistics of batch norms",
             Self::Records => "records of batch norms",
             Self::Rows => "rows of tasks",

@@ -19,67 +19,83 @@ fn flag(on: bool) -> f64 {
 
 impl Emitter<'_> {
     pub(super) fn linear(&mut self, pass: Pass, l: usize) {
-        let bindings = self.forward_bindings(pass, l);
-        self.product(&linear::DECLARATION, linear::shape, pass, l, &[], &bindings);
+        let (layer, bindings) = (self.layer(pass, l), self.forward_bindings(pass, l));
+        self.product(&linear::DECLARATION, linear::shape, layer, &[], &bindings);
     }
 
     pub(super) fn conv2d(&mut self, pass: Pass, l: usize) {
-        let bindings = self.forward_bindings(pass, l);
-        self.conv_product(&conv2d::DECLARATION, conv2d::shape, pass, l, &[], &bindings);
+        let (layer, bindings) = (self.layer(pass, l), self.forward_bindings(pass, l));
+        self.conv_product(&conv2d::DECLARATION, conv2d::shape, layer, &[], &bindings);
     }
 
     pub(super) fn linear_backward(&mut self, pass: Pass, l: usize, take: Take, below: bool) {
         if let Some((constants, bindings)) = self.update_bindings(pass, l, take) {
-            self.product(&linear_update::DECLARATION, linear_update::shape, pass, l, &constants, &bindings);
+            let layer = self.taken(pass, l, take);
+            self.product(&linear_update::DECLARATION, linear_update::shape, layer, &constants, &bindings);
         }
         if below {
-            let bindings = self.backward_bindings(pass, l);
-            self.product(&linear_backward::DECLARATION, linear_backward::shape, pass, l, &[], &bindings);
+            let (layer, bindings) = (self.layer(pass, l), self.backward_bindings(pass, l));
+            self.product(&linear_backward::DECLARATION, linear_backward::shape, layer, &[], &bindings);
         }
     }
 
     pub(super) fn conv2d_backward(&mut self, pass: Pass, l: usize, take: Take, below: bool) {
         if let Some((constants, bindings)) = self.update_bindings(pass, l, take) {
+            let layer = self.taken(pass, l, take);
             let (kernel, size) = (&conv2d_update::DECLARATION, conv2d_update::shape);
-            self.conv_product(kernel, size, pass, l, &constants, &bindings);
+            self.conv_product(kernel, size, layer, &constants, &bindings);
         }
         if below {
-            let bindings = self.backward_bindings(pass, l);
-            self.conv_product(&conv2d_backward::DECLARATION, conv2d_backward::shape, pass, l, &[], &bindings);
+            let (layer, bindings) = (self.layer(pass, l), self.backward_bindings(pass, l));
+            self.conv_product(&conv2d_backward::DECLARATION, conv2d_backward::shape, layer, &[], &bindings);
         }
     }
 
     pub(super) fn linear_tangent(&mut self, pass: Pass, l: usize) {
+        let layer = self.directed(self.layer(pass, l), l);
         let bindings = self.tangent_bindings(pass, l);
-        self.product(&linear_tangent::DECLARATION, linear_tangent::shape, pass, l, &[], &bindings);
+        self.product(&linear_tangent::DECLARATION, linear_tangent::shape, layer, &[], &bindings);
     }
 
     pub(super) fn conv2d_tangent(&mut self, pass: Pass, l: usize) {
+        let layer = self.directed(self.layer(pass, l), l);
         let bindings = self.tangent_bindings(pass, l);
-        self.conv_product(&conv2d_tangent::DECLARATION, conv2d::shape, pass, l, &[], &bindings);
+        self.conv_product(&conv2d_tangent::DECLARATION, conv2d::shape, layer, &[], &bindings);
     }
 
     pub(super) fn linear_backward_tangent(&mut self, pass: Pass, l: usize, back: Back) {
         if back.below {
+            let layer = self.directed(self.layer(pass, l), l);
             let bindings = self.backward_tangent_bindings(pass, l);
             let (kernel, size) = (&linear_backward_tangent::DECLARATION, linear_backward_tangent::shape);
-            self.product(kernel, size, pass, l, &[], &bindings);
+            self.product(kernel, size, layer, &[], &bindings);
         }
         if let Some((constants, bindings)) = self.update_tangent_bindings(pass, l, back) {
+            let layer = self.layer(pass, l);
             let (kernel, size) = (&linear_update_tangent::DECLARATION, linear_update_tangent::shape);
-            self.product(kernel, size, pass, l, &constants, &bindings);
+            self.product(kernel, size, layer, &constants, &bindings);
         }
     }
 
     pub(super) fn conv2d_backward_tangent(&mut self, pass: Pass, l: usize, back: Back) {
         if back.below {
+            let layer = self.directed(self.layer(pass, l), l);
             let bindings = self.backward_tangent_bindings(pass, l);
             let (kernel, size) = (&conv2d_backward_tangent::DECLARATION, conv2d_backward::shape);
-            self.conv_product(kernel, size, pass, l, &[], &bindings);
+            self.conv_product(kernel, size, layer, &[], &bindings);
         }
         if let Some((constants, bindings)) = self.update_tangent_bindings(pass, l, back) {
+            let layer = self.layer(pass, l);
             let (kernel, size) = (&conv2d_update_tangent::DECLARATION, conv2d_update::shape);
-            self.conv_product(kernel, size, pass, l, &constants, &bindings);
+            self.conv_product(kernel, size, layer, &constants, &bindings);
+        }
+    }
+
+    /// A layer whose gradient becomes what `take` says.
+    pub(super) fn taken(&self, pass: Pass, l: usize, take: Take) -> LayerPass {
+        match take {
+            Take::Keep => self.keeping(self.layer(pass, l), l),
+            _ => self.layer(pass, l),
         }
     }
 
@@ -97,6 +113,7 @@ impl Emitter<'_> {
         let (weights, result, constants) = match take {
             Take::Nothing => return None,
             Take::Step => (self.weights(pass.step, l).0, self.next(pass), [("STEP", 1.0), ("ADD", 0.0)]),
+            Take::Keep => (Bound::Params, self.gradient(pass.step), [("STEP", 0.0), ("ADD", 0.0)]),
             Take::Outer { adds } => (Bound::Params, self.rows().0, [("STEP", 0.0), ("ADD", flag(adds))]),
         };
         let bindings = [self.cotangent(pass, l), self.input(pass, l), weights, Bound::Params, result];
@@ -104,24 +121,26 @@ impl Emitter<'_> {
     }
 
     fn tangent_bindings(&self, pass: Pass, l: usize) -> [Bound; 7] {
+        let [rates, direction] = self.direction();
         [
             self.input(pass, l),
             self.input_tangent(pass, l),
             self.weights(pass.step, l).0,
-            Bound::Params,
-            self.rows().0,
+            rates,
+            direction,
             self.outputs(pass, l),
             self.output_tangent(l),
         ]
     }
 
     fn backward_tangent_bindings(&self, pass: Pass, l: usize) -> [Bound; 7] {
+        let [rates, direction] = self.direction();
         [
             self.cotangent(pass, l),
             self.cotangent_tangent(l),
             self.weights(pass.step, l).0,
-            Bound::Params,
-            self.rows().0,
+            rates,
+            direction,
             self.input(pass, l),
             self.cotangent_tangent(l - 1),
         ]
@@ -149,12 +168,10 @@ impl Emitter<'_> {
         &mut self,
         kernel: &'static Declaration,
         size: fn(&LayerPass) -> (u32, u32),
-        pass: Pass,
-        l: usize,
+        layer: LayerPass,
         constants: Constants<'_>,
         bindings: &[Bound],
     ) {
-        let layer = self.layer(pass, l);
         let (rows, columns) = size(&layer);
         let cut = Cut::of(rows, columns);
         let mut all = cut.constants(kernel);
@@ -167,12 +184,10 @@ impl Emitter<'_> {
         &mut self,
         kernel: &'static Declaration,
         size: fn(&LayerPass) -> [u32; 3],
-        pass: Pass,
-        l: usize,
+        layer: LayerPass,
         constants: Constants<'_>,
         bindings: &[Bound],
     ) {
-        let layer = self.layer(pass, l);
         let [rows, columns, products] = size(&layer);
         let cut = ConvCut::of(rows, columns);
         let tangents = kernel.constants.iter().any(|(name, _)| *name == "VALUE");

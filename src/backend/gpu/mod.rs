@@ -17,9 +17,11 @@
 //! | `layered_nodes` | a model as the layers that are run |
 //! | `layered_layout`, `layered_ops`, `layered_bindings` | what the pass keeps and where; the inner loop as dispatches; what each binds |
 //! | `layered_products`, `layered_norm`, `layered_pool` | the dispatches of each kind of layer |
+//! | `layered_inner` | inner optimizers beyond plain gradient descent, and Reptile, as dispatches |
+//! | [`inner`] | what the kernels of inner optimizers are told |
 //! | `layered` | the layered pass on a device |
 //! | [`layer`], [`product`], [`conv_product`], [`norm`] | what the kernels of a layer are told, and how their work is cut |
-//! | [`linear`], [`conv2d`], [`batch_norm`] and their like, pools, [`relu`], [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], `draw`, `draw_images` | host modules of the shaders of the same names |
+//! | [`linear`], [`conv2d`], [`batch_norm`] and their like, pools, [`relu`], [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], [`inner_step`], [`inner_sum`], [`inner_adjoint`], [`inner_unclip`], [`displacement`], `draw`, `draw_images` | host modules of the shaders of the same names |
 //! | `forecast` | memory and dispatches of a training, before anything is allocated |
 //! | `pass` | what both paths have in common: state, mean over tasks, outer update |
 //! | `resident` | the training loop: many meta-iterations a submission |
@@ -57,6 +59,7 @@ pub mod conv2d_update_tangent;
 pub mod conv_product;
 pub mod copy_rows;
 pub mod device;
+pub mod displacement;
 mod draw;
 mod draw_images;
 mod forecast;
@@ -66,10 +69,16 @@ mod fused_program;
 pub mod global_avg_pool;
 pub mod global_avg_pool_backward;
 pub mod group_sums;
+pub mod inner;
+pub mod inner_adjoint;
+pub mod inner_step;
+pub mod inner_sum;
+pub mod inner_unclip;
 pub mod kernel;
 pub mod layer;
 mod layered;
 mod layered_bindings;
+mod layered_inner;
 mod layered_layout;
 mod layered_nodes;
 mod layered_norm;
