@@ -38,6 +38,8 @@ fn seeded(name: &str, model: Model, loss: Loss, steps: usize, change: impl FnOnc
         let inputs = (block.bias - block.weight) / block.outputs;
         theta[block.range()].fill_with(|| uniform((3.0 / inputs as f32).sqrt()));
     }
+    let once: usize = plan.model.blocks().iter().map(|block| block.len()).sum();
+    theta[once..].fill_with(|| uniform(1.0));
     let mut tasks = TaskBatch::zeros(count, support, query, plan.model.inputs(), plan.targets());
     tasks.support_x.iter_mut().chain(&mut tasks.query_x).for_each(|x| *x = uniform(1.0));
     let outputs = plan.model.outputs() as f32;
@@ -124,6 +126,20 @@ fn cases() -> Vec<Seeded> {
     }));
     all.push(seeded("norms kept", conv(), Loss::CrossEntropy, 2, |p| {
         p.inner = adam;
+        *p = p.clone().keep_batch_norm();
+    }));
+    for (name, inner) in [("norms a step", InnerOptimizer::default()), ("norms a step, adam", adam)] {
+        let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
+        let layers = [Layer::Linear { outputs: 6 }, norm, Layer::Relu, Layer::Linear { outputs: 3 }, norm];
+        for model in [conv(), Model::new(2, &layers).unwrap()] {
+            all.push(seeded(name, model.with_norm_steps(3), Loss::CrossEntropy, 3, |p| {
+                p.inner = inner;
+                p.loss_weights = vec![0.1, 0.2, 0.0, 0.7];
+                *p = p.clone().keep_batch_norm();
+            }));
+        }
+    }
+    all.push(seeded("norms a step, the last loss", conv().with_norm_steps(2), Loss::Mse, 2, |p| {
         *p = p.clone().keep_batch_norm();
     }));
     all.push(seeded("first order, learned", mlp(), Loss::Mse, 3, |p| {

@@ -60,7 +60,7 @@ fn the_hessian_is_symmetric_and_linear() {
         let hessian = |u: &[f64]| -> Vec<f64> {
             let dual: Vec<_> =
                 case.params[..p].iter().zip(u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
-            let pass = oracle::gradient(&case.plan, &dual, &one.support_x, &one.support_y);
+            let pass = oracle::gradient(&case.plan, 0, &dual, &one.support_x, &one.support_y);
             pass.gradient.iter().map(|g| g.tangent).collect()
         };
         let wave = |f: f64| (0..p).map(|i| (f * (i + 1) as f64).sin()).collect::<Vec<_>>();

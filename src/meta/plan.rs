@@ -2,7 +2,7 @@
 
 use super::{InnerOptimizer, OuterOptimizer};
 use crate::error::{Error, Result};
-use crate::model::{Layer, Model};
+use crate::model::Model;
 use crate::task::{Sampler, TaskBatch};
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,7 @@ impl Plan {
     ) -> Result<Self> {
         let mut loss_weights = vec![0.0; steps + 1];
         loss_weights[steps] = 1.0;
-        let adapted = vec![true; model.blocks().len()];
+        let adapted = (0..model.blocks().len()).map(|b| may_adapt(&model, b)).collect();
         let order = MetaGradient::SecondOrder;
         let plan = Self {
             model,
@@ -153,7 +153,7 @@ impl Plan {
                 Adapt::All => true,
                 Adapt::Head => i == head,
                 Adapt::Body => i != head,
-            };
+            } && may_adapt(&self.model, i);
         }
         self
     }
@@ -161,8 +161,8 @@ impl Plan {
     /// The same plan with the scales and shifts of batch norms meta-learned only, not adapted.
     #[must_use]
     pub fn keep_batch_norm(mut self) -> Self {
-        for (adapted, block) in self.adapted.iter_mut().zip(self.model.blocks()) {
-            *adapted &= !matches!(self.model.stages()[block.layer].layer, Layer::BatchNorm { .. });
+        for (block, adapted) in self.adapted.iter_mut().enumerate() {
+            *adapted &= !self.model.is_norm(block);
         }
         self
     }
@@ -193,6 +193,10 @@ impl Plan {
                 "task.support",
                 "is 0, but inner.steps is not; adaptation needs support points",
             ));
+        }
+        if self.adapted.iter().enumerate().any(|(b, &adapted)| adapted && !may_adapt(&self.model, b)) {
+            let reason = "is true, but scales and shifts of batch norms are adapted; set inner.adapt_batch_norm to false";
+            return Err(Error::recipe("inner.per_step_batch_norm", reason));
         }
         let (rates, weights) = (self.rate_count(), self.steps + 1);
         for (what, needed, found) in [
@@ -358,6 +362,11 @@ impl Plan {
         };
         plan
     }
+}
+
+/// Whether the inner loop may move a block: scales and shifts of which every step has its own are meta-learned only.
+fn may_adapt(model: &Model, block: usize) -> bool {
+    model.norm_sets() == 1 || block >= model.blocks().len() || !model.is_norm(block)
 }
 
 /// A whole training: the meta-gradient, where tasks come from, and the outer optimizer.

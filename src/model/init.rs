@@ -30,7 +30,7 @@ impl Init {
             let kernel = match stage.layer {
                 Layer::Conv2d { kernel, .. } => kernel * kernel,
                 Layer::BatchNorm { .. } => {
-                    let gamma = param.offset == model.blocks()[param.block].weight;
+                    let gamma = param.name.contains(".weight");
                     theta[param.range()].fill(if gamma { 1.0 } else { 0.0 });
                     continue;
                 }

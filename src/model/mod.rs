@@ -139,6 +139,8 @@ pub struct Model {
     blocks: Vec<Block>,
     params: Vec<Param>,
     dense: Vec<Dense>,
+    /// Sets of scales and shifts of each batch norm.
+    norm_sets: usize,
 }
 
 impl Model {
@@ -159,8 +161,14 @@ impl Model {
         if input.is_empty() {
             return Err(Error::recipe("model.inputs", "is 0; a model needs at least one input feature"));
         }
-        let mut model =
-            Self { input, stages: Vec::new(), blocks: Vec::new(), params: Vec::new(), dense: Vec::new() };
+        let mut model = Self {
+            input,
+            stages: Vec::new(),
+            blocks: Vec::new(),
+            params: Vec::new(),
+            dense: Vec::new(),
+            norm_sets: 1,
+        };
         let (mut shape, mut offset) = (input, 0_usize);
         for (index, &layer) in layers.iter().enumerate() {
             let layer = layer.resolved();
@@ -219,6 +227,54 @@ impl Model {
             layers.push(Layer::Relu);
         }
         Self::new(inputs, &layers)
+    }
+
+    /// The same model with a scale and a shift of every batch norm for each of θ_0 … θ_`steps` (MAML++; Antoniou et al.
+    /// 2019, section 4, "per-step batch normalization weights and biases"), named `1.weight.step1` and so on. Passes at
+    /// θ_j take the j-th, or the last there is.
+    #[must_use]
+    pub fn with_norm_steps(mut self, steps: usize) -> Self {
+        let one_set = self.params.clone();
+        let mut offset = self.param_count();
+        for step in self.norm_sets..=steps {
+            for param in &one_set {
+                if self.is_norm(param.block) {
+                    let name = format!("{}.step{step}", param.name);
+                    self.params.push(Param { name, offset, ..param.clone() });
+                    offset += param.len();
+                }
+            }
+        }
+        self.norm_sets = self.norm_sets.max(steps + 1);
+        self
+    }
+
+    /// Sets of scales and shifts of each batch norm: 1 unless there is one for each step.
+    #[must_use]
+    pub fn norm_sets(&self) -> usize {
+        self.norm_sets
+    }
+
+    /// Whether a block is that of a batch norm.
+    #[must_use]
+    pub fn is_norm(&self, block: usize) -> bool {
+        matches!(self.stages[self.blocks[block].layer].layer, Layer::BatchNorm { .. })
+    }
+
+    /// Where the parameters lie that a block has at θ_`step`.
+    #[must_use]
+    pub fn block_at(&self, block: usize, step: usize) -> Block {
+        let here = self.blocks[block];
+        let set = step.min(self.norm_sets - 1);
+        if set == 0 || !self.is_norm(block) {
+            return here;
+        }
+        let norms = |blocks: std::ops::Range<usize>| -> usize {
+            blocks.filter(|&b| self.is_norm(b)).map(|b| self.blocks[b].len()).sum()
+        };
+        let once: usize = self.blocks.iter().map(Block::len).sum();
+        let weight = once + (set - 1) * norms(0..self.blocks.len()) + norms(0..block);
+        Block { weight, bias: weight + here.bias - here.weight, ..here }
     }
 
     /// Elements of a point.
@@ -280,7 +336,7 @@ impl Model {
     /// Length of the flat parameter vector.
     #[must_use]
     pub fn param_count(&self) -> usize {
-        self.blocks.iter().map(Block::len).sum()
+        self.params.iter().map(Param::len).sum()
     }
 }
 

@@ -21,13 +21,13 @@ pub struct Pass<S> {
     pub outputs: Vec<S>,
 }
 
-/// Forward and backward of `plan.model` on points `x: [points, inputs]`, `y: [points, targets]`.
-pub fn gradient<S: Scalar>(plan: &Plan, theta: &[S], x: &[f64], y: &[f64]) -> Pass<S> {
+/// Forward and backward of `plan.model` at θ_`step` on points `x: [points, inputs]`, `y: [points, targets]`.
+pub fn gradient<S: Scalar>(plan: &Plan, step: usize, theta: &[S], x: &[f64], y: &[f64]) -> Pass<S> {
     let (model, zero) = (&plan.model, S::constant(0.0));
     let points = x.len() / model.inputs();
     let mut pass = Pass { loss: zero, gradient: vec![zero; theta.len()], outputs: Vec::new() };
     let applied = |stage: Stage| {
-        let block = stage.block.map(|block| model.blocks()[block]);
+        let block = stage.block.map(|block| model.block_at(block, step));
         let (weight, bias) = block.map_or((0..0, 0..0), |b| (b.weight..b.bias, b.bias..b.bias + b.outputs));
         Applied { stage, weight: &theta[weight], bias: &theta[bias], points }
     };
@@ -44,7 +44,7 @@ pub fn gradient<S: Scalar>(plan: &Plan, theta: &[S], x: &[f64], y: &[f64]) -> Pa
         dy.extend(d);
     }
     for (l, stage) in model.stages().iter().enumerate().rev() {
-        let block = stage.block.map_or(0..0, |block| model.blocks()[block].range());
+        let block = stage.block.map_or(0..0, |block| model.block_at(block, step).range());
         let weights = stage.block.map_or(0, |b| model.blocks()[b].bias - model.blocks()[b].weight);
         let (dweight, dbias) = pass.gradient[block].split_at_mut(weights);
         dy = applied(*stage).backward(&acts[l], &acts[l + 1], &dy, dweight, dbias);
@@ -99,7 +99,7 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
         let mut inner = Vec::<Step>::new();
         for (j, rate) in rate_of.iter().enumerate() {
             let theta = &thetas[j];
-            let pass = gradient(plan, theta, &one.support_x, &one.support_y);
+            let pass = gradient(plan, j, theta, &one.support_x, &one.support_y);
             let step = Step::new(plan, j, theta, pass.gradient, inner.last());
             let next =
                 theta.iter().zip(&step.direction).zip(rate).map(|((t, d), (r, _))| t - r * d).collect();
@@ -121,14 +121,14 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
                     let u = inner[j].back(plan, &rate_of[j], &mut v, &mut adjoints);
                     let dual: Vec<_> =
                         thetas[j].iter().zip(&u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
-                    let pass = gradient(plan, &dual, &one.support_x, &one.support_y);
+                    let pass = gradient(plan, j, &dual, &one.support_x, &one.support_y);
                     for (v, g) in v.iter_mut().zip(&pass.gradient) {
                         *v += g.tangent;
                     }
                 }
             }
             let weight = plan.loss_weights[j];
-            let pass = gradient(plan, &thetas[j], &one.query_x, &one.query_y);
+            let pass = gradient(plan, j, &thetas[j], &one.query_x, &one.query_y);
             query_losses[j] = pass.loss;
             out.meta_loss += share * weight * pass.loss;
             for (v, g) in v.iter_mut().zip(&pass.gradient) {
@@ -160,5 +160,7 @@ fn step_rates(plan: &Plan, rates: &[f64], j: usize) -> Vec<(f64, usize)> {
             all.push((if plan.adapted[b] { rates[index] } else { 0.0 }, index));
         }
     }
+    // Scales and shifts of later steps are never adapted.
+    all.resize(plan.model.param_count(), (0.0, 0));
     all
 }

@@ -62,10 +62,10 @@ impl Emitter<'_> {
             stats: Place::new(0, node.stats()),
             ..node.sizes(points)
         };
-        let Some((index, block)) = facts.block(l) else { return layer };
+        let Some((index, _)) = facts.block(l) else { return layer };
         layer.weight = self.weights(pass.step, l).1;
         layer.next = Place::new(facts.fast_offsets[index], facts.fast_words);
-        layer.v = rows.plus(block.weight);
+        layer.v = rows.plus(plan.model.block_at(index, pass.step).weight);
         if !pass.query {
             let (p, rate) = (plan.model.param_count(), plan.rate_index(pass.step, index));
             layer.rate = Place::new(p + rate, plan.per_parameter_rates().into());
@@ -141,9 +141,10 @@ impl Emitter<'_> {
 
     /// θ_j of a layer: what the inner loop does not move stays the one θ₀ of all tasks.
     pub(super) fn weights(&self, step: usize, l: usize) -> (Bound, Place) {
-        let Some((index, block)) = self.facts.block(l) else { return (Bound::Params, Place::default()) };
+        let Some((index, _)) = self.facts.block(l) else { return (Bound::Params, Place::default()) };
         if step == 0 || !self.facts.adapted(l) {
-            return (Bound::Params, Place::new(block.weight, 0));
+            let here = self.facts.plan.model.block_at(index, step);
+            return (Bound::Params, Place::new(here.weight, 0));
         }
         let (_, role, slice) = self.fast(step);
         (Bound::Slice(role, slice), Place::new(self.facts.fast_offsets[index], self.facts.fast_words))

@@ -11,6 +11,7 @@ use super::layered_ops::{Emitter, Pass};
 use super::layered_plan::{Bound, Role};
 use super::{inner_adjoint, inner_step, inner_sum, inner_unclip};
 use crate::meta::StepFactors;
+use crate::model::Block;
 
 impl Emitter<'_> {
     /// Where a step's gradient is kept.
@@ -150,6 +151,25 @@ impl Emitter<'_> {
             self.push(&inner_sum::DECLARATION, &[("ALONG", 1.0)], &all, &[gradient, adjoints], one_a_task);
             let bindings = [gradient, after, adjoints];
             self.push(&inner_unclip::DECLARATION, &[], &all, &bindings, self.across(all.count));
+        }
+    }
+
+    /// Zeros in v for the scales and shifts of all steps: each step's passes add to their own.
+    pub(super) fn clear_norms(&mut self) {
+        let model = &self.facts.plan.model;
+        let norms =
+            (0..model.blocks().len()).filter(|&b| model.is_norm(b)).map(|b| model.blocks()[b].range());
+        let once = model.blocks().iter().map(Block::len).sum();
+        let ranges: Vec<_> = norms.chain([once..model.param_count()]).collect();
+        for range in ranges {
+            let (rows, row) = self.rows();
+            let shape = Displacement {
+                count: range.len() as u32,
+                v: row.plus(range.start),
+                ..Displacement::default()
+            };
+            let bindings = [Bound::Params, Bound::Params, rows];
+            self.push(&displacement::DECLARATION, &[], &shape, &bindings, self.across(shape.count));
         }
     }
 

@@ -92,6 +92,9 @@ impl<'a> Emitter<'a> {
     pub(super) fn tile(&mut self, first: usize, tasks: usize) -> Vec<Dispatch> {
         (self.first, self.tasks, self.started) = (first, tasks, false);
         let (facts, steps) = (self.facts, self.facts.plan.steps);
+        if facts.wanted.gradient && facts.plan.model.norm_sets() > 1 {
+            self.clear_norms();
+        }
         for step in 0..steps {
             if !facts.kept() {
                 self.query(step);
@@ -239,11 +242,21 @@ impl<'a> Emitter<'a> {
     fn copy_fast(&mut self) {
         let Some(at) = self.report.fast else { return };
         let (p, steps) = (self.facts.plan.model.param_count(), self.facts.plan.steps);
+        let mut copied = 0;
         for l in 0..self.layers() {
             let Some((_, block)) = self.facts.block(l) else { continue };
-            let (bound, place) = self.weights(steps, l);
+            let (bound, place) = match self.facts.adapted(l) {
+                true => self.weights(steps, l),
+                false => (Bound::Params, Place::new(block.weight, 0)),
+            };
             let to = from_task(Place::new(at as usize + block.weight, p), self.first);
             self.copy(bound, place, to, block.len());
+            copied += block.len();
+        }
+        if copied < p {
+            // Scales and shifts of later steps.
+            let to = from_task(Place::new(at as usize + copied, p), self.first);
+            self.copy(Bound::Params, Place::new(copied, 0), to, p - copied);
         }
     }
 

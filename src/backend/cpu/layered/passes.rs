@@ -66,11 +66,11 @@ impl Place {
 
 impl<I: Isa> Task<I> {
     /// Where a block's gradient goes, if it is wanted.
-    fn place(&self, sink: &Sink, block: usize) -> Option<Place> {
+    fn place(&self, sink: &Sink, block: usize, j: usize) -> Option<Place> {
         if sink.to.is_null() || sink.adapted && !self.compiled.plan.adapted[block] {
             return None;
         }
-        let at = self.compiled.program.blocks[block].weight;
+        let at = self.compiled.program.block_at(block, j).weight;
         let base = if sink.base.is_null() { sink.base } else { sink.base.wrapping_add(at) };
         let scale = sink.step.map_or(sink.scale, |j| -self.rate(j, block).0);
         Some(Place { to: sink.to.wrapping_add(at), base, scale })
@@ -96,7 +96,7 @@ impl<I: Isa> Task<I> {
                         x,
                         hat: self.ptr(set.extra[i]),
                         y,
-                        affine: self.affine(norm, |block| self.fast(j, block)),
+                        affine: self.affine(norm, j, |block| self.fast(j, block)),
                         eps: norm.eps,
                         root: self.ptr(set.stats[i]),
                     }),
@@ -135,7 +135,7 @@ impl<I: Isa> Task<I> {
         unsafe {
             match &program.ops[i] {
                 Op::Product(product) => {
-                    let place = self.place(sink, product.block);
+                    let place = self.place(sink, product.block, j);
                     if let Some(place) = &place {
                         self.outer(product, i, &[(self.ptr(set.act[i]), dy)], set.points, place);
                         self.bias_gradient(product, i, dy, set.points, place);
@@ -156,12 +156,12 @@ impl<I: Isa> Task<I> {
                         dy,
                         y: self.ptr(set.act[i + 1]),
                         hat: self.ptr(set.extra[i]),
-                        gamma: self.affine(norm, |block| self.fast(j, block)).0,
+                        gamma: self.affine(norm, j, |block| self.fast(j, block)).0,
                         root: self.ptr(set.stats[i]),
                         sums,
                         dx,
                     });
-                    self.norm_gradient(norm, i, set.points, sums, sink);
+                    self.norm_gradient(norm, (i, j), set.points, sums, sink);
                 }
                 Op::Relu if further => {
                     let len = set.points * program.nodes[i].len();
@@ -175,8 +175,15 @@ impl<I: Isa> Task<I> {
     }
 
     /// `dγ = n q`, `dβ = n s` from a batch norm's sums.
-    pub(super) fn norm_gradient(&self, norm: &Norm, i: usize, points: usize, sums: *const f32, sink: &Sink) {
-        let Some(place) = norm.block.and_then(|block| self.place(sink, block)) else { return };
+    pub(super) fn norm_gradient(
+        &self,
+        norm: &Norm,
+        (i, j): (usize, usize),
+        points: usize,
+        sums: *const f32,
+        sink: &Sink,
+    ) {
+        let Some(place) = norm.block.and_then(|block| self.place(sink, block, j)) else { return };
         let on = self.rows(norm, i, points);
         let (len, scale) = (norm.width, place.scale * on.rows as f32);
         let bias = place.behind(len);
@@ -240,7 +247,7 @@ impl<I: Isa> Task<I> {
         points: usize,
         sink: &Sink,
     ) {
-        if let Some(place) = self.place(sink, product.block) {
+        if let Some(place) = self.place(sink, product.block, 0) {
             // SAFETY: promised by the caller.
             unsafe {
                 self.outer(product, i, terms, points, &place);
@@ -335,10 +342,10 @@ impl<I: Isa> Task<I> {
         norm::Rows { rows: len / norm.width, width: norm.width, relu: norm.relu }
     }
 
-    /// γ and β, or null, in the packed parameters that `of` gives for the block.
-    pub(super) fn affine(&self, norm: &Norm, of: impl Fn(usize) -> *mut f32) -> norm::Affine {
+    /// γ and β of step `j`, or null, in the packed parameters that `of` gives for the block.
+    pub(super) fn affine(&self, norm: &Norm, j: usize, of: impl Fn(usize) -> *mut f32) -> norm::Affine {
         norm.block.map_or((std::ptr::null(), std::ptr::null()), |block| {
-            let place = self.compiled.program.blocks[block];
+            let place = self.compiled.program.block_at(block, j);
             (of(block).wrapping_add(place.weight), of(block).wrapping_add(place.bias))
         })
     }

@@ -84,6 +84,8 @@ pub(super) struct Program {
     pub(super) nodes: Vec<Node>,
     pub(super) ops: Vec<Op>,
     pub(super) blocks: Vec<Packed>,
+    /// For each later set of scales and shifts, where those of each block lie.
+    norm_sets: Vec<Vec<Packed>>,
     /// Floats of the packed parameters, and of the transposed weights.
     pub(super) len: usize,
     pub(super) transposed_len: usize,
@@ -124,6 +126,7 @@ impl Program {
             nodes: vec![node],
             ops: Vec::new(),
             blocks: Vec::new(),
+            norm_sets: Vec::new(),
             len: 0,
             transposed_len: 0,
             lowest: usize::MAX,
@@ -137,12 +140,43 @@ impl Program {
             builder.stage(model, stage, model.stages().get(i + 1).map(|next| next.layer));
         }
         let mut program = builder.program;
+        program.add_norm_sets(model);
         let last = program.nodes[program.nodes.len() - 1];
         program.output = vec![0; last.pixels() * last.channels];
         for (at, &element) in places(last).iter().enumerate().filter(|(_, element)| **element != NONE) {
             program.output[element as usize] = at as u32;
         }
         program
+    }
+
+    /// Appends the scales and shifts of later steps, each as the first.
+    fn add_norm_sets(&mut self, model: &Model) {
+        for step in 1..model.norm_sets() {
+            let mut set = self.blocks.clone();
+            for (block, place) in set.iter_mut().enumerate().filter(|(block, _)| model.is_norm(*block)) {
+                let further = (model.block_at(block, step).weight - model.blocks()[block].weight) as u32;
+                let moved = |&e: &u32| if e == NONE { NONE } else { e + further };
+                let params: Vec<_> = self.params[place.weight..place.end].iter().map(moved).collect();
+                let by = self.len - place.weight;
+                *place = Packed { weight: self.len, bias: place.bias + by, end: place.end + by, ..*place };
+                self.params.extend(params);
+                self.len = place.end;
+            }
+            self.norm_sets.push(set);
+        }
+    }
+
+    /// Where the parameters lie that a block has at θ_j.
+    pub(super) fn block_at(&self, block: usize, j: usize) -> Packed {
+        match j.min(self.norm_sets.len()) {
+            0 => self.blocks[block],
+            set => self.norm_sets[set - 1][block],
+        }
+    }
+
+    /// Whether scales and shifts differ from step to step.
+    pub(super) fn has_norm_sets(&self) -> bool {
+        !self.norm_sets.is_empty()
     }
 
     /// The last node.

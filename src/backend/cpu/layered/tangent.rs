@@ -60,7 +60,7 @@ impl<I: Isa> Task<I> {
                         }
                         let u = |block| if self.adapted(block) { u } else { std::ptr::null_mut() };
                         let turning = if norm.block.is_some_and(|block| self.adapted(block)) {
-                            self.affine(norm, u)
+                            self.affine(norm, j, u)
                         } else {
                             (std::ptr::null(), std::ptr::null())
                         };
@@ -70,7 +70,7 @@ impl<I: Isa> Task<I> {
                             y,
                             primal_hat: self.ptr(set.extra[i]),
                             primal_y: self.ptr(set.act[i + 1]),
-                            affine: self.affine(norm, |block| self.fast(j, block)),
+                            affine: self.affine(norm, j, |block| self.fast(j, block)),
                             affine_tangent: turning,
                             root: self.ptr(set.stats[i]),
                             root_tangent: self.ptr(memory.tangent.stats[i]),
@@ -126,9 +126,9 @@ impl<I: Isa> Task<I> {
                         primal_dy,
                         primal_y: self.ptr(set.act[i + 1]),
                         primal_hat: self.ptr(set.extra[i]),
-                        gamma: self.affine(norm, |block| self.fast(j, block)).0,
+                        gamma: self.affine(norm, j, |block| self.fast(j, block)).0,
                         gamma_tangent: if adapted {
-                            self.affine(norm, |_| self.turned(j).0).0
+                            self.affine(norm, j, |_| self.turned(j).0).0
                         } else {
                             std::ptr::null()
                         },
@@ -138,7 +138,7 @@ impl<I: Isa> Task<I> {
                         sums,
                         dx: further,
                     });
-                    self.norm_gradient(norm, i, set.points, sums, sink);
+                    self.norm_gradient(norm, (i, j), set.points, sums, sink);
                 }
                 _ => {}
             }

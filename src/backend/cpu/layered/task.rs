@@ -95,6 +95,10 @@ impl<I: Isa> Task<I> {
         }
         let second = plan.order == MetaGradient::SecondOrder
             && self.compiled.lowest_adapted < self.compiled.program.ops.len();
+        if self.compiled.program.has_norm_sets() {
+            // The last step's pass sets its own scales and shifts only.
+            self.arena.fill(self.memory.v, self.compiled.program.len, 0.0);
+        }
         // Whether `v` is empty, and whether its weights are transposed as they are.
         let (mut first, mut transposed) = (true, false);
         for j in (0..=steps).rev() {
