@@ -1,6 +1,7 @@
 //! The inner loop as data, outer optimizers and schedules, training and evaluation, written once over
 //! [`Backend`].
 
+mod annealing;
 mod backend;
 mod evaluation;
 mod inner;
@@ -8,6 +9,7 @@ mod outer;
 mod plan;
 mod trainer;
 
+pub use annealing::Annealing;
 pub use backend::{Backend, Evaluation, Losses, MetaOutput, TrainState, Training};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};

@@ -1,6 +1,6 @@
 //! What is to be computed, resolved and checked: nothing below recomputes a shape.
 
-use super::{InnerOptimizer, OuterOptimizer};
+use super::{Annealing, InnerOptimizer, OuterOptimizer};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::task::{Sampler, TaskBatch};
@@ -106,6 +106,8 @@ pub struct Plan {
     pub inner: InnerOptimizer,
     /// Weights of the query losses of θ₀ … θ_K, `[steps + 1]`.
     pub loss_weights: Vec<f64>,
+    /// How order and weights change over training; [`Trainer`](super::Trainer) sees to it.
+    pub annealing: Annealing,
     /// Report query losses of weight zero as well, at the cost of a forward pass each.
     pub track_all: bool,
 }
@@ -138,6 +140,7 @@ impl Plan {
             rates,
             inner: InnerOptimizer::default(),
             loss_weights,
+            annealing: Annealing::default(),
             track_all: false,
         };
         plan.check()?;
@@ -336,6 +339,7 @@ impl Plan {
         rate: Option<f64>,
     ) -> Self {
         let mut plan = Self { support, query, steps, track_all: true, ..self.clone() };
+        plan.annealing = Annealing::default();
         plan.order = MetaGradient::FirstOrder;
         plan.loss_weights = vec![0.0; steps + 1];
         plan.loss_weights[steps] = 1.0;

@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 ///
 /// As an iterator it yields blocks of at most [`Trainer::block_len`] meta-iterations up to the plan's last;
 /// how the iterations are cut into blocks changes no result.
-pub struct Trainer {
+pub struct Trainer<'a> {
+    backend: &'a dyn Backend,
+    plan: TrainPlan,
     training: Box<dyn Training>,
+    /// How long the training's plan is the right one.
+    unchanged: u64,
     iteration: u64,
-    end: u64,
     block_len: u64,
     time: Duration,
 }
@@ -51,17 +54,18 @@ impl Block {
     }
 }
 
-impl Trainer {
+impl<'a> Trainer<'a> {
     /// A training that goes on from `state` to the plan's last meta-iteration.
     ///
     /// # Errors
     /// As [`TrainPlan::check`] and [`Backend::training`].
-    pub fn new(backend: &dyn Backend, plan: &TrainPlan, state: TrainState) -> Result<Self> {
+    pub fn new(backend: &'a dyn Backend, plan: &TrainPlan, state: TrainState) -> Result<Self> {
         plan.check()?;
         let iteration = state.iteration;
-        let training = backend.training(plan, state)?;
-        let end = plan.outer.iterations;
-        Ok(Self { training, iteration, end, block_len: 100, time: Duration::ZERO })
+        let training = backend.training(&at(plan, iteration), state)?;
+        let unchanged = plan.plan.unchanged(iteration);
+        let (plan, time) = (plan.clone(), Duration::ZERO);
+        Ok(Self { backend, plan, training, unchanged, iteration, block_len: 100, time })
     }
 
     /// Meta-iterations done since the start of the training.
@@ -73,7 +77,7 @@ impl Trainer {
     /// Meta-iterations that the plan still asks for.
     #[must_use]
     pub fn remaining(&self) -> u64 {
-        self.end.saturating_sub(self.iteration)
+        self.plan.outer.iterations.saturating_sub(self.iteration)
     }
 
     /// Time spent in this trainer's blocks.
@@ -100,9 +104,20 @@ impl Trainer {
     pub fn advance(&mut self, iterations: u64) -> Result<Block> {
         let (first, iterations) = (self.iteration, iterations.min(self.remaining()));
         let start = Instant::now();
-        let losses = if iterations > 0 { self.training.advance(iterations)? } else { Vec::new() };
+        let mut losses = Vec::new();
+        let end = first + iterations;
+        while self.iteration < end {
+            if self.unchanged == 0 {
+                let state = self.training.state()?;
+                self.training = self.backend.training(&at(&self.plan, self.iteration), state)?;
+                self.unchanged = self.plan.plan.unchanged(self.iteration);
+            }
+            let some = self.unchanged.min(end - self.iteration);
+            losses.extend(self.training.advance(some)?);
+            self.iteration += some;
+            self.unchanged -= some;
+        }
         let time = start.elapsed();
-        self.iteration += iterations;
         self.time += time;
         Ok(Block { first, losses, time })
     }
@@ -116,7 +131,12 @@ impl Trainer {
     }
 }
 
-impl Iterator for Trainer {
+/// A training with its plan as it is at a meta-iteration.
+fn at(plan: &TrainPlan, iteration: u64) -> TrainPlan {
+    TrainPlan { plan: plan.plan.at(iteration), ..plan.clone() }
+}
+
+impl Iterator for Trainer<'_> {
     type Item = Result<Block>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -16,8 +16,8 @@ mod workload;
 pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;
 pub use settings::{
-    Control, ControlVisit, EvaluationSettings, Family, Inner, LearnedRate, ModelSettings, Network, Outer,
-    Recipe, RunSettings, Tasks, Validation,
+    Control, ControlVisit, EvaluationSettings, Family, Inner, InnerKind, LearnedRate, ModelSettings, Network,
+    Outer, Recipe, RunSettings, Tasks, Validation,
 };
 
 pub use workload::{WORKLOADS, Workload};

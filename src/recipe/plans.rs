@@ -1,9 +1,13 @@
 //! The plans that a recipe stands for.
 
-use super::settings::{ControlVisit, EvaluationSettings, Family, LearnedRate, Network, Recipe};
+use super::settings::{
+    ControlVisit, EvaluationSettings, Family, Inner, InnerKind, LearnedRate, Network, Recipe,
+};
 use crate::data::Split;
 use crate::error::Result;
-use crate::meta::{OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState};
+use crate::meta::{
+    Annealing, InnerOptimizer, InnerRule, OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState,
+};
 use crate::model::{Layer, Model, Shape};
 use crate::task::{Sampler, SeriesTable, Sinusoid, TaskBatch, TaskSource, Visit};
 use std::ops::Range;
@@ -46,7 +50,10 @@ impl Recipe {
     /// # Errors
     /// As [`Plan::check`].
     pub fn plan(&self) -> Result<Plan> {
-        let (model, task, inner) = (self.model()?, &self.task, &self.inner);
+        let (mut model, task, inner) = (self.model()?, &self.task, &self.inner);
+        if inner.per_step_batch_norm {
+            model = model.with_norm_steps(inner.steps);
+        }
         // Without an inner step the support points are not looked at by the loop.
         let support = if inner.steps == 0 { 0 } else { task.support };
         let rates = Rates::fixed(inner.lr);
@@ -56,6 +63,11 @@ impl Recipe {
             plan = plan.keep_batch_norm();
         }
         plan.order = inner.order;
+        plan.inner = inner.rule();
+        plan.annealing = Annealing {
+            first_order: inner.first_order_iterations,
+            multi_step_loss: inner.multi_step_loss_iterations,
+        };
         plan.loss_weights = inner.loss_weights.clone();
         if let Some(shape) = rate_shape(inner.learned_lr) {
             plan.rates.shape = shape;
@@ -231,6 +243,26 @@ impl Recipe {
         tasks.check(self.task.support + query)?;
         let sampler = Sampler { query, ..self.sampler(Visit::Split)? };
         Ok(sampler.image_evaluation(&tasks, sequence, range))
+    }
+}
+
+impl Inner {
+    fn rule(&self) -> InnerOptimizer {
+        let [beta1, beta2] = self.betas;
+        let (momentum, decay, epsilon) = (self.momentum, self.decay, self.eps);
+        let on = |clip: f64| (clip > 0.0).then_some(clip);
+        InnerOptimizer {
+            rule: match self.optimizer {
+                InnerKind::Sgd => InnerRule::Sgd,
+                InnerKind::Momentum => InnerRule::Momentum { momentum },
+                InnerKind::Nesterov => InnerRule::Nesterov { momentum },
+                InnerKind::RmsProp => InnerRule::RmsProp { decay, epsilon },
+                InnerKind::Adam => InnerRule::Adam { beta1, beta2, epsilon },
+            },
+            weight_decay: self.weight_decay,
+            clip_value: on(self.clip_value),
+            clip_norm: on(self.clip_norm),
+        }
     }
 }
 

@@ -175,7 +175,7 @@ pub struct Inner {
     pub steps: usize,
     /// Their rate, or where learned rates start (default 0.01).
     pub lr: f64,
-    /// First or second order (default `second`).
+    /// `first` or `second` order, or `reptile`, the way that adaptation went in place of a gradient (default `second`).
     pub order: MetaGradient,
     /// Which layers adapt (default `all`).
     pub adapt: Adapt,
@@ -186,6 +186,45 @@ pub struct Inner {
     pub learned_lr: LearnedRate,
     /// Weights of the query losses after 0 … `steps` steps (default: the last alone).
     pub loss_weights: Vec<f64>,
+    /// How a gradient becomes a step (default `sgd`).
+    pub optimizer: InnerKind,
+    /// μ of `momentum` and `nesterov` (default 0.9).
+    pub momentum: f64,
+    /// ρ of `rmsprop` (default 0.99).
+    pub decay: f64,
+    /// β₁ and β₂ of `adam` (default `[0.9, 0.999]`).
+    pub betas: [f64; 2],
+    /// ε of `rmsprop` and `adam`, squared and under the root (default 1e-8).
+    pub eps: f64,
+    /// λ of weight decay, added to the gradient as `λ θ_j` (default 0).
+    pub weight_decay: f64,
+    /// Clips each element of an inner gradient to ± this; 0 (the default) does not.
+    pub clip_value: f64,
+    /// Scales the inner gradient of a task down to this norm; 0 (the default) does not.
+    pub clip_norm: f64,
+    /// Whether batch norms have a scale and a shift for every step; they are meta-learned then, not adapted (default no).
+    pub per_step_batch_norm: bool,
+    /// Meta-iterations of first order ahead of those of second order (default 0).
+    pub first_order_iterations: u64,
+    /// Meta-iterations over which the loss weights go from equal ones after each step to `loss_weights` (default 0).
+    pub multi_step_loss_iterations: u64,
+}
+
+/// The rules of inner steps, see [`InnerRule`](crate::meta::InnerRule).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InnerKind {
+    /// Gradient descent.
+    #[default]
+    Sgd,
+    /// Heavy ball.
+    Momentum,
+    /// Nesterov's momentum.
+    Nesterov,
+    /// RMSprop.
+    RmsProp,
+    /// Adam.
+    Adam,
 }
 
 /// Which inner rates are learned along with the initial parameters.

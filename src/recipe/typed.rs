@@ -1,7 +1,7 @@
 //! A recipe as it was typed: everything may be absent, unknown keys are errors.
 
 use super::edit;
-use super::settings::{ControlVisit, LearnedRate};
+use super::settings::{ControlVisit, InnerKind, LearnedRate};
 use crate::error::{Error, Result};
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
 use crate::model::{Init, Layer};
@@ -66,6 +66,17 @@ section!(Inner {
     adapt_batch_norm: bool,
     learned_lr: LearnedRate,
     loss_weights: Vec<f64>,
+    optimizer: InnerKind,
+    momentum: f64,
+    decay: f64,
+    betas: [f64; 2],
+    eps: f64,
+    weight_decay: f64,
+    clip_value: f64,
+    clip_norm: f64,
+    per_step_batch_norm: bool,
+    first_order_iterations: u64,
+    multi_step_loss_iterations: u64,
 });
 section!(Outer {
     meta_batch: usize,

@@ -15,16 +15,16 @@ use std::time::Duration;
 const BLOCK_SECONDS: f64 = 0.2;
 
 /// A training that is set up, not yet or not fully run.
-pub struct Experiment {
+pub struct Experiment<'a> {
     recipe: Recipe,
-    maml: Learning,
-    control: Option<Learning>,
+    maml: Learning<'a>,
+    control: Option<Learning<'a>>,
     sums: Sums,
 }
 
-struct Learning {
+struct Learning<'a> {
     plan: TrainPlan,
-    trainer: Trainer,
+    trainer: Trainer<'a>,
 }
 
 /// What is seen between blocks.
@@ -53,12 +53,12 @@ pub enum Ending {
     Stopped,
 }
 
-impl Experiment {
+impl<'a> Experiment<'a> {
     /// Sets up a training from its start. Nothing is written; whatever a device refuses is refused here.
     ///
     /// # Errors
     /// As [`Trainer::new`].
-    pub fn new(recipe: Recipe, device: &dyn Backend, control_device: &dyn Backend) -> Result<Self> {
+    pub fn new(recipe: Recipe, device: &'a dyn Backend, control_device: &'a dyn Backend) -> Result<Self> {
         let start = Saved { state: recipe.start()?, sums: Vec::new() };
         let control = Saved { state: recipe.control_start()?, sums: Vec::new() };
         Self::from_saved(recipe, device, control_device, start, control)
@@ -71,8 +71,8 @@ impl Experiment {
     pub fn resume(
         recipe: Recipe,
         dir: &RunDir,
-        device: &dyn Backend,
-        control_device: &dyn Backend,
+        device: &'a dyn Backend,
+        control_device: &'a dyn Backend,
     ) -> Result<Self> {
         let (plan, updates) = (recipe.plan()?, recipe.control_updates());
         let Some(control_plan) = recipe.control_plan()? else {
@@ -87,12 +87,12 @@ impl Experiment {
 
     fn from_saved(
         recipe: Recipe,
-        device: &dyn Backend,
-        control_device: &dyn Backend,
+        device: &'a dyn Backend,
+        control_device: &'a dyn Backend,
         saved: Saved,
         control: Saved,
     ) -> Result<Self> {
-        let learning = |device: &dyn Backend, plan: TrainPlan, state| {
+        let learning = |device: &'a dyn Backend, plan: TrainPlan, state| {
             Ok::<_, crate::Error>(Learning { trainer: Trainer::new(device, &plan, state)?, plan })
         };
         let sums = Sums::from_saved(&saved.sums);
