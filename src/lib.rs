@@ -32,10 +32,12 @@ pub mod backend;
 pub mod case;
 pub mod data;
 mod error;
+pub mod learner;
 pub mod meta;
 pub mod model;
 pub mod recipe;
 pub mod run;
 pub mod task;
+mod tensors;
 
 pub use error::{Error, ErrorKind, Result};

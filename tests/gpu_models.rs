@@ -260,7 +260,13 @@ fn evaluation_of_images_agrees_with_the_oracle() {
     for task in 0..5 {
         let one = tasks.slice(task..task + 1).map(f64::from);
         let p = theta.len();
-        let pass = oracle::gradient(&evaluated, evaluated.steps, &reference.fast[task * p..][..p], &one.query_x, &one.query_y);
+        let pass = oracle::gradient(
+            &evaluated,
+            evaluated.steps,
+            &reference.fast[task * p..][..p],
+            &one.query_x,
+            &one.query_y,
+        );
         let error = relative_error(&wide(&predictions[(3 * 5 + task) * 12..][..12]), &pass.outputs);
         assert!(error <= TOLERANCE, "task {task}: {error:e}");
     }

@@ -22,6 +22,16 @@ pub trait Backend {
     /// A limit of the device, or shapes that do not fit the plan.
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput>;
 
+    /// Adapts on the support points of every task: fast weights θ_K, `[tasks, P]`. The plan comes from
+    /// [`Plan::for_evaluation`]; query points are not looked at, but there must be one.
+    ///
+    /// # Errors
+    /// As [`Backend::meta_gradient`].
+    fn adapt(&self, plan: &Plan, theta: &[f32], tasks: &TaskBatch) -> Result<Vec<f32>> {
+        // What tracks a meta-gradient has θ_K among its results; its order is the first, so that is little more.
+        Ok(self.meta_gradient(plan, theta, tasks)?.fast)
+    }
+
     /// Adapts on the support points and reports the query loss before and after every step. The plan comes
     /// from [`Plan::for_evaluation`]; nothing of the second order is allocated.
     ///

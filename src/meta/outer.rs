@@ -1,5 +1,6 @@
 //! The outer optimizer: what turns a meta-gradient into the next meta-parameters.
 
+use super::TrainState;
 use serde::{Deserialize, Serialize};
 
 /// The rule of the outer update.
@@ -99,6 +100,28 @@ impl OuterOptimizer {
                 }
             }
         }
+    }
+
+    /// One outer update of a state by a meta-gradient `[P + R]`, clipped as the settings say.
+    ///
+    /// # Panics
+    /// If the gradient is not as long as the state.
+    pub fn update(&self, state: &mut TrainState, gradient: &mut [f32]) {
+        assert_eq!(gradient.len(), state.params.len(), "a gradient for each meta-parameter");
+        if let Some(clip) = self.clip_value {
+            gradient.iter_mut().for_each(|g| *g = g.clamp(-clip, clip));
+        }
+        if let Some(clip) = self.clip_norm {
+            let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt() as f32;
+            if norm > clip {
+                gradient.iter_mut().for_each(|g| *g *= clip / norm);
+            }
+        }
+        let scalars = self.scalars(state.iteration);
+        for (e, &g) in gradient.iter().enumerate() {
+            state.params[e] -= self.change(scalars, g, &mut state.m[e], &mut state.v[e]);
+        }
+        state.iteration += 1;
     }
 
     /// The update of one element, the plain form that backends are tested against: `gradient` is clipped

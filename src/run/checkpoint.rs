@@ -1,13 +1,9 @@
 //! Checkpoints: a model that PyTorch can load, and beside it the state that continuing needs.
 
-use super::write_atomic;
 use crate::error::{Error, Result};
 use crate::meta::{Plan, TrainState};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use crate::tensors::{Header, Source, Tensors};
+use std::path::PathBuf;
 
 /// The checkpoints of one learner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +19,6 @@ pub struct Saved {
     /// Sums of losses since the last line of metrics, so that resuming changes no line.
     pub sums: Vec<f64>,
 }
-
-/// The metadata of both files, under one key: a map of several would be written in a random order.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    format: String,
-    seed: u64,
-    step: u64,
-}
-
-const KEY: &str = "fastweights";
 
 impl Checkpoints {
     pub(super) fn at(root: PathBuf) -> Self {
@@ -81,15 +67,15 @@ impl Checkpoints {
         let theta = plan.model.param_count();
         let mut state = Tensors::default();
         for (kind, values) in [("m", m), ("v", v)] {
-            state.add_theta(&format!("optimizer.{kind}."), plan, values);
+            state.add_theta(&format!("optimizer.{kind}."), &plan.model, values);
             state.add(format!("optimizer.{kind}.inner_lr"), &[values.len() - theta], &values[theta..]);
         }
         state.add("inner_lr".into(), &[params.len() - theta], &params[theta..]);
         state.add_wide("metrics.sums".into(), &saved.sums);
-        state.write(&self.state_path(*iteration), seed, *iteration)?;
+        state.write(&self.state_path(*iteration), &Header::new(seed, *iteration))?;
         let mut model = Tensors::default();
-        model.add_theta("", plan, params);
-        model.write(&self.model_path(*iteration), seed, *iteration)
+        model.add_theta("", &plan.model, params);
+        model.write(&self.model_path(*iteration), &Header::new(seed, *iteration))
     }
 
     /// Writes a checkpoint and then removes all others.
@@ -114,10 +100,10 @@ impl Checkpoints {
         let model = Source::read(self.model_path(step))?;
         let state = Source::read(self.state_path(step))?;
         let rates = plan.learned_rates();
-        let mut params = model.theta("", plan)?;
+        let mut params = model.theta("", &plan.model)?;
         params.extend(state.floats("inner_lr", &[rates])?);
         let moments = |kind: &str| {
-            let mut values = state.theta(&format!("optimizer.{kind}."), plan)?;
+            let mut values = state.theta(&format!("optimizer.{kind}."), &plan.model)?;
             values.extend(state.floats(&format!("optimizer.{kind}.inner_lr"), &[rates])?);
             Ok::<_, Error>(values)
         };
@@ -133,92 +119,6 @@ impl Checkpoints {
         let newest = self.steps()?.into_iter().rfind(|&step| step <= last);
         let step = newest.ok_or_else(|| Error::file(&self.root, "holds no whole checkpoint"))?;
         self.load(plan, step)
-    }
-}
-
-/// Tensors on their way into a file.
-#[derive(Default)]
-struct Tensors(BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>);
-
-impl Tensors {
-    fn add(&mut self, name: String, shape: &[usize], values: &[f32]) {
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.0.insert(name, (Dtype::F32, shape.to_vec(), bytes));
-    }
-
-    fn add_wide(&mut self, name: String, values: &[f64]) {
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.0.insert(name, (Dtype::F64, vec![values.len()], bytes));
-    }
-
-    fn add_theta(&mut self, prefix: &str, plan: &Plan, values: &[f32]) {
-        for param in plan.model.params() {
-            self.add(format!("{prefix}{}", param.name), &param.shape, &values[param.range()]);
-        }
-    }
-
-    fn write(&self, path: &Path, seed: u64, step: u64) -> Result<()> {
-        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-            Error::file_caused(path, "cannot be put into safetensors", e)
-        };
-        let header = Header { format: "1".into(), seed, step };
-        let header = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
-        let views = (self.0.iter())
-            .map(|(name, (dtype, shape, bytes))| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| failed(e.into()))?;
-        let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])))
-            .map_err(|e| failed(e.into()))?;
-        write_atomic(path, &bytes)
-    }
-}
-
-/// A file of tensors being read.
-struct Source {
-    path: PathBuf,
-    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
-}
-
-impl Source {
-    fn read(path: PathBuf) -> Result<Self> {
-        let bytes = std::fs::read(&path).map_err(|e| Error::file_caused(&path, "cannot be read", e))?;
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|e| Error::file_caused(&path, "is not a safetensors file", e))?;
-        let tensors = (file.iter())
-            .map(|(name, t)| (name.to_owned(), (t.dtype(), t.shape().to_vec(), t.data().to_vec())))
-            .collect();
-        Ok(Self { path, tensors })
-    }
-
-    fn get(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<&[u8]> {
-        let (found, dims, bytes) = (self.tensors.get(name))
-            .ok_or_else(|| Error::file(&self.path, format!("has no tensor `{name}`")))?;
-        if *found == dtype && shape.is_none_or(|shape| shape == dims) {
-            Ok(bytes)
-        } else {
-            let wanted = shape.map_or_else(|| format!("{dtype:?}"), |shape| format!("{dtype:?} {shape:?}"));
-            let reason = format!("tensor `{name}` is {found:?} {dims:?}, but the recipe needs {wanted}");
-            Err(Error::file(&self.path, reason))
-        }
-    }
-
-    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let bytes = self.get(name, Dtype::F32, Some(shape))?;
-        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-    }
-
-    fn wide(&self, name: &str) -> Result<Vec<f64>> {
-        let bytes = self.get(name, Dtype::F64, None)?;
-        let words = bytes.chunks_exact(8).map(|b| <[u8; 8]>::try_from(b).unwrap_or_default());
-        Ok(words.map(f64::from_le_bytes).collect())
-    }
-
-    fn theta(&self, prefix: &str, plan: &Plan) -> Result<Vec<f32>> {
-        let mut theta = Vec::with_capacity(plan.meta_len());
-        for param in plan.model.params() {
-            theta.extend(self.floats(&format!("{prefix}{}", param.name), &param.shape)?);
-        }
-        Ok(theta)
     }
 }
 
@@ -243,7 +143,8 @@ mod tests {
         let bytes = |path: PathBuf| std::fs::read(path).unwrap();
         assert_eq!(bytes(one.model_path(7)), bytes(two.model_path(7)));
         assert_eq!(bytes(one.state_path(7)), bytes(two.state_path(7)));
-        let names = Source::read(one.model_path(7)).unwrap().tensors.into_keys().collect::<Vec<_>>();
+        let file = Source::read(one.model_path(7)).unwrap();
+        let names = file.names().collect::<Vec<_>>();
         assert_eq!(names, ["0.bias", "0.weight", "2.bias", "2.weight", "4.bias", "4.weight"]);
     }
 

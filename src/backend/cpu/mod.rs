@@ -192,6 +192,21 @@ impl Backend for CpuBackend {
         with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
     }
 
+    fn adapt(&self, plan: &Plan, theta: &[f32], tasks: &TaskBatch) -> Result<Vec<f32>> {
+        plan.check_inputs(theta.len(), tasks)?;
+        // A meta-gradient sums in one order and so on one thread; of each task alone nothing is summed.
+        let share = tasks.tasks.div_ceil(self.threads);
+        let ranges = (0..tasks.tasks).step_by(share).map(|first| first..tasks.tasks.min(first + share));
+        let parts: Vec<_> = std::thread::scope(|scope| {
+            let run = |some: TaskBatch| Ok(self.meta_gradient(plan, theta, &some)?.fast);
+            let threads: Vec<_> =
+                ranges.map(|range| tasks.slice(range)).map(|some| scope.spawn(move || run(some))).collect();
+            let gone = |_| Err(Error::failed("a thread of the adaptation ended early"));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(gone)).collect()
+        });
+        Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.concat())
+    }
+
     fn evaluate(
         &self,
         plan: &Plan,

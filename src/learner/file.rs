@@ -1,0 +1,31 @@
+//! A learner's state as one file.
+
+use super::Algorithm;
+use crate::error::Result;
+use crate::meta::TrainState;
+use crate::tensors::{Header, Source, Tensors};
+use std::path::Path;
+
+pub(super) fn save(algorithm: &Algorithm, state: &TrainState, path: &Path) -> Result<()> {
+    let (model, theta) = (&algorithm.model, algorithm.model.param_count());
+    let mut file = Tensors::default();
+    file.add_theta("", model, &state.params);
+    file.add("inner_lr".into(), &[state.params.len() - theta], &state.params[theta..]);
+    for (kind, values) in [("m", &state.m), ("v", &state.v)] {
+        file.add_theta(&format!("optimizer.{kind}."), model, values);
+        file.add(format!("optimizer.{kind}.inner_lr"), &[values.len() - theta], &values[theta..]);
+    }
+    file.write(path, &Header::new(algorithm.seed, state.iteration))
+}
+
+pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {
+    let (model, rates) = (&algorithm.model, algorithm.plan(1, 1)?.learned_rates());
+    let file = Source::read(path.to_owned())?;
+    let part = |prefix: &str| {
+        let mut values = file.theta(prefix, model)?;
+        values.extend(file.floats(&format!("{prefix}inner_lr"), &[rates])?);
+        Ok::<_, crate::Error>(values)
+    };
+    let (params, m, v) = (part("")?, part("optimizer.m.")?, part("optimizer.v.")?);
+    Ok(TrainState { iteration: file.header()?.step, params, m, v })
+}

@@ -1,0 +1,304 @@
+//! The learner API: what each algorithm does against formulas of its own, one task against many, files, trainings.
+
+mod adapter;
+
+use fastweights::backend::cpu::{CpuBackend, oracle};
+use fastweights::backend::gpu::GpuBackend;
+use fastweights::case::relative_error;
+use fastweights::learner::{Algorithm, Learner, Maml, MetaLearner, Points, Reptile};
+use fastweights::meta::{
+    Adapt, Backend, InnerOptimizer, InnerRule, Loss, MetaGradient, OuterKind, OuterOptimizer, Plan,
+    RateShape, Rates,
+};
+use fastweights::model::{Layer, Model, Shape};
+use fastweights::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
+use std::ops::ControlFlow;
+
+fn mlp() -> Model {
+    Model::mlp(1, &[8, 7], 1, false).unwrap()
+}
+
+fn normed() -> Model {
+    let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
+    Model::new(1, &[Layer::Linear { outputs: 6 }, norm, Layer::Relu, Layer::Linear { outputs: 1 }]).unwrap()
+}
+
+fn sampler(meta_batch: usize) -> Sampler {
+    let source = TaskSource::Sinusoid { family: Sinusoid::default(), pool: None };
+    Sampler { source, seed: 9, meta_batch, support: 5, query: 6, visit: Visit::Split }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+fn close(a: &[f32], b: &[f32], tolerance: f64, what: &str) {
+    let error = relative_error(&wide(a), &wide(b));
+    assert!(error <= tolerance, "{what}: {error:e}");
+}
+
+/// θ ← θ − 0.1 g, so that a step shows the gradient.
+fn by_gradient(algorithm: Algorithm) -> Algorithm {
+    let outer = OuterOptimizer { kind: OuterKind::Sgd, ..OuterOptimizer::adam(0.1, 1000) };
+    Algorithm { outer, ..algorithm }
+}
+
+/// One step of each algorithm is the oracle's meta-gradient of the plan that its paper describes, spelled out here.
+#[test]
+fn a_step_is_the_update_that_the_paper_describes() {
+    let cpu = CpuBackend::new(Some(2));
+    let tasks = sampler(5).batch(0);
+    let base = |model: Model, steps| Plan::new(model, Loss::Mse, 5, 6, steps, Rates::fixed(0.01)).unwrap();
+    let learned = |mut plan: Plan, shape| {
+        plan.rates = Rates { shape, learned: true, values: Vec::new() };
+        plan.rates.values = vec![0.01; plan.rate_count()];
+        plan
+    };
+    let mut plus = learned(base(normed().with_norm_steps(3), 3).keep_batch_norm(), RateShape::PerLayerStep);
+    plus.order = MetaGradient::FirstOrder;
+    plus.loss_weights = vec![0.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0];
+    let mut first = base(mlp(), 1);
+    first.order = MetaGradient::FirstOrder;
+    for (name, algorithm, plan) in [
+        ("maml", Algorithm::maml(mlp(), Loss::Mse), base(mlp(), 1)),
+        ("first order", Algorithm::first_order_maml(mlp(), Loss::Mse), first),
+        ("anil", Algorithm::anil(mlp(), Loss::Mse), base(mlp(), 1).adapt(Adapt::Head)),
+        ("boil", Algorithm::boil(mlp(), Loss::Mse), base(mlp(), 1).adapt(Adapt::Body)),
+        ("meta-sgd", Algorithm::meta_sgd(mlp(), Loss::Mse), learned(base(mlp(), 1), RateShape::PerParameter)),
+        ("maml++", Algorithm::maml_plus_plus(normed(), Loss::Mse, 3, 100), plus),
+    ] {
+        let mut learner = Maml::new(by_gradient(algorithm), &cpu).unwrap();
+        let before = learner.state().params.clone();
+        let losses = learner.step(&tasks).unwrap();
+        let truth = oracle::meta_gradient(&plan, &wide(&before), &tasks.map(f64::from)).unwrap();
+        let expected: Vec<f64> =
+            wide(&before).iter().zip(&truth.gradient).map(|(p, g)| p - 0.1 * g).collect();
+        let error = relative_error(&wide(&learner.state().params), &expected);
+        assert!(error <= 1e-6, "{name}: {error:e}");
+        assert!((f64::from(losses.query) - truth.meta_loss).abs() <= 1e-5 * truth.meta_loss, "{name}");
+        assert_eq!(learner.state().iteration, 1);
+    }
+}
+
+/// MAML++ turns to second order and to the last loss as it was told.
+#[test]
+fn annealing_ends_where_it_was_told() {
+    let cpu = CpuBackend::new(Some(1));
+    let mut algorithm = by_gradient(Algorithm::maml_plus_plus(normed(), Loss::Mse, 2, 20));
+    algorithm.outer.meta_lr = 1e-3;
+    let mut learner = Maml::new(algorithm, &cpu).unwrap();
+    let tasks = sampler(4);
+    for i in 0..12 {
+        let before = learner.state().params.clone();
+        learner.step(&tasks.batch(i)).unwrap();
+        let mut plan = learner.algorithm().plan(5, 6).unwrap();
+        plan.annealing = Default::default();
+        plan.order = if i < 2 { MetaGradient::FirstOrder } else { MetaGradient::SecondOrder };
+        let done = i.min(10) as f64 / 10.0;
+        plan.loss_weights = vec![0.0, 0.5 * (1.0 - done), 0.5 * (1.0 + done)];
+        let truth = oracle::meta_gradient(&plan, &wide(&before), &tasks.batch(i).map(f64::from)).unwrap();
+        let expected: Vec<f64> =
+            wide(&before).iter().zip(&truth.gradient).map(|(p, g)| p - 1e-3 * g).collect();
+        let error = relative_error(&wide(&learner.state().params), &expected);
+        assert!(error <= 1e-6, "meta-iteration {i}: {error:e}");
+    }
+}
+
+/// The learner's steps, the same algorithm trained where tasks are drawn, and a loop by hand.
+#[test]
+fn reptile_goes_the_mean_way() {
+    let cpu = CpuBackend::new(Some(2));
+    let mut algorithm = Algorithm::reptile(mlp(), Loss::Mse, 4, 0.3);
+    algorithm.outer.iterations = 3;
+    algorithm.inner = InnerRule::Adam { beta1: 0.0, beta2: 0.9, epsilon: 1e-3 }.into();
+    let tasks = sampler(3);
+    let mut learner = Reptile::new(algorithm.clone(), &cpu).unwrap();
+    let mut by_hand = learner.state().params.clone();
+    for i in 0..3 {
+        let batch = tasks.batch(i);
+        let mut way = vec![0.0; by_hand.len()];
+        for task in 0..3 {
+            let mut one = learner.learner();
+            one.adapt(&Points::support_of(&batch, task), 4).unwrap();
+            for ((way, fast), theta) in way.iter_mut().zip(one.fast_weights()).zip(&by_hand) {
+                *way += (fast - theta) / 3.0;
+            }
+        }
+        by_hand.iter_mut().zip(&way).for_each(|(theta, way)| *theta += 0.3 * way);
+        learner.step(&batch).unwrap();
+        close(&learner.state().params, &by_hand, 1e-6, "a step by hand");
+    }
+    let mut drawn = Maml::new(algorithm, &cpu).unwrap();
+    drawn.train(&tasks, &mut |_| ControlFlow::Continue(())).unwrap();
+    close(&drawn.state().params, &by_hand, 1e-5, "a training");
+}
+
+fn one_and_many(backend: &dyn Backend, tolerance: f64) {
+    let tasks = sampler(3).batch(4);
+    let adam = InnerRule::Adam { beta1: 0.5, beta2: 0.9, epsilon: 0.1 };
+    for (name, algorithm) in [
+        ("maml", Algorithm { steps: 3, ..Algorithm::maml(mlp(), Loss::Mse) }),
+        ("anil", Algorithm { steps: 3, ..Algorithm::anil(mlp(), Loss::Mse) }),
+        ("adam", Algorithm { steps: 3, inner: adam.into(), ..Algorithm::maml(mlp(), Loss::Mse) }),
+        ("maml++", Algorithm::maml_plus_plus(normed(), Loss::Mse, 3, 100)),
+    ] {
+        let mut maml = Maml::new(algorithm, backend).unwrap();
+        // Rates and norms of each step that differ, so that none can be taken for another.
+        let state = maml.state_mut();
+        for (i, value) in state.params.iter_mut().enumerate() {
+            *value *= 1.0 + 0.1 * (i % 5) as f32;
+        }
+        let many = maml.adapt(&tasks, 4).unwrap();
+        let losses = maml.evaluate(&tasks, 4, false).unwrap().query_loss;
+        for (task, adapted) in many.iter().enumerate() {
+            let (support, query) = (Points::support_of(&tasks, task), Points::query_of(&tasks, task));
+            let at = |learner: &Learner<'_>| learner.evaluate(&query).unwrap().loss;
+            let mut learner = maml.learner();
+            close(&[at(&learner)], &losses[task * 5..][..1], tolerance, &format!("{name}: before"));
+            learner.adapt(&support, 4).unwrap();
+            close(learner.fast_weights(), adapted.fast_weights(), tolerance, &format!("{name}: one call"));
+            close(&[at(&learner)], &losses[task * 5 + 4..][..1], tolerance, &format!("{name}: after"));
+            assert_eq!((learner.steps(), adapted.steps()), (4, 4));
+            // Moments do not outlive a call; everything else goes on.
+            if !maml.algorithm().inner.has_moments() {
+                let mut stepwise = maml.learner();
+                for step in 1..=4 {
+                    stepwise.adapt(&support, 1).unwrap();
+                    close(
+                        &[at(&stepwise)],
+                        &losses[task * 5 + step..][..1],
+                        tolerance,
+                        &format!("{name}: {step}"),
+                    );
+                }
+                close(
+                    stepwise.fast_weights(),
+                    adapted.fast_weights(),
+                    tolerance,
+                    &format!("{name}: stepwise"),
+                );
+            }
+            let outputs = learner.predict(&query.x).unwrap();
+            let mse = outputs.iter().zip(&query.y).map(|(o, y)| (o - y).powi(2)).sum::<f32>() / 6.0;
+            close(&[mse], &[at(&learner)], tolerance, &format!("{name}: predictions"));
+        }
+    }
+}
+
+#[test]
+fn one_task_is_adapted_as_many_are() {
+    one_and_many(&CpuBackend::new(Some(2)), 2e-6);
+}
+
+#[test]
+fn one_task_is_adapted_as_many_are_on_the_gpu() {
+    let Some(device) = adapter::device("one_task_is_adapted_as_many_are_on_the_gpu") else { return };
+    one_and_many(&GpuBackend::new(device), 2e-5);
+}
+
+#[test]
+fn classes_have_an_accuracy() {
+    let cpu = CpuBackend::new(Some(1));
+    let image = Shape::Image { channels: 1, height: 2, width: 2 };
+    let model = Model::of(image, &[Layer::Flatten, Layer::Linear { outputs: 2 }]).unwrap();
+    let maml =
+        Maml::new(Algorithm { inner_lr: 1.0, ..Algorithm::maml(model, Loss::CrossEntropy) }, &cpu).unwrap();
+    let points = Points::new([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0, 1.0]);
+    let mut learner = maml.learner();
+    learner.adapt(&points, 20).unwrap();
+    let score = learner.evaluate(&points).unwrap();
+    assert_eq!(score.accuracy, Some(1.0));
+    let swapped = Points::new(points.x.clone(), [1.0, 0.0]);
+    assert_eq!(learner.evaluate(&swapped).unwrap().accuracy, Some(0.0));
+    assert_eq!(learner.predict(&points.x).unwrap().len(), 4);
+}
+
+/// Broken off and gone on with, beside another training, a training gives the bytes of one alone; given tasks give it to
+/// rounding.
+#[test]
+fn trainings_stop_go_on_and_do_not_mix() {
+    let cpu = CpuBackend::new(Some(2));
+    let algorithm = |seed| {
+        let mut algorithm = Algorithm { seed, ..Algorithm::maml(mlp(), Loss::Mse) };
+        algorithm.outer =
+            OuterOptimizer { clip_norm: Some(5.0), clip_value: Some(2.0), ..OuterOptimizer::adam(1e-2, 40) };
+        algorithm
+    };
+    let mut whole = Maml::new(algorithm(1), &cpu).unwrap();
+    whole.train(&sampler(4), &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(whole.state().iteration, 40);
+
+    let [one, other] = [1, 2].map(|seed| Maml::new(algorithm(seed), &cpu).unwrap());
+    let tasks = sampler(4);
+    let mut trainers = [one.trainer(&tasks).unwrap(), other.trainer(&tasks).unwrap()];
+    trainers.iter_mut().for_each(|trainer| trainer.set_block_len(7));
+    let mut ends = Vec::new();
+    while let (Some(block), Some(_)) = (trainers[0].next(), trainers[1].next()) {
+        ends.push(block.unwrap().end());
+    }
+    assert_eq!(ends, [7, 14, 21, 28, 35, 40]);
+    assert_eq!(&trainers[0].state().unwrap(), whole.state());
+    assert_ne!(&trainers[1].state().unwrap(), whole.state());
+
+    let mut broken = Maml::new(Algorithm { ..algorithm(1) }, &cpu).unwrap();
+    let mut trainer = broken.trainer(&tasks).unwrap();
+    trainer.advance(13).unwrap();
+    let state = trainer.state().unwrap();
+    drop(trainer);
+    let file = tempfile::tempdir().unwrap();
+    let path = file.path().join("learner.safetensors");
+    *broken.state_mut() = state;
+    broken.save(&path).unwrap();
+    let mut again = Maml::new(algorithm(3), &cpu).unwrap();
+    again.load(&path).unwrap();
+    assert_eq!(again.state(), broken.state());
+    let mut blocks = 0;
+    again
+        .train(&tasks, &mut |_| {
+            blocks += 1;
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert_eq!((blocks, again.state()), (1, whole.state()));
+
+    let mut given = Maml::new(algorithm(1), &cpu).unwrap();
+    for i in 0..40 {
+        given.step(&tasks.batch(i)).unwrap();
+    }
+    close(&given.state().params, &whole.state().params, 1e-4, "given tasks");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_changes_nothing() {
+    let cpu = CpuBackend::new(Some(1));
+    let mut maml = Maml::new(Algorithm::maml(mlp(), Loss::Mse), &cpu).unwrap();
+    let before = maml.state().clone();
+    let refused = |error: fastweights::Error, part: &str| {
+        assert!(error.to_string().contains(part), "{error} does not speak of {part}");
+    };
+    refused(maml.step(&TaskBatch::zeros(2, 5, 5, 3, 1)).unwrap_err(), "inputs");
+    let mut infinite = sampler(2).batch(0);
+    infinite.query_y[0] = f32::INFINITY;
+    refused(maml.step(&infinite).unwrap_err(), "not finite");
+    assert_eq!(maml.state(), &before);
+    let mut learner = maml.learner();
+    refused(learner.adapt(&Points::new([1.0, 2.0], [1.0]), 1).unwrap_err(), "points");
+    refused(learner.adapt(&Points::new([1.0], [f32::INFINITY]), 1).unwrap_err(), "not finite");
+    refused(learner.predict(&[]).unwrap_err(), "points");
+    assert_eq!((learner.steps(), learner.fast_weights()), (0, &before.params[..]));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("learner.safetensors");
+    maml.save(&path).unwrap();
+    let model = Model::mlp(1, &[8, 9], 1, false).unwrap();
+    let mut other = Maml::new(Algorithm::maml(model, Loss::Mse), &cpu).unwrap();
+    let before = other.state().clone();
+    refused(other.load(&path).unwrap_err(), "2.weight");
+    refused(other.load(&dir.path().join("nowhere")).unwrap_err(), "nowhere");
+    assert_eq!(other.state(), &before);
+    let decay = InnerOptimizer { weight_decay: -1.0, ..InnerOptimizer::default() };
+    let wrong = Algorithm { inner: decay, ..Algorithm::maml(mlp(), Loss::Mse) };
+    refused(Maml::new(wrong, &cpu).err().unwrap(), "inner.weight_decay");
+    let rate = Algorithm { inner_lr: f64::NAN, ..Algorithm::maml(mlp(), Loss::Mse) };
+    refused(Maml::new(rate, &cpu).err().unwrap(), "finite");
+}
