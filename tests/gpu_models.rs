@@ -283,12 +283,12 @@ fn a_forecast_follows_the_memory_that_there_is() {
         random("forecast", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 6, 2, 1], |_| {});
     let plan = TrainPlan { plan, sampler, outer: OuterOptimizer::adam(0.1, 8) };
     let mut gpu = GpuBackend::new(device);
-    let whole = gpu.forecast(&plan).unwrap();
+    let whole = gpu.footprint(&plan).unwrap();
     assert_eq!((whole.path, whole.tiles), (Path::Layered, 1));
     // Draw and reduce; three passes with their gradient, and two tangent passes with their way back, of eight each.
     assert_eq!(whole.dispatches, 2 + 3 * (2 + 1 + 1 + 2 + 1 + 1) + 2 * 8);
     gpu = gpu.with_layered_tuning(LayeredTuning { tile: 4, ..LayeredTuning::default() });
-    let cut = gpu.forecast(&plan).unwrap();
+    let cut = gpu.footprint(&plan).unwrap();
     assert_eq!((cut.tiles, cut.dispatches), (3, 3 * (whole.dispatches - 1) + 1));
     assert!(cut.bytes < whole.bytes, "{} is not less than {}", cut.bytes, whole.bytes);
 }

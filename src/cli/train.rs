@@ -64,6 +64,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     };
     let device = arguments.device.open()?;
     say(format!("device: {} ({})", device.backend.name(), device.why));
+    let forecast = device.backend.forecast(&recipe.train_plan()?)?;
+    let mebibytes = forecast.bytes.div_ceil(1 << 20);
+    say(format!("memory: {mebibytes} MiB for training, as counted before allocation ({})", forecast.layout));
     let cpu = arguments.device.cpu();
     let control_device = control_device(&recipe, &device, &cpu, &say);
     let mut experiment = match &resumed {

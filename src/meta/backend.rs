@@ -15,6 +15,12 @@ pub trait Backend {
     /// A limit of the device, or a plan that does not fit its sampler.
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>>;
 
+    /// What a training will take of the device, before anything of it is allocated.
+    ///
+    /// # Errors
+    /// As [`Backend::training`], so far as no allocation is needed to see it.
+    fn forecast(&self, plan: &TrainPlan) -> Result<Forecast>;
+
     /// The meta-gradient of given tasks at the meta-parameters `params`, `[P + R]`, through the same code
     /// that training runs.
     ///
@@ -44,6 +50,15 @@ pub trait Backend {
         tasks: &TaskBatch,
         predictions: bool,
     ) -> Result<Evaluation>;
+}
+
+/// What a training will take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Bytes of its arrays, without the tasks' data that is in memory anyway.
+    pub bytes: u64,
+    /// What they are and how the work is cut, for people.
+    pub layout: String,
 }
 
 /// A training in progress, resident on a device.

@@ -10,7 +10,7 @@ mod plan;
 mod trainer;
 
 pub use annealing::Annealing;
-pub use backend::{Backend, Evaluation, Losses, MetaOutput, TrainState, Training};
+pub use backend::{Backend, Evaluation, Forecast, Losses, MetaOutput, TrainState, Training};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};
 pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};

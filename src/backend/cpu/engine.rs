@@ -143,6 +143,10 @@ impl<I: Isa> Engine for Lanes<I> {
         1.0 / (self.sampler.tasks() * self.lanes_a_task) as f32
     }
 
+    fn worker_len(&self) -> usize {
+        (Layout::new(&self.plan, true).len + self.plan.meta_len()) * I::LANES
+    }
+
     fn worker(&self) -> Worker<'_, I> {
         Worker::new(&self.plan, self.sampler.support + self.sampler.query)
     }

@@ -35,7 +35,7 @@ mod training;
 pub use scalar::{Dual, Scalar};
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Evaluation, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::meta::{Backend, Evaluation, Forecast, MetaOutput, Plan, TrainPlan, TrainState, Training};
 use crate::task::TaskBatch;
 use engine::Lanes;
 use training::CpuTraining;
@@ -167,6 +167,11 @@ fn takes_tasks_one_by_one(plan: &Plan) -> bool {
     !(plan.model.is_mlp() && plan.is_plain())
 }
 
+/// What there is to fill lanes with: tasks, or points where all share their weights.
+fn points_in_lanes(plan: &TrainPlan) -> usize {
+    plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 }
+}
+
 impl Backend for CpuBackend {
     fn name(&self) -> String {
         let threads =
@@ -178,10 +183,19 @@ impl Backend for CpuBackend {
         if takes_tasks_one_by_one(&plan.plan) {
             return with_widest_isa!(self, I => Ok(layered::training::<I>(plan, state, self.threads)?));
         }
-        let points = plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 };
+        let points = points_in_lanes(plan);
         with_isa!(self, points, I => {
             Ok(Box::new(CpuTraining::new(plan, state, self.threads, || Lanes::<I>::new(plan))?))
         })
+    }
+
+    fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
+        plan.check()?;
+        if takes_tasks_one_by_one(&plan.plan) {
+            return with_widest_isa!(self, I => Ok(layered::forecast::<I>(plan, self.threads)));
+        }
+        let (points, len) = (points_in_lanes(plan), plan.plan.meta_len());
+        with_isa!(self, points, I => Ok(training::forecast(&Lanes::<I>::new(plan), len, self.threads)))
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {

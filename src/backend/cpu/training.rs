@@ -3,7 +3,7 @@
 use super::kernels::{AdamStep, Isa};
 use super::threads::{Meeting, Parts};
 use crate::error::{Error, Result};
-use crate::meta::{Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
+use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
@@ -24,6 +24,8 @@ pub(super) trait Engine: Sync {
     /// What the sums over all chunks are multiplied by.
     fn share(&self) -> f32;
     fn worker(&self) -> Self::Worker<'_>;
+    /// Floats of what one thread owns.
+    fn worker_len(&self) -> usize;
     /// Takes back what a thread owned, for the next call.
     fn give_back(&self, _worker: Self::Worker<'_>) {}
     /// Runs a chunk: the gradient's sum over its tasks into `gradient`; returns the losses' sums.
@@ -86,6 +88,16 @@ impl<E: Engine> CpuTraining<E> {
         }
         Ok(Self { engine: engine(), outer: train.outer, state, threads })
     }
+}
+
+/// What a training of `len` meta-parameters takes.
+pub(super) fn forecast(engine: &impl Engine, len: usize, threads: usize) -> Forecast {
+    let (chunks, worker) = (engine.chunks(), 4 * engine.worker_len() as u64);
+    let threads = threads.min(chunks) as u64;
+    // Parameters, two moments and the gradient, and a row of sums for each chunk of tasks.
+    let shared = 4 * ((4 + chunks) * len) as u64;
+    let layout = format!("{threads} × {:.1} MiB for tasks in progress", worker as f64 / f64::from(1 << 20));
+    Forecast { bytes: threads * worker + shared, layout }
 }
 
 impl<E: Engine> Training for CpuTraining<E> {

@@ -10,7 +10,7 @@ use super::pass::{Now, Pass, Request, Source};
 use super::resident::{self, Resident};
 use super::shader::Library;
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Evaluation, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::meta::{Backend, Evaluation, Forecast, MetaOutput, Plan, TrainPlan, TrainState, Training};
 use crate::task::{Sampler, TaskBatch, TaskSource};
 use std::sync::Arc;
 
@@ -150,6 +150,10 @@ impl Backend for GpuBackend {
             slots: resident::DEPTH * resident::BLOCK,
         })?;
         Ok(Box::new(Resident::new(pass, plan, &state)?))
+    }
+
+    fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
+        Ok(self.footprint(plan)?.into())
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {

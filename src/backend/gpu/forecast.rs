@@ -6,12 +6,12 @@ use super::layered_plan::LayeredPlan;
 use super::pass::NOW_STRIDE;
 use super::resident::{BLOCK, DEPTH};
 use crate::error::Result;
-use crate::meta::TrainPlan;
+use crate::meta::{Forecast, TrainPlan};
 use crate::task::TaskSource;
 
 /// What a training takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forecast {
+pub struct Footprint {
     /// How the meta-gradients are computed.
     pub path: Path,
     /// Bytes of device memory, but for what the driver adds.
@@ -22,12 +22,21 @@ pub struct Forecast {
     pub dispatches: usize,
 }
 
+impl From<Footprint> for Forecast {
+    fn from(footprint: Footprint) -> Self {
+        let Footprint { path, bytes, tiles, dispatches } = footprint;
+        let path = if path == Path::Layered { "layered" } else { "fused" };
+        let cut = if tiles > 1 { format!(", the meta-batch in {tiles} tiles") } else { String::new() };
+        Self { bytes, layout: format!("{path} path, {dispatches} dispatches a meta-iteration{cut}") }
+    }
+}
+
 impl GpuBackend {
     /// What a training will take of this device.
     ///
     /// # Errors
     /// As [`Backend::training`](crate::meta::Backend::training), so far as no device is needed to see it.
-    pub fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
+    pub fn footprint(&self, plan: &TrainPlan) -> Result<Footprint> {
         plan.check()?;
         let (purpose, tasks) = (Purpose::Gradient { report: false }, plan.sampler.tasks());
         let data = match &plan.sampler.source {
@@ -47,14 +56,14 @@ impl GpuBackend {
                 let laid =
                     LayeredPlan::new(&plan.plan, tasks, purpose, true, capacity, &self.layered_tuning())?;
                 let dispatches = laid.tiles.iter().map(|tile| 1 + tile.len()).sum::<usize>() + updates;
-                Forecast { path, bytes: shared + laid.bytes(), tiles: laid.tiles.len(), dispatches }
+                Footprint { path, bytes: shared + laid.bytes(), tiles: laid.tiles.len(), dispatches }
             }
             Path::Fused | Path::Auto => {
                 let laid = FusedPlan::new(&plan.plan, tasks, purpose, capacity, &self.tuning())?;
                 let tiles = laid.groups.div_ceil(laid.groups_per_dispatch) as usize;
                 let spill = 16 * u64::from(laid.spill) * u64::from(laid.groups_per_dispatch);
                 let sums = 4 * u64::from(laid.groups) * (meta + 2);
-                Forecast { path, bytes: shared + spill + sums, tiles, dispatches: tiles + updates }
+                Footprint { path, bytes: shared + spill + sums, tiles, dispatches: tiles + updates }
             }
         })
     }

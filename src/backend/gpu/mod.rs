@@ -110,4 +110,4 @@ pub mod shader;
 pub use adapter::{AdapterReport, Choice};
 pub use backend::{GpuBackend, Path};
 pub use device::Device;
-pub use forecast::Forecast;
+pub use forecast::Footprint;

@@ -4,6 +4,7 @@ use super::super::engine::Cut;
 use super::super::kernels::Isa;
 use super::super::training::Engine;
 use super::compiled::Compiled;
+use super::memory::KEPT;
 use super::task::{Task, TaskLosses};
 use crate::meta::{Evaluation, Losses, MetaOutput, Plan, TrainPlan};
 use crate::task::{Sampler, TaskBatch};
@@ -85,6 +86,10 @@ impl<I: Isa> Engine for Tasks<I> {
 
     fn share(&self) -> f32 {
         1.0 / self.sampler.tasks() as f32
+    }
+
+    fn worker_len(&self) -> usize {
+        Task::<I>::memory(&self.compiled, KEPT, true).len
     }
 
     fn worker(&self) -> Worker<I> {

@@ -28,11 +28,16 @@ mod task;
 mod tile;
 
 use super::kernels::Isa;
-use super::training::CpuTraining;
+use super::training::{self, CpuTraining};
 use crate::error::Result;
-use crate::meta::{TrainPlan, TrainState, Training};
+use crate::meta::{Forecast, TrainPlan, TrainState, Training};
 pub(super) use engine::{evaluate, meta_gradient};
 pub(super) use tile::Kernel;
+
+/// What a training through this engine takes.
+pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {
+    training::forecast(&engine::Tasks::<I>::new(train), train.plan.meta_len(), threads)
+}
 
 /// A training through this engine.
 pub(super) fn training<I: Isa>(

@@ -33,10 +33,14 @@ impl<I: Isa> Task<I> {
         Self::keeping(KEPT, compiled, meta)
     }
 
+    /// Where everything lies.
+    pub(super) fn memory(compiled: &Compiled, kept: usize, meta: bool) -> Memory {
+        Memory::new(&compiled.plan, &compiled.program, compiled.rate_len(), (I::LANES, kept), meta)
+    }
+
     /// The same with another bound on what support passes leave behind.
     pub(super) fn keeping(kept: usize, compiled: Arc<Compiled>, meta: bool) -> Self {
-        let memory =
-            Memory::new(&compiled.plan, &compiled.program, compiled.rate_len(), (I::LANES, kept), meta);
+        let memory = Self::memory(&compiled, kept, meta);
         let (megabytes, kept) = ((memory.len * 4) >> 20, memory.support.len());
         tracing::debug!(
             lanes = I::LANES,
