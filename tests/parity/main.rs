@@ -16,6 +16,7 @@ mod conv2d_update;
 mod conv2d_update_tangent;
 mod copy_rows;
 mod group_sums;
+mod inner;
 mod linear;
 mod linear_backward;
 mod linear_backward_tangent;
