@@ -25,6 +25,7 @@ const BUILTINS: &[Builtin] = recipes![
     "sinusoid-meta-sgd",
     "sinusoid-maml-plus-plus",
     "series",
+    "table",
     "glyphs-5way-1shot",
     "omniglot-5way-1shot",
     "omniglot-5way-5shot",

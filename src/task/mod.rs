@@ -7,6 +7,7 @@
 mod batch;
 mod family;
 mod images;
+mod minibatch;
 mod philox;
 mod rows;
 mod sampler;
@@ -16,8 +17,10 @@ mod sine;
 pub use batch::TaskBatch;
 pub use family::{TaskFamily, Turn};
 pub use images::ImageTasks;
+pub use minibatch::Minibatches;
 pub use philox::{Philox, Purpose, philox4x32_10};
 pub use rows::Rows;
+pub(crate) use rows::split_classes;
 pub use sampler::{Sampler, TaskSource, Visit};
 pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};

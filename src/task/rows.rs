@@ -88,17 +88,9 @@ impl Rows {
     /// # Errors
     /// [`Shape`](crate::ErrorKind::Shape) if there are fewer classes than that, and as [`Rows::only`].
     pub fn split(&self, seed: u64, counts: [usize; 3]) -> Result<[Option<Self>; 3]> {
-        let total: usize = counts.iter().sum();
-        if total > self.classes.len() {
-            return Err(Error::shape("classes to split", &[total], &[self.classes.len()]));
-        }
-        let mut words = Philox::stream(seed, Purpose::Data, u32::MAX, 0);
-        let mut order = distinct(&mut words, self.classes.len(), total).into_iter();
         let mut parts = [None, None, None];
-        for (part, count) in parts.iter_mut().zip(counts) {
-            let mut classes: Vec<_> = order.by_ref().take(count).collect();
-            classes.sort_unstable();
-            *part = if count == 0 { None } else { Some(self.only(&classes)?) };
+        for (part, classes) in parts.iter_mut().zip(split_classes(self.classes.len(), seed, counts)?) {
+            *part = if classes.is_empty() { None } else { Some(self.only(&classes)?) };
         }
         Ok(parts)
     }
@@ -164,6 +156,21 @@ impl TaskFamily for Rows {
             }
         }
     }
+}
+
+/// Places of three disjoint sets of classes, ascending, chosen by the seed.
+pub(crate) fn split_classes(classes: usize, seed: u64, counts: [usize; 3]) -> Result<[Vec<usize>; 3]> {
+    let total: usize = counts.iter().sum();
+    if total > classes {
+        return Err(Error::shape("classes to split", &[total], &[classes]));
+    }
+    let mut words = Philox::stream(seed, Purpose::Data, u32::MAX, 0);
+    let mut order = distinct(&mut words, classes, total).into_iter();
+    Ok(counts.map(|count| {
+        let mut part: Vec<_> = order.by_ref().take(count).collect();
+        part.sort_unstable();
+        part
+    }))
 }
 
 #[cfg(test)]
