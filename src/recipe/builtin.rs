@@ -26,6 +26,7 @@ const BUILTINS: &[Builtin] = recipes![
     "sinusoid-maml-plus-plus",
     "series",
     "table",
+    "table-few-shot",
     "glyphs-5way-1shot",
     "omniglot-5way-1shot",
     "omniglot-5way-5shot",

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Rows of a mini-batch unless the recipe says otherwise.
-pub(super) const ROWS: usize = 32;
+pub(super) const ROWS: usize = 16;
 
 /// A table of rows with a class each.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,7 +41,7 @@ pub enum TableTasks {
     Batches {
         /// Support and query of a mini-batch (default `both`).
         batch: Batch,
-        /// Rows a mini-batch (default 32, or all if there are fewer).
+        /// Rows a mini-batch (default 16, or all if there are fewer).
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<usize>,
         /// Times that all rows are gone through, where `outer.iterations` is not given (default 10).

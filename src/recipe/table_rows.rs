@@ -94,8 +94,8 @@ impl Recipe {
         let table = match &mut settings.train {
             Some(path) => read(path, &label, true, &ignore)?,
             // Few-shot tasks need many classes.
-            None if few_shot => RowTable::generate(60, 20, 10, 0.9),
-            None => RowTable::generate(2, 300, 10, 2.0),
+            None if few_shot => RowTable::generate(60, 20, 12, 0.9),
+            None => RowTable::generate(2, 300, 10, 1.5),
         };
         unchanged("task.train", &table, &mut settings.train_sha256)?;
         let loaded = match &mut settings.tasks {
