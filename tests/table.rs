@@ -84,6 +84,8 @@ fn a_file_is_read_as_it_stands_and_refused_by_line_and_column() {
         ("x,label\n1,a\n,b\n", &["line 3", "column `x`", "is empty", "task.ignore"]),
         ("x,label\n1,a\n2,\n", &["line 3", "column `label`", "missing"]),
         ("x,label\n1,a\n2\n", &["line 3 has 1 cells", "2"]),
+        ("x,label\r\n1,a\r\n\r\n2\r\n", &["line 4 has 1 cells", "2"]),
+        ("x,label\r\n1,\"a\nb\"\r\n\r\nwide,b\r\n", &["line 5", "column `x`", "`wide`"]),
     ] {
         let bad = file(&dir, "bad.csv", text);
         let error = RowTable::read(&bad, "label", true, &[]).unwrap_err().to_string();

@@ -39,7 +39,7 @@ impl RowTable {
             return Err(Error::file(path, "is empty; a header and rows are needed"));
         }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-        let failed = |e: csv::Error| Error::file(path, describe(&e));
+        let failed = |e: csv::Error| Error::file(path, describe(&e, text));
         let header: Vec<_> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
         check_header(path, &header)?;
         let label_at = header.iter().position(|name| name == label);
@@ -68,8 +68,12 @@ impl RowTable {
             sha256: hex(&Sha256::digest(&bytes)),
         };
         let mut record = csv::StringRecord::new();
+        let (mut seen, mut line) = (0, 1);
         while reader.read_record(&mut record).map_err(failed)? {
-            let line = record.position().map_or(0, csv::Position::line);
+            let start = record.position().map_or(0, |p| p.byte() as usize).max(seen);
+            let (begin, newlines) = skip_newlines(text, start);
+            line += newlines + count_newlines(&text[seen..start]);
+            seen = begin;
             for &at in &columns {
                 table.values.push(number(path, line, &header[at], record.get(at).unwrap_or(""))?);
             }
@@ -182,15 +186,28 @@ fn number(path: &Path, line: u64, column: &str, text: &str) -> Result<f64> {
     }
 }
 
-fn describe(error: &csv::Error) -> String {
+fn count_newlines(text: &[u8]) -> u64 {
+    text.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+/// The first byte from `at` on that ends no line, and the lines that end before it. The parser's own positions stand before the
+/// ends of empty lines and between the two bytes of Windows' line ends.
+fn skip_newlines(text: &[u8], at: usize) -> (usize, u64) {
+    let ends = text[at..].iter().take_while(|byte| b"\r\n".contains(byte)).count();
+    (at + ends, count_newlines(&text[at..at + ends]))
+}
+
+/// What is wrong, with the line.
+fn describe(error: &csv::Error, text: &[u8]) -> String {
+    let line = error.position().map_or(0, |position| {
+        let start = (position.byte() as usize).min(text.len());
+        1 + count_newlines(&text[..start]) + skip_newlines(text, start).1
+    });
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("line {line} has {len} cells, the header {expected_len}")
         }
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            format!("line {} is not UTF-8", pos.as_ref().map_or(0, csv::Position::line))
-        }
+        csv::ErrorKind::Utf8 { .. } => format!("line {line} is not UTF-8"),
         _ => format!("is not a table: {error}"),
     }
 }
