@@ -1,9 +1,13 @@
 //! Tables: what is read and refused, scaling, mini-batches and few-shot tasks, training, judging, predicting.
 
+mod adapter;
+
 use fastweights::backend::cpu::CpuBackend;
+use fastweights::backend::gpu::GpuBackend;
+use fastweights::case::relative_error;
 use fastweights::data::{Columns, RowTable};
-use fastweights::meta::Trainer;
-use fastweights::recipe::{LabelledRows, Recipe, TableRows, parse_setting};
+use fastweights::meta::{Backend, Trainer};
+use fastweights::recipe::{EvaluationSettings, LabelledRows, Recipe, TableRows, parse_setting};
 use fastweights::run::{Models, Predictions, judge, predict_rows, table_predictions};
 use fastweights::task::{Visit, unit};
 use std::fmt::Write as _;
@@ -23,7 +27,7 @@ fn clouds(classes: usize, rows: usize, from: u32, labels: bool) -> String {
         let class = i as usize % classes;
         let mut words = fastweights::task::Philox::stream(7, fastweights::task::Purpose::Data, from, i);
         let mut noise = || 0.8 * (unit(words.word()) - 0.5);
-        let angle = class as f32 * 6.2832 / classes as f32;
+        let angle = class as f32 * std::f32::consts::TAU / classes as f32;
         let (a, b) = (angle.cos() + noise(), 1e3 * (angle.sin() + noise()) + 5e4);
         let label = if labels { format!(",k{class:02}") } else { String::new() };
         writeln!(text, "{a},{b},4.5{label}").unwrap();
@@ -248,6 +252,27 @@ fn clouds_are_learned_judged_and_predicted() {
     assert_eq!(lines.next(), Some("row,class,p_k00,p_k01,p_k02"));
     assert_eq!(lines.next().unwrap().split(',').next(), Some(rows.numbers[0].to_string().as_str()));
     assert_eq!(lines.count(), 47);
+}
+
+#[test]
+fn a_gpu_judges_and_predicts_as_the_cpu_does() {
+    let Some(device) = adapter::device("a_gpu_judges_and_predicts_as_the_cpu_does") else { return };
+    let (gpu, cpu) = (GpuBackend::new(device), CpuBackend::new(Some(2)));
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, "t.csv", &clouds(2, 30, 0, true));
+    let own = recipe("table", &path, &[]).unwrap();
+    let models = trained(&own);
+    // Without a step, and with support and query of different sizes.
+    for steps in [0, 3] {
+        let settings = EvaluationSettings { steps, ..own.evaluation.clone() };
+        let loss = |device: &dyn Backend| {
+            let report = judge(&own, &settings, &models, device, Some(0.1)).unwrap().report;
+            let table = report.table.unwrap();
+            [table.initial.loss, table.adapted.loss]
+        };
+        let error = relative_error(&loss(&gpu), &loss(&cpu));
+        assert!(error <= 2e-5, "{steps} steps: {error:e}");
+    }
 }
 
 #[test]

@@ -82,6 +82,14 @@ pub(super) fn print(report: &Report, outcome: &TableOutcome, out: &mut Out) -> O
             "control, the same network without an inner loop: {before}; {after} after {steps} steps"
         ))?;
     }
+    for (who, judgement) in [("θ₀", Some(initial)), ("control", pretrained.as_ref())] {
+        if let Some(ties) = judgement.map(|judgement| judgement.ties).filter(|&ties| ties > 0) {
+            out.line(&format!(
+                "{who}: the largest output of {ties} rows is that of several classes, of which the first is taken; where outputs \
+                 pass a ReLU, --set model.output_relu=false helps"
+            ))?;
+        }
+    }
     if classes.len() <= 12 { confusion(classes, initial, out) } else { Ok(()) }
 }
 

@@ -94,7 +94,7 @@ impl Recipe {
         let table = match &mut settings.train {
             Some(path) => read(path, &label, true, &ignore)?,
             // Few-shot tasks need many classes.
-            None if few_shot => RowTable::generate(60, 20, 12, 0.9),
+            None if few_shot => RowTable::generate(200, 20, 12, 0.9),
             None => RowTable::generate(2, 300, 10, 1.5),
         };
         unchanged("task.train", &table, &mut settings.train_sha256)?;

@@ -45,6 +45,8 @@ pub struct Judgement {
     pub accuracy: f64,
     /// Mean cross-entropy.
     pub loss: f64,
+    /// Rows whose largest output several classes share, of which the first is taken: an output behind a ReLU is silent.
+    pub ties: usize,
     /// Rows by true class and by the class that they were taken for, `[classes, classes]`.
     pub confusion: Vec<Vec<usize>>,
     /// Class by class.
@@ -209,11 +211,12 @@ fn outputs(
 fn judgement(outputs: &[f32], labels: &[usize], classes: &[String]) -> Judgement {
     let n = classes.len();
     let mut confusion = vec![vec![0; n]; n];
-    let (mut right, mut loss) = (0, 0.0);
+    let (mut right, mut ties, mut loss) = (0, 0, 0.0);
     for (row, &label) in outputs.chunks_exact(n).zip(labels) {
         let taken = largest(row);
         confusion[label][taken] += 1;
         right += usize::from(taken == label);
+        ties += usize::from(row.iter().filter(|&&output| output == row[taken]).count() > 1);
         loss -= softmax(row)[label].ln();
     }
     let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
@@ -230,7 +233,7 @@ fn judgement(outputs: &[f32], labels: &[usize], classes: &[String]) -> Judgement
         })
         .collect();
     let rows = labels.len().max(1) as f64;
-    Judgement { accuracy: right as f64 / rows, loss: loss / rows, confusion, per_class }
+    Judgement { accuracy: right as f64 / rows, loss: loss / rows, ties, confusion, per_class }
 }
 
 /// Judges both learners by the rows that a table holds out; nothing if the recipe is of other tasks.

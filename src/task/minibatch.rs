@@ -14,7 +14,15 @@ pub struct Minibatches {
     inputs: usize,
     whole: bool,
     /// The order of the epoch that was asked for last, by seed and epoch.
-    order: Mutex<Option<(u64, u64, Arc<[u32]>)>>,
+    order: Mutex<Option<Order>>,
+}
+
+/// All rows in the order of an epoch.
+#[derive(Clone, Debug)]
+struct Order {
+    seed: u64,
+    epoch: u64,
+    rows: Arc<[u32]>,
 }
 
 impl Minibatches {
@@ -47,20 +55,18 @@ impl Minibatches {
     fn order(&self, seed: u64, epoch: u64) -> Arc<[u32]> {
         // Kept only to save time: what is in it follows from seed and epoch.
         let mut kept = self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((s, e, order)) = &*kept
-            && (*s, *e) == (seed, epoch)
-        {
-            return Arc::clone(order);
+        if let Some(order) = kept.as_ref().filter(|order| (order.seed, order.epoch) == (seed, epoch)) {
+            return Arc::clone(&order.rows);
         }
         let n = self.labels.len();
         let mut words = Philox::stream(seed, Purpose::Shuffle, epoch as u32, (epoch >> 32) as u32);
-        let mut order: Vec<_> = (0..n as u32).collect();
+        let mut rows: Vec<_> = (0..n as u32).collect();
         for i in 0..n.saturating_sub(1) {
-            order.swap(i, i + below(words.word(), (n - i) as u32) as usize);
+            rows.swap(i, i + below(words.word(), (n - i) as u32) as usize);
         }
-        let order: Arc<[u32]> = order.into();
-        *kept = Some((seed, epoch, Arc::clone(&order)));
-        order
+        let rows: Arc<[u32]> = rows.into();
+        *kept = Some(Order { seed, epoch, rows: Arc::clone(&rows) });
+        rows
     }
 
     fn put(

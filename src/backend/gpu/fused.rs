@@ -5,6 +5,7 @@ use super::arena::{Layout, Slice};
 use super::device::Device;
 use super::draw::{self, Draws};
 use super::fused_plan::{FusedPlan, Shape, Tuning};
+use super::fused_program::Block;
 use super::kernel::{Binding, Declaration, Kernels};
 use super::pass::{Partials, Pass, Places, Recorded, Region, Request, Source, State};
 use super::recording::Recording;
@@ -50,7 +51,9 @@ pub(super) fn record(
         .map(|_| layout.words("shape", size_of::<Shape>() as u64 / 4))
         .collect::<Result<Vec<_>>>()?;
     let ops = layout.words("operations", size_of_val(&plan.ops[..]) as u64 / 4)?;
-    let blocks = layout.words("blocks", size_of_val(&plan.blocks[..]) as u64 / 4)?;
+    // Without a step there is no block, but a binding has room for one.
+    let blocks = size_of_val(&plan.blocks[..]).max(size_of::<Block>()) as u64 / 4;
+    let blocks = layout.words("blocks", blocks)?;
     let data = layout.words("tasks", given.len().max(plan.data_words as usize) as u64)?;
     let constants = layout.build(device)?;
     for (tile, &slice) in shapes.iter().enumerate() {
