@@ -49,7 +49,12 @@ fn main() -> fastweights::Result<()> {
         let many = Sampler { meta_batch: 500, ..tasks.clone() }.batch(1_000_001);
         let losses = learner.evaluate(&many, 5, false)?.query_loss;
         let mean = |step: usize| losses.iter().skip(step).step_by(6).sum::<f32>() / 500.0;
-        println!("    500 new tasks: {:.3} before, {:.3} after 1 step, {:.3} after 5", mean(0), mean(1), mean(5));
+        println!(
+            "    500 new tasks: {:.3} before, {:.3} after 1 step, {:.3} after 5",
+            mean(0),
+            mean(1),
+            mean(5)
+        );
     }
     Ok(())
 }

@@ -25,8 +25,9 @@
 //! # }
 //! ```
 //!
-//! Tasks of one's own go to [`Backend::meta_gradient`](meta::Backend::meta_gradient) as a
-//! [`TaskBatch`](task::TaskBatch).
+//! Task families of one's own implement [`TaskFamily`](task::TaskFamily) and train as built-in ones do
+//! (`examples/own_tasks.rs`, `examples/own_data.rs`). Single batches of given tasks go to
+//! [`Backend::meta_gradient`](meta::Backend::meta_gradient) as a [`TaskBatch`](task::TaskBatch).
 
 pub mod backend;
 pub mod case;

@@ -7,10 +7,12 @@ mod device;
 mod eval;
 mod failure;
 mod out;
+mod predict;
 mod progress;
 mod recipes;
 mod steps;
 mod table;
+mod tabular;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +34,8 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate a run anew, with other tasks, steps, points or rate
     Eval(eval::Arguments),
+    /// Predict the classes of new rows with a run of a table
+    Predict(predict::Arguments),
     /// Fetch, import and list image data sets
     Data(data::Arguments),
     /// List the recipes, or print one
@@ -67,6 +71,7 @@ fn run(command: Command, out: &mut Out) -> Outcome {
     match command {
         Command::Train(arguments) => train::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Devices => device::list(out),

@@ -10,6 +10,9 @@ const ROWS: [usize; 6] = [0, 1, 2, 3, 5, 10];
 
 /// Prints how both learners fare.
 pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
+    if let Some(outcome) = &report.table {
+        return super::tabular::print(report, outcome, out);
+    }
     let last = report.steps.len() - 1;
     let rate = report.inner_lr.map_or_else(String::new, |rate| format!(", inner rate {rate}"));
     out.line(&match &report.classification {
@@ -25,7 +28,7 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
             c.data,
             c.ways,
             plural(c.shots, "shot"),
-            plural(c.queries, "query image"),
+            plural(c.queries, &format!("query {}", c.of)),
             c.batch_norm,
             report.iterations
         ),

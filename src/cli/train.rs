@@ -5,6 +5,7 @@ use super::failure::{Failure, Outcome, note};
 use super::out::Out;
 use super::progress::{Meter, time};
 use super::table;
+use super::tabular::TableArguments;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
 use fastweights::run::{Ending, Experiment, Models, Report, RunDir, Seconds, draw_all, judge};
@@ -33,6 +34,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    table: TableArguments,
+    #[command(flatten)]
     device: DeviceArguments,
     /// Go on with a run from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "seed", "out"])]
@@ -57,6 +60,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         RunDir::check_free(path)?;
     }
     recipe.load_data(arguments.data.as_deref())?;
+    arguments.table.check(&recipe)?;
     let say = |line: String| {
         if !arguments.quiet {
             note(&line);
@@ -105,7 +109,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let asked = arguments.stop_at.is_some_and(|stop| done >= stop);
         return if asked { Ok(()) } else { Err(Failure::Interrupted) };
     }
-    let report = conclude(&mut experiment, &dir, &device)?;
+    let report = conclude(&mut experiment, &dir, &device, &arguments.table)?;
     let Seconds { train, control, evaluation } = report.seconds;
     let control =
         if recipe.control.enabled { format!("control in {}, ", time(control)) } else { String::new() };
@@ -129,6 +133,7 @@ impl Arguments {
                 settings.push(parse_setting(&format!("{key}={value}"))?);
             }
         }
+        settings.extend(self.table.settings());
         let Some(path) = &self.resume else {
             return Ok((Recipe::load(self.recipe.as_deref().unwrap_or("sinusoid"), &settings)?, None));
         };
@@ -167,7 +172,12 @@ fn control_device<'a>(
 }
 
 /// Evaluates and draws a finished training.
-fn conclude(experiment: &mut Experiment, dir: &RunDir, device: &Opened) -> Result<Report> {
+fn conclude(
+    experiment: &mut Experiment,
+    dir: &RunDir,
+    device: &Opened,
+    table: &TableArguments,
+) -> Result<Report> {
     let recipe = experiment.recipe().clone();
     // Where there are trials, the best checkpoint is judged, else the last.
     let models =
@@ -177,6 +187,7 @@ fn conclude(experiment: &mut Experiment, dir: &RunDir, device: &Opened) -> Resul
     judged.report.seconds.train = train.as_secs_f64();
     judged.report.seconds.control = control.as_secs_f64();
     dir.write_report(&judged.report)?;
+    table.write_predictions(dir, &recipe, &models, &*device.backend)?;
     draw_all(dir, &recipe, &models, &judged, &*device.backend)?;
     Ok(judged.report)
 }

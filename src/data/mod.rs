@@ -1,10 +1,11 @@
-//! Image data sets: loaded ([`ImageSet`]), imported from published archives and folders, downloaded, and drawn by
+//! Tables of text ([`RowTable`], [`Columns`]) and image data sets: loaded ([`ImageSet`]), imported from published archives and folders, downloaded, and drawn by
 //! the program itself ([`glyphs`]).
 //!
 //! Every source becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
 //! import gives depends on the pictures' names and contents and on a seed, and on no order of files or archives.
 
 mod archive;
+mod columns;
 mod fetch;
 mod folder;
 mod gather;
@@ -15,13 +16,16 @@ mod picture;
 mod place;
 mod set;
 mod split;
+mod table;
 
+pub use columns::Columns;
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 pub use folder::FolderImport;
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
 pub use set::{ImageClass, ImageSet, check_name};
 pub use split::{Split, split_counts};
+pub use table::RowTable;
 
 /// What an import gives.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::{Annealing, InnerOptimizer, OuterOptimizer};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::task::{Sampler, TaskBatch};
+use crate::task::{Sampler, TaskBatch, TaskSource};
 use serde::{Deserialize, Serialize};
 
 /// What goes from the adapted parameters back to the initial ones.
@@ -420,6 +420,10 @@ impl TrainPlan {
                 "outer.meta_batch",
                 "is 0; at least one task a meta-iteration is needed",
             ));
+        }
+        if matches!(source, TaskSource::Custom(_)) {
+            // The first tasks stand for the others: labels of a family of one's own may be anything.
+            self.plan.check_inputs(self.plan.meta_len(), &self.sampler.batch(0))?;
         }
         Ok(())
     }

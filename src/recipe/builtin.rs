@@ -27,6 +27,8 @@ const BUILTINS: &[Builtin] = recipes![
     "sinusoid-reptile",
     "sinusoid-inner-adam",
     "series",
+    "table",
+    "table-few-shot",
     "glyphs-5way-1shot",
     "omniglot-5way-1shot",
     "omniglot-5way-5shot",

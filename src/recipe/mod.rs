@@ -10,6 +10,8 @@ mod edit;
 mod plans;
 mod resolve;
 mod settings;
+mod table;
+mod table_rows;
 mod typed;
 mod workload;
 
@@ -20,6 +22,8 @@ pub use settings::{
     Outer, Recipe, RunSettings, Tasks, Validation,
 };
 
+pub use table::{Batch, TableSettings, TableTasks};
+pub use table_rows::{LabelledRows, LoadedTable, TableRows};
 pub use workload::{WORKLOADS, Workload};
 
 use crate::error::{Error, Result};

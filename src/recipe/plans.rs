@@ -24,6 +24,10 @@ impl Recipe {
             Family::Images { ways, channels, side, .. } => {
                 (Shape::Image { channels, height: side, width: side }, ways)
             }
+            Family::Table(ref table) => {
+                let (features, outputs) = table.shape()?;
+                (Shape::Vector(features), outputs)
+            }
         };
         let mut layers = Vec::new();
         let mut last = vec![Layer::Linear { outputs }];
@@ -96,6 +100,7 @@ impl Recipe {
                 TaskSource::Series(SeriesTable::generate(self.seed, series, length, window))
             }
             Family::Images { .. } => TaskSource::Images(self.image_tasks(Split::Train)?),
+            Family::Table(_) => self.table_source()?,
         };
         Ok(Sampler {
             source,
@@ -113,7 +118,7 @@ impl Recipe {
             Family::Sinusoid { amplitude, phase, x, .. } => {
                 Sinusoid { amplitude: narrow(amplitude), phase: narrow(phase), x: narrow(x) }
             }
-            Family::Series { .. } | Family::Images { .. } => Sinusoid::default(),
+            Family::Series { .. } | Family::Images { .. } | Family::Table(_) => Sinusoid::default(),
         }
     }
 
@@ -216,6 +221,7 @@ impl Recipe {
                 let query = ways * settings.queries.unwrap_or(1);
                 self.image_batch(Split::Test, 0, query, range)
             }
+            Family::Table(_) => self.table_batch(Split::Test, 0, self.few_shot_queries(settings), range),
         }
     }
 
@@ -225,6 +231,9 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::sampler`].
     pub fn validation_tasks(&self, split: Split, range: Range<usize>) -> Result<TaskBatch> {
+        if let Family::Table(_) = self.task.family {
+            return self.table_batch(split, 1, self.few_shot_queries(&self.evaluation), range);
+        }
         let query = match self.task.family {
             Family::Images { ways, .. } => ways * self.evaluation.queries.unwrap_or(1),
             _ => self.task.query,

@@ -5,6 +5,8 @@ use super::settings::{
     Control, ControlVisit, EvaluationSettings, Family, Images, Inner, LearnedRate, ModelSettings, Network,
     Outer, Recipe, RunSettings, Tasks, Validation,
 };
+use super::table::{TableSettings, TableTasks};
+use super::table_rows::Loaded;
 use super::typed::{self, Kind};
 use crate::data::check_name;
 use crate::error::{Error, Result};
@@ -13,10 +15,14 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 /// More points, tasks or values than this is a slip of the finger, and would end in a failed allocation.
-const MANY: usize = 1 << 20;
+pub(super) const MANY: usize = 1 << 20;
 
 /// Refuses a number outside a range.
-fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, allowed: RangeInclusive<T>) -> Result<T> {
+pub(super) fn within<T: PartialOrd + Display + Copy>(
+    key: &str,
+    value: T,
+    allowed: RangeInclusive<T>,
+) -> Result<T> {
     if allowed.contains(&value) {
         Ok(value)
     } else {
@@ -60,7 +66,7 @@ impl typed::Recipe {
         let task = self.task.resolve()?;
         let model = self.model.resolve(&task)?;
         let inner = self.inner.resolve(&task)?;
-        let outer = self.outer.resolve()?;
+        let outer = self.outer.resolve(&task)?;
         let control = self.control.resolve(&task, &inner, &outer)?;
         let evaluation = self.evaluation.resolve(&task)?;
         let validation = self.validation.resolve(&task, &evaluation)?;
@@ -82,10 +88,13 @@ impl typed::Recipe {
             evaluation,
             run,
             images: Images::default(),
+            table: Loaded::default(),
         };
         // Whatever a plan refuses is refused here, before anything else happens. Only what depends on imported
         // images waits until they are loaded.
-        recipe.plan()?;
+        if !matches!(&recipe.task.family, Family::Table(table) if table.shape().is_err()) {
+            recipe.plan()?;
+        }
         if !recipe.needs_data() {
             recipe.train_plan()?;
             recipe.control_plan()?;
@@ -101,6 +110,15 @@ impl typed::Task {
             let foreign = keys.iter().find(|(_, given)| *given && owner != kind);
             foreign.map(|(key, _)| *key)
         };
+        if kind == Kind::Table
+            && let Some(key) = self.not_of_tables()
+        {
+            let reason = "is not a setting of task.kind = \"table\"";
+            return Err(Error::recipe(format!("task.{key}"), reason));
+        }
+        if kind == Kind::Table {
+            return self.resolve_table();
+        }
         let foreign = of(
             Kind::Sinusoid,
             &[
@@ -130,7 +148,7 @@ impl typed::Task {
                 ("side", self.side.is_some()),
             ],
         ));
-        if let Some(key) = foreign {
+        if let Some(key) = foreign.or(of(Kind::Table, &self.of_tables())) {
             let reason = format!("is not a setting of task.kind = \"{}\"", kind.name());
             return Err(Error::recipe(format!("task.{key}"), reason));
         }
@@ -153,6 +171,7 @@ impl typed::Task {
                 }
             }
             Kind::Images => return self.resolve_images(),
+            Kind::Table => return self.resolve_table(),
         };
         if let Family::Series { series, length, .. } = family {
             within("task.series × task.length", series.saturating_mul(length), 1..=1 << 28)?;
@@ -283,7 +302,8 @@ impl typed::Inner {
 }
 
 impl typed::Outer {
-    fn resolve(self) -> Result<Outer> {
+    fn resolve(self, task: &Tasks) -> Result<Outer> {
+        let by_epochs = task.family.is_classification() && !task.family.is_few_shot();
         let betas = self.betas.unwrap_or([0.9, 0.999]);
         if !betas.iter().all(|b| (0.0..1.0).contains(b)) {
             let [b1, b2] = betas;
@@ -294,8 +314,8 @@ impl typed::Outer {
             // Draws are keyed by the meta-iteration in 32 bits.
             iterations: within(
                 "outer.iterations",
-                self.iterations.unwrap_or(50_000),
-                1..=u64::from(u32::MAX),
+                self.iterations.unwrap_or(if by_epochs { 0 } else { 50_000 }),
+                u64::from(!by_epochs)..=u64::from(u32::MAX),
             )?,
             optimizer: self.optimizer.unwrap_or(OuterKind::Adam),
             meta_lr: positive("outer.meta_lr", self.meta_lr.unwrap_or(1e-3), false)?,
@@ -310,8 +330,10 @@ impl typed::Outer {
 
 impl typed::Control {
     fn resolve(self, task: &Tasks, inner: &Inner, outer: &Outer) -> Result<Control> {
+        let classes = task.family.is_classification();
         let equal = task.support == task.query;
-        let visit = self.visit.unwrap_or(if equal { ControlVisit::Halves } else { ControlVisit::Joint });
+        let visit =
+            self.visit.unwrap_or(if equal && !classes { ControlVisit::Halves } else { ControlVisit::Joint });
         if visit == ControlVisit::Halves && !equal {
             let (support, query) = (task.support, task.query);
             let reason = format!(
@@ -320,9 +342,9 @@ impl typed::Control {
             );
             return Err(Error::recipe("control.visit", reason));
         }
-        let classes = task.family.is_classification();
-        let enabled = self.enabled.unwrap_or(!classes);
-        if classes && enabled {
+        let few_shot = task.family.is_few_shot();
+        let enabled = self.enabled.unwrap_or(!few_shot);
+        if few_shot && enabled {
             let reason = "is true, but a label means another class in every task: no plain network can learn them all; use false";
             return Err(Error::recipe("control.enabled", reason));
         }
@@ -337,12 +359,16 @@ impl typed::Control {
 
 impl typed::Evaluation {
     fn resolve(self, task: &Tasks) -> Result<EvaluationSettings> {
+        let by_rows = task.family.is_classification() && !task.family.is_few_shot();
         let settings = EvaluationSettings {
-            tasks: self.tasks.unwrap_or(600),
-            points: self.points.unwrap_or(task.support.max(1)),
+            tasks: self.tasks.unwrap_or(if by_rows { 1 } else { 600 }),
+            points: self.points.unwrap_or(if by_rows { 1024 } else { task.support.max(1) }),
             dense: self.dense.unwrap_or(200),
             queries: match task.family {
-                Family::Images { queries, .. } => Some(self.queries.unwrap_or(queries)),
+                Family::Images { queries, .. }
+                | Family::Table(TableSettings { tasks: TableTasks::FewShot { queries, .. }, .. }) => {
+                    Some(self.queries.unwrap_or(queries))
+                }
                 _ => self.queries,
             },
             steps: self.steps.unwrap_or(10),
@@ -354,9 +380,9 @@ impl typed::Evaluation {
 
 impl typed::Validation {
     fn resolve(self, task: &Tasks, evaluation: &EvaluationSettings) -> Result<Validation> {
-        let classes = task.family.is_classification();
-        let every = self.every.unwrap_or(if classes { 500 } else { 0 });
-        if every > 0 && !classes {
+        let few_shot = task.family.is_few_shot();
+        let every = self.every.unwrap_or(if few_shot { 500 } else { 0 });
+        if every > 0 && !few_shot {
             let reason = format!(
                 "is {every}, but task.kind = \"{}\" has no validation tasks; use 0",
                 task.family.kind()
@@ -383,10 +409,15 @@ impl EvaluationSettings {
         let most = match task.family {
             Family::Sinusoid { .. } => MANY,
             Family::Series { length, window, .. } => length - window - task.query,
-            Family::Images { ways, .. } => {
+            Family::Table(TableSettings { tasks: TableTasks::Batches { .. }, .. }) => {
+                within("evaluation.tasks", self.tasks, 1..=1)?;
+                MANY
+            }
+            Family::Images { ways, .. }
+            | Family::Table(TableSettings { tasks: TableTasks::FewShot { ways, .. }, .. }) => {
                 if self.points != task.support {
                     let reason = format!(
-                        "is {}, but images are adapted on task.ways × task.shots = {}",
+                        "is {}, but tasks of classes are adapted on task.ways × task.shots = {}",
                         self.points, task.support
                     );
                     return Err(Error::recipe("evaluation.points", reason));

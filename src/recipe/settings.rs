@@ -1,5 +1,7 @@
 //! Settings with nothing left open.
 
+use super::table::TableSettings;
+use super::table_rows::Loaded;
 use crate::data::ImageSet;
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
 use crate::model::{Init, Layer};
@@ -34,6 +36,9 @@ pub struct Recipe {
     /// The images, once [loaded](Recipe::load_data).
     #[serde(skip)]
     pub(super) images: Images,
+    /// The table, likewise.
+    #[serde(skip)]
+    pub(super) table: Loaded,
 }
 
 /// Images that a recipe holds once they are loaded.
@@ -72,7 +77,7 @@ struct WrittenTasks {
 
 impl From<Tasks> for WrittenTasks {
     fn from(Tasks { support, query, family }: Tasks) -> Self {
-        let given = !matches!(family, Family::Images { .. });
+        let given = !matches!(family, Family::Images { .. } | Family::Table(_));
         Self { support: given.then_some(support), query: given.then_some(query), family }
     }
 }
@@ -118,6 +123,8 @@ pub enum Family {
         /// Height and width that they must have, pixels (default 28).
         side: usize,
     },
+    /// Rows of a table, a class each: mini-batches of all of them, or n-way k-shot tasks.
+    Table(TableSettings),
 }
 
 impl Family {
@@ -128,13 +135,24 @@ impl Family {
             Self::Sinusoid { .. } => "sinusoid",
             Self::Series { .. } => "series",
             Self::Images { .. } => "images",
+            Self::Table(_) => "table",
         }
     }
 
     /// Whether targets are classes, and accuracy what counts.
     #[must_use]
     pub fn is_classification(&self) -> bool {
-        matches!(self, Self::Images { .. })
+        matches!(self, Self::Images { .. } | Self::Table(_))
+    }
+
+    /// Whether a label means another class in every task.
+    #[must_use]
+    pub fn is_few_shot(&self) -> bool {
+        match self {
+            Self::Images { .. } => true,
+            Self::Table(table) => table.is_few_shot(),
+            _ => false,
+        }
     }
 }
 
@@ -249,7 +267,7 @@ pub enum LearnedRate {
 pub struct Outer {
     /// Tasks a meta-iteration (default 10).
     pub meta_batch: usize,
-    /// Meta-iterations (default 50000).
+    /// Meta-iterations (default 50000; 0, the default of a table's mini-batches, stands for `task.epochs`).
     pub iterations: u64,
     /// The optimizer (default `adam`).
     pub optimizer: OuterKind,
@@ -270,9 +288,9 @@ pub struct Outer {
 /// The plain network that meta-learning is compared with: trained on all tasks, then fine-tuned.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Control {
-    /// Whether there is one (default yes; never of images, whose labels mean something else in every task).
+    /// Whether there is one (default yes; never of few-shot tasks, whose labels mean something else in every task).
     pub enabled: bool,
-    /// What one update looks at (default `halves` where support and query are equally many, else `joint`).
+    /// What one update looks at (default `halves` where support and query are equally many, else `joint`; of tables `joint`).
     pub visit: ControlVisit,
     /// The rate of its optimizer, which is otherwise the outer one (default: `outer.meta_lr`).
     pub meta_lr: f64,
@@ -293,7 +311,7 @@ pub enum ControlVisit {
 /// Trials on meta-validation tasks during training, by which the best checkpoint is chosen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Validation {
-    /// Meta-iterations between trials (default 500 of images); 0, and always 0 of other tasks, makes none.
+    /// Meta-iterations between trials (default 500 of few-shot tasks); 0, and always 0 of other tasks, makes none.
     pub every: u64,
     /// Tasks a trial, the same ones each time (default 200).
     pub tasks: usize,
@@ -304,13 +322,14 @@ pub struct Validation {
 /// How learners are judged: new tasks, adapted step by step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationSettings {
-    /// New tasks (default 600).
+    /// New tasks (default 600; 1 of a table's mini-batches: the rows that were held out).
     pub tasks: usize,
-    /// Points that each is adapted on (default: `task.support`).
+    /// Points that each is adapted on (default: `task.support`; of a table's mini-batches at most as many training rows,
+    /// default 1024).
     pub points: usize,
     /// Points that the sinusoid is judged on, evenly spread (default 200).
     pub dense: usize,
-    /// Query images a class (default: `task.queries`); absent where there are no classes.
+    /// Query images or rows a class (default: `task.queries`); absent where there are no classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queries: Option<usize>,
     /// Most steps of adaptation (default 10).

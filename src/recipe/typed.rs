@@ -2,6 +2,7 @@
 
 use super::edit;
 use super::settings::{ControlVisit, InnerKind, LearnedRate};
+use super::table::Batch;
 use crate::error::{Error, Result};
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
 use crate::model::{Init, Layer};
@@ -15,6 +16,7 @@ pub(super) enum Kind {
     Sinusoid,
     Series,
     Images,
+    Table,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
             Self::Sinusoid => "sinusoid",
             Self::Series => "series",
             Self::Images => "images",
+            Self::Table => "table",
         }
     }
 }
@@ -56,6 +59,19 @@ section!(Task {
     rotations: bool,
     channels: usize,
     side: usize,
+    train: String,
+    train_sha256: String,
+    label: String,
+    ignore: Vec<String>,
+    batch: Batch,
+    rows: usize,
+    epochs: u64,
+    test: String,
+    test_sha256: String,
+    held_out: f64,
+    split: [usize; 3],
+    features: usize,
+    classes: usize,
 });
 section!(Model { hidden: Vec<usize>, output_relu: bool, layers: Vec<Layer>, init: Init, loss: Loss });
 section!(Inner {

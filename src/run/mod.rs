@@ -10,6 +10,8 @@
 //! | `validation.jsonl` | the trials: accuracy on meta-validation tasks every `validation.every` meta-iterations |
 //! | `checkpoints/control/` | the same two of the control; its steps are its own updates |
 //! | `evaluation.json` | losses on new tasks against steps of adaptation |
+//! | `columns.toml` | of a table: names of columns, scaling, classes; with a checkpoint all that predicting needs |
+//! | `predictions.csv` | of a table: classes and probabilities of the test or held-out rows |
 //! | `plots/` | pictures, as SVG and PNG |
 //!
 //! All but `evaluation.json`, which holds times, are the same bytes for the same recipe, seed and device,
@@ -20,6 +22,7 @@ mod experiment;
 mod metrics;
 mod plot;
 mod report;
+mod table_report;
 mod trial;
 
 pub use checkpoint::{Checkpoints, Saved};
@@ -27,6 +30,9 @@ pub use experiment::{Ending, Experiment, Progress};
 pub use metrics::{MetricsLine, read_metrics};
 pub use plot::draw_all;
 pub use report::{Classification, Judged, Learners, Models, Points, Report, Seconds, judge};
+pub use table_report::{
+    ClassJudgement, Judgement, Predictions, TableOutcome, predict_rows, table_predictions,
+};
 pub use trial::{ValidationLine, read_validation};
 
 use crate::error::{Error, Result};
@@ -122,11 +128,14 @@ impl RunDir {
         Recipe::read(self.root.join("recipe.toml"), &[])
     }
 
-    /// Writes the recipe.
+    /// Writes the recipe, and what it knows of a table's columns.
     ///
     /// # Errors
     /// [`File`](crate::ErrorKind::File) if it cannot be written.
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<()> {
+        if let Some(table) = recipe.table() {
+            write_atomic(&self.columns(), table.columns.to_toml()?.as_bytes())?;
+        }
         write_atomic(&self.root.join("recipe.toml"), recipe.to_toml()?.as_bytes())
     }
 
@@ -160,6 +169,18 @@ impl RunDir {
     #[must_use]
     pub fn validation(&self) -> PathBuf {
         self.root.join("validation.jsonl")
+    }
+
+    /// The file of a table's columns: names, scaling, classes.
+    #[must_use]
+    pub fn columns(&self) -> PathBuf {
+        self.root.join("columns.toml")
+    }
+
+    /// The file of a table's predictions.
+    #[must_use]
+    pub fn predictions(&self) -> PathBuf {
+        self.root.join("predictions.csv")
     }
 
     /// The file of metrics.

@@ -1,11 +1,12 @@
 //! The final comparison: both learners on the same new tasks.
 
 use super::RunDir;
+use super::table_report::{self, TableOutcome};
 use super::trial;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Curve, Evaluation};
-use crate::recipe::{EvaluationSettings, Family, Recipe};
+use crate::recipe::{EvaluationSettings, Family, Recipe, TableSettings, TableTasks};
 use crate::task::TaskBatch;
 use serde::Serialize;
 use std::time::Instant;
@@ -61,6 +62,9 @@ pub struct Report {
     /// What the tasks were, if targets are classes.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub classification: Option<Classification>,
+    /// What became of a table's rows, if tasks were its mini-batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableOutcome>,
     /// The recipe's name.
     pub recipe: String,
     /// The recipe's seed.
@@ -75,10 +79,13 @@ pub struct Report {
 /// Tasks of classification.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Classification {
-    /// The image set.
+    /// The image set, or the file of a table.
     pub data: String,
-    /// SHA-256 of its classes and pixels.
+    /// SHA-256 of its classes and pixels, or of the file.
     pub data_sha256: String,
+    /// What a class has: `image` or `row`.
+    #[serde(skip)]
+    pub of: &'static str,
     /// Which of its classes.
     pub split: Split,
     /// Classes a task.
@@ -159,6 +166,9 @@ pub fn judge(
     device: &dyn Backend,
     rate: Option<f64>,
 ) -> Result<Judged> {
+    if let Some(judged) = table_report::judge(recipe, settings, models, device, rate)? {
+        return Ok(judged);
+    }
     let start = Instant::now();
     let steps = settings.steps;
     let outcomes = trial::adapt_all(recipe, (settings.tasks, steps), models, device, rate, |range| {
@@ -181,6 +191,7 @@ pub fn judge(
         seconds: Seconds { evaluation: start.elapsed().as_secs_f64(), ..Seconds::default() },
         points: Points { support: one.support, query: one.query },
         classification: classification(recipe, settings, loss(&outcomes.maml_loss)),
+        table: None,
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,
@@ -190,10 +201,20 @@ pub fn judge(
 }
 
 fn classification(recipe: &Recipe, settings: &EvaluationSettings, loss: Curve) -> Option<Classification> {
-    let Family::Images { ref data, ways, shots, rotations, .. } = recipe.task.family else { return None };
+    let (data, data_sha256, of, ways, shots, rotations) = match &recipe.task.family {
+        &Family::Images { ref data, ways, shots, rotations, .. } => {
+            (data.clone(), recipe.data()?.checksum().to_owned(), "image", ways, shots, rotations)
+        }
+        Family::Table(TableSettings { tasks: TableTasks::FewShot { ways, shots, .. }, .. }) => {
+            let table = recipe.table()?;
+            (table.name.clone(), table.sha256.clone(), "row", *ways, *shots, false)
+        }
+        _ => return None,
+    };
     Some(Classification {
-        data: data.clone(),
-        data_sha256: recipe.data()?.checksum().to_owned(),
+        data,
+        data_sha256,
+        of,
         split: Split::Test,
         ways,
         shots,

@@ -46,6 +46,24 @@ impl<T: Copy + Default> TaskBatch<T> {
         }
     }
 
+    /// Puts a task into `slot`: all its points, support points first, `x: [support + query, inputs]` and
+    /// `y: [support + query, targets]`.
+    ///
+    /// # Panics
+    /// If there is no such slot, or `x` or `y` is shorter.
+    pub fn put(&mut self, slot: usize, x: &[T], y: &[T]) {
+        let (support, query, inputs, targets) = (self.support, self.query, self.inputs, self.targets);
+        for (to, from, skip, points, width) in [
+            (&mut self.support_x, x, 0, support, inputs),
+            (&mut self.support_y, y, 0, support, targets),
+            (&mut self.query_x, x, support, query, inputs),
+            (&mut self.query_y, y, support, query, targets),
+        ] {
+            to[slot * points * width..][..points * width]
+                .copy_from_slice(&from[skip * width..][..points * width]);
+        }
+    }
+
     /// Checks that the arrays have the lengths that the counts say.
     ///
     /// # Errors

@@ -167,7 +167,7 @@ impl ImageTasks {
 
 /// `k` different numbers below `n`, in random order, one word each: the `i`-th word chooses among the `n − i`
 /// numbers not yet taken.
-fn distinct(words: &mut Philox, n: usize, k: usize) -> Vec<usize> {
+pub(super) fn distinct(words: &mut Philox, n: usize, k: usize) -> Vec<usize> {
     let (mut drawn, mut sorted) = (Vec::with_capacity(k), Vec::<usize>::with_capacity(k));
     for i in 0..k {
         let mut number = below(words.word(), (n - i) as u32) as usize;

@@ -5,15 +5,22 @@
 //! so a run gives the same tasks on every device, for any tiling, and wherever it was resumed.
 
 mod batch;
+mod family;
 mod images;
+mod minibatch;
 mod philox;
+mod rows;
 mod sampler;
 mod series;
 mod sine;
 
 pub use batch::TaskBatch;
+pub use family::{TaskFamily, Turn};
 pub use images::ImageTasks;
+pub use minibatch::Minibatches;
 pub use philox::{Philox, Purpose, philox4x32_10};
+pub use rows::Rows;
+pub(crate) use rows::split_classes;
 pub use sampler::{Sampler, TaskSource, Visit};
 pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};

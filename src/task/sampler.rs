@@ -3,10 +3,13 @@
 
 use crate::error::{Error, Result};
 
-use super::{ImageTasks, Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, below, sine, unit};
+use super::{
+    ImageTasks, Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, TaskFamily, Turn, below, sine, unit,
+};
+use std::sync::Arc;
 
 /// A family of tasks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum TaskSource {
     /// Sinusoids; with a pool, `pool` tasks are fixed by the seed and visited in order,
     /// their points shuffled at each visit.
@@ -20,6 +23,22 @@ pub enum TaskSource {
     Series(SeriesTable),
     /// n-way k-shot classification of images.
     Images(ImageTasks),
+    /// Any other, drawn on the host. Two are equal if they are the same object.
+    Custom(Arc<dyn TaskFamily>),
+}
+
+impl PartialEq for TaskSource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sinusoid { family: a, pool: b }, Self::Sinusoid { family: c, pool: d }) => {
+                (a, b) == (c, d)
+            }
+            (Self::Series(a), Self::Series(b)) => a == b,
+            (Self::Images(a), Self::Images(b)) => a == b,
+            (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
 }
 
 impl TaskSource {
@@ -30,13 +49,17 @@ impl TaskSource {
             Self::Sinusoid { .. } => 1,
             Self::Series(table) => table.window(),
             Self::Images(tasks) => tasks.inputs(),
+            Self::Custom(family) => family.inputs(),
         }
     }
 
     /// Targets of a point.
     #[must_use]
     pub fn targets(&self) -> usize {
-        1
+        match self {
+            Self::Custom(family) => family.targets(),
+            _ => 1,
+        }
     }
 }
 
@@ -90,7 +113,6 @@ impl Sampler {
                     table.window() + points
                 ),
             )),
-            TaskSource::Images(tasks) => tasks.check(points),
             _ if self.visit == Visit::Halves && self.support != self.query => Err(Error::recipe(
                 "control.visit",
                 format!(
@@ -98,8 +120,28 @@ impl Sampler {
                     self.support, self.query
                 ),
             )),
+            TaskSource::Images(tasks) => tasks.check(points),
+            TaskSource::Custom(family) => self.check_custom(&**family),
             _ => Ok(()),
         }
+    }
+
+    /// Draws the first task, so that a family which leaves something out is found before a training begins.
+    fn check_custom(&self, family: &dyn TaskFamily) -> Result<()> {
+        family.check(self.support, self.query)?;
+        let n = self.support + self.query;
+        let (mut x, mut y) = (vec![f32::NAN; n * family.inputs()], vec![f32::NAN; n * family.targets()]);
+        self.task_into(0, 0, &mut x, &mut y);
+        for (what, values, width) in [("x", &x, family.inputs()), ("y", &y, family.targets())] {
+            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                let (point, name, value) = (at / width, family.name(), values[at]);
+                let reason = format!(
+                    "{what} of point {point} in the first task of `{name}` is {value} or was not written"
+                );
+                return Err(Error::not_finite(reason));
+            }
+        }
+        Ok(())
     }
 
     /// Tasks that one meta-iteration hands out.
@@ -130,15 +172,7 @@ impl Sampler {
         for slot in 0..batch.tasks {
             let (at, task, skip) = self.place(iteration, slot);
             self.task_into(at, task, &mut all_x, &mut all_y);
-            let (x, y) = (&all_x[skip * inputs..], &all_y[skip * targets..]);
-            let copy = |to: &mut [f32], from: &[f32], points: usize, width: usize, skip: usize| {
-                to[slot * points * width..][..points * width]
-                    .copy_from_slice(&from[skip * width..][..points * width]);
-            };
-            copy(&mut batch.support_x, x, support, inputs, 0);
-            copy(&mut batch.support_y, y, support, targets, 0);
-            copy(&mut batch.query_x, x, query, inputs, support);
-            copy(&mut batch.query_y, y, query, targets, support);
+            batch.put(slot, &all_x[skip * inputs..], &all_y[skip * targets..]);
         }
         batch
     }
@@ -203,7 +237,32 @@ impl Sampler {
                 let mut words = Philox::stream(self.seed, Purpose::Task, step, slot);
                 tasks.task_into(&mut words, self.support, self.query, x, y);
             }
+            TaskSource::Custom(family) => {
+                let turn = Turn { seed: self.seed, iteration, task, meta_batch: self.meta_batch };
+                let (x, y) = (&mut x[..n * family.inputs()], &mut y[..n * family.targets()]);
+                family.visit(&turn, self.support, self.query, x, y);
+            }
         }
+    }
+
+    /// The tasks `range` of a fixed sequence of a family of one's own, for validation and evaluation: those that training
+    /// draws have other words. `sequence` 0 is the final evaluation's, others are for validation.
+    #[must_use]
+    pub fn family_evaluation(
+        &self,
+        family: &dyn TaskFamily,
+        sequence: u32,
+        range: std::ops::Range<usize>,
+    ) -> TaskBatch {
+        let (support, query, inputs, targets) = (self.support, self.query, family.inputs(), family.targets());
+        let mut batch = TaskBatch::zeros(range.len(), support, query, inputs, targets);
+        let (mut x, mut y) = (vec![0.0; (support + query) * inputs], vec![0.0; (support + query) * targets]);
+        for (slot, task) in range.enumerate() {
+            let mut words = Philox::stream(self.seed, Purpose::Evaluate, sequence, task as u32);
+            family.draw(&mut words, support, query, &mut x, &mut y);
+            batch.put(slot, &x, &y);
+        }
+        batch
     }
 
     /// The tasks `range` of a fixed sequence for validation and evaluation, from the sampler's own split: `sequence` 0
@@ -221,11 +280,7 @@ impl Sampler {
         for (slot, task) in range.enumerate() {
             let mut words = Philox::stream(self.seed, Purpose::Evaluate, sequence, task as u32);
             tasks.task_into(&mut words, support, query, &mut x, &mut y);
-            batch.support_x[slot * support * inputs..][..support * inputs]
-                .copy_from_slice(&x[..support * inputs]);
-            batch.query_x[slot * query * inputs..][..query * inputs].copy_from_slice(&x[support * inputs..]);
-            batch.support_y[slot * support..][..support].copy_from_slice(&y[..support]);
-            batch.query_y[slot * query..][..query].copy_from_slice(&y[support..]);
+            batch.put(slot, &x, &y);
         }
         batch
     }

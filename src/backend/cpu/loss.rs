@@ -37,9 +37,13 @@ impl<I: Isa> Group<'_, I> {
                         };
                         // SAFETY: elements of matrices inside the arena.
                         unsafe {
-                            let label = *at(y, 0) as usize;
+                            let class = *at(y, 0);
+                            let label = class as usize;
                             let (max, sum) = softmax(outputs, |o| *at(out, o));
-                            *total += (sum.ln() - (*at(out, label) - max)) * share;
+                            // A family of tasks of one's own may give any label: what is no class ends the training.
+                            let is_class = label < outputs && label as f32 == class;
+                            let logit = if is_class { *at(out, label) } else { f32::NAN };
+                            *total += (sum.ln() - (logit - max)) * share;
                             let scale = share * *weight.add(lane);
                             for o in 0..outputs {
                                 let hit = f32::from(u8::from(o == label));

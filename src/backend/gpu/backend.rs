@@ -145,7 +145,10 @@ impl Backend for GpuBackend {
             plan: &plan.plan,
             tasks: plan.sampler.tasks(),
             purpose: Purpose::Gradient { report: false },
-            source: Source::Sampler(&plan.sampler),
+            source: match &plan.sampler.source {
+                TaskSource::Custom(_) => Source::Given,
+                _ => Source::Sampler(&plan.sampler),
+            },
             outer: Some(&plan.outer),
             slots: resident::DEPTH * resident::BLOCK,
         })?;
@@ -170,7 +173,7 @@ impl Backend for GpuBackend {
         pass.set_params(plan, params)?;
         pass.upload(tasks)?;
         pass.set_now(0, &[Now::default()]);
-        pass.submit(0..1, None);
+        pass.submit(0..1, None, None);
         let wanted = pass.places();
         let read = |at: Option<u32>, count| at.map_or_else(|| Ok(Vec::new()), |at| pass.report(at, count));
         let mut query_loss = read(wanted.query_losses, tasks.tasks * (plan.steps + 1))?;
@@ -225,7 +228,7 @@ impl Backend for GpuBackend {
             pass.set_params(plan, theta)?;
             pass.upload(&some)?;
             pass.set_now(0, &[Now::default()]);
-            pass.submit(0..1, None);
+            pass.submit(0..1, None, None);
             if let Some(at) = pass.places().query_losses {
                 query_loss.extend(pass.report(at, some.tasks * (plan.steps + 1))?);
             }

@@ -61,8 +61,8 @@ pub(super) fn source_code(source: Source<'_>) -> f64 {
         Source::Sampler(sampler) => match sampler.source {
             TaskSource::Sinusoid { .. } => 1.0,
             TaskSource::Series(_) => 2.0,
-            // Never asked for: images have a kernel of their own.
-            TaskSource::Images(_) => 0.0,
+            // Never asked for: images have a kernel of their own, and other families are drawn on the host.
+            TaskSource::Images(_) | TaskSource::Custom(_) => 0.0,
         },
     }
 }
@@ -162,6 +162,7 @@ impl Draws {
                     [table.count() as u32, table.length() as u32, starts as u32, table.window() as u32];
                 Ok((draws, table.values()))
             }
+            TaskSource::Custom(_) => Err(Error::unsupported("tasks of one's own are drawn on the host")),
             TaskSource::Images(_) => {
                 Err(Error::unsupported("the fused path draws no images; take the layered one"))
             }

@@ -5,6 +5,7 @@ use super::fused_plan::{FusedPlan, Purpose};
 use super::layered_plan::LayeredPlan;
 use super::pass::NOW_STRIDE;
 use super::resident::{BLOCK, DEPTH};
+use super::staged;
 use crate::error::Result;
 use crate::meta::{Forecast, TrainPlan};
 use crate::task::TaskSource;
@@ -43,6 +44,7 @@ impl GpuBackend {
             TaskSource::Images(images) => images.set().pixels().len() as u64,
             TaskSource::Series(table) => 4 * table.values().len() as u64,
             TaskSource::Sinusoid { .. } => 0,
+            TaskSource::Custom(_) => staged::bytes(&plan.plan, tasks),
         };
         let (p, meta) = (plan.plan.model.param_count() as u64, plan.plan.meta_len() as u64);
         // θ₀, rates, θ₀ᵀ and the table of its places; two moments and the gradient; what changes by the meta-iteration.
@@ -53,9 +55,11 @@ impl GpuBackend {
         let capacity = self.device().capacity();
         Ok(match path {
             Path::Layered => {
+                let drawn = !matches!(plan.sampler.source, TaskSource::Custom(_));
                 let laid =
-                    LayeredPlan::new(&plan.plan, tasks, purpose, true, capacity, &self.layered_tuning())?;
-                let dispatches = laid.tiles.iter().map(|tile| 1 + tile.len()).sum::<usize>() + updates;
+                    LayeredPlan::new(&plan.plan, tasks, purpose, drawn, capacity, &self.layered_tuning())?;
+                let draws = usize::from(drawn);
+                let dispatches = laid.tiles.iter().map(|tile| draws + tile.len()).sum::<usize>() + updates;
                 Footprint { path, bytes: shared + laid.bytes(), tiles: laid.tiles.len(), dispatches }
             }
             Path::Fused | Path::Auto => {

@@ -51,9 +51,9 @@ pub(super) fn record(
         .map(|_| layout.words("shape", size_of::<Shape>() as u64 / 4))
         .collect::<Result<Vec<_>>>()?;
     let ops = layout.words("operations", size_of_val(&plan.ops[..]) as u64 / 4)?;
-    // A pass without a gradient, K = 0, refers to none; the binding must have room for one all the same.
-    let room = plan.blocks.len().max(1) * size_of::<Block>();
-    let blocks = layout.words("blocks", room as u64 / 4)?;
+    // Without a step there is no block, but a binding has room for one.
+    let blocks = size_of_val(&plan.blocks[..]).max(size_of::<Block>()) as u64 / 4;
+    let blocks = layout.words("blocks", blocks)?;
     let data = layout.words("tasks", given.len().max(plan.data_words as usize) as u64)?;
     let constants = layout.build(device)?;
     for (tile, &slice) in shapes.iter().enumerate() {

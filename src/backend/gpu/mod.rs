@@ -106,6 +106,7 @@ mod reduce;
 pub mod relu;
 mod resident;
 pub mod shader;
+mod staged;
 
 pub use adapter::{AdapterReport, Choice};
 pub use backend::{GpuBackend, Path};

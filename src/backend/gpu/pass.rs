@@ -9,6 +9,7 @@ use super::fused_plan::Purpose;
 use super::kernel::Kernels;
 use super::recording::Recording;
 use super::reduce;
+use super::staged::Staged;
 use crate::error::{Error, Result};
 use crate::meta::{OuterOptimizer, Plan};
 use crate::task::{Sampler, TaskBatch};
@@ -267,7 +268,8 @@ impl Pass {
         queue.write_buffer(self.state.now.buffer(), slot as u64 * NOW_STRIDE, &bytes);
     }
 
-    /// Submits the iterations `slots`, with a copy of their losses to `losses` behind them.
+    /// Submits the iterations `slots`, with a copy of their losses to `losses` behind them; `staged` holds their tasks
+    /// where the host drew them.
     ///
     /// A meta-iteration of much work is submitted in parts: a driver resets a device that does not answer for about two
     /// seconds.
@@ -275,6 +277,7 @@ impl Pass {
         &self,
         slots: std::ops::Range<usize>,
         losses: Option<&wgpu::Buffer>,
+        staged: Option<&Staged>,
     ) -> wgpu::SubmissionIndex {
         let (device, state) = (&self.state.device, &self.state);
         let new_encoder = || device.raw().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -286,6 +289,10 @@ impl Pass {
         };
         let mut pass = None;
         for slot in slots.clone() {
+            if let Some(staged) = staged {
+                pass = None;
+                staged.copy(slot - slots.start, &mut encoder);
+            }
             for step in all.clone() {
                 if step > 0 && step % together == 0 {
                     pass = None;
@@ -318,6 +325,11 @@ impl Pass {
             region.poison(device)?;
         }
         Ok(())
+    }
+
+    /// Where given tasks go, with their floats.
+    pub(super) fn given(&self) -> Option<&[(Region, usize); 4]> {
+        self.recorded.data.as_ref()
     }
 
     pub(super) fn device(&self) -> &Arc<Device> {

@@ -1,6 +1,7 @@
 //! The resident loop: many meta-iterations in one submission, the host two submissions ahead of what it reads.
 
 use super::pass::{Now, Pass};
+use super::staged::Staged;
 use crate::error::{Error, Result};
 use crate::meta::{Losses, TrainPlan, TrainState, Training};
 use crate::task::{TaskSource, Visit};
@@ -22,7 +23,11 @@ pub(super) struct Resident {
     plan: TrainPlan,
     iteration: u64,
     block: usize,
+    /// Most meta-iterations of a submission.
+    most: usize,
     staging: Vec<wgpu::Buffer>,
+    /// For each submission under way, the tasks that the host draws; none where the device does.
+    staged: Vec<Staged>,
 }
 
 /// One submission that has not been read yet.
@@ -41,7 +46,12 @@ impl Resident {
         let staging = (0..DEPTH)
             .map(|_| pass.device().buffer("losses read back", 8 * BLOCK as u64, usage))
             .collect::<Result<_>>()?;
-        Ok(Self { pass, plan: plan.clone(), iteration: state.iteration, block: 1, staging })
+        let staged = match pass.given() {
+            Some(to) => (0..DEPTH).map(|_| Staged::new(pass.device(), to)).collect::<Result<Vec<_>>>()?,
+            None => Vec::new(),
+        };
+        let most = staged.first().map_or(BLOCK, Staged::len);
+        Ok(Self { pass, plan: plan.clone(), iteration: state.iteration, block: 1, most, staging, staged })
     }
 
     /// What the device needs to know of one meta-iteration.
@@ -75,14 +85,18 @@ impl Resident {
         }
     }
 
-    fn submit(&mut self, half: usize, iterations: usize) -> Flight {
+    fn submit(&mut self, half: usize, iterations: usize) -> Result<Flight> {
         let first = half * BLOCK;
         let nows: Vec<_> = (0..iterations).map(|i| self.now(self.iteration + i as u64, first + i)).collect();
+        let staged = self.staged.get(half);
+        if let Some(staged) = staged {
+            staged.fill(self.pass.device(), &self.plan, self.iteration, iterations)?;
+        }
         self.pass.set_now(first, &nows);
         let submitted = Instant::now();
-        let index = self.pass.submit(first..first + iterations, Some(&self.staging[half]));
+        let index = self.pass.submit(first..first + iterations, Some(&self.staging[half]), staged);
         self.iteration += iterations as u64;
-        Flight { index, half, iterations, submitted }
+        Ok(Flight { index, half, iterations, submitted })
     }
 
     /// Waits for a submission and takes its losses.
@@ -117,7 +131,7 @@ impl Training for Resident {
         while self.iteration < end || !flights.is_empty() {
             if self.iteration < end && flights.len() < DEPTH {
                 let count = (end - self.iteration).min(self.block as u64) as usize;
-                flights.push_back(self.submit(half, count));
+                flights.push_back(self.submit(half, count)?);
                 half = (half + 1) % DEPTH;
                 continue;
             }
@@ -130,7 +144,7 @@ impl Training for Resident {
             if taken > 2 * TARGET {
                 self.block = (self.block / 2).max(1);
             } else if taken < TARGET / 2 && count == self.block {
-                self.block = (self.block * 2).min(BLOCK);
+                self.block = (self.block * 2).min(self.most);
             }
         }
         Ok(losses)

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod canvas;
+mod confusion;
 mod images;
 mod steps;
 mod task;
@@ -38,6 +39,9 @@ pub fn draw_all(
     let trials = if dir.validation().is_file() { read_validation(&dir.validation())? } else { Vec::new() };
     if trials.len() > 1 {
         files.extend(save(&dir.plots(), "accuracy", &accuracy::Accuracy { trials: &trials })?);
+    }
+    if let Some(outcome) = judged.report.table.as_ref().filter(|o| o.classes.len() <= confusion::MOST) {
+        files.extend(save(&dir.plots(), "confusion", &confusion::Confusion { outcome })?);
     }
     if let Some(pictures) = first_task(recipe, models, judged, device)? {
         files.extend(save(&dir.plots(), "task", &pictures)?);

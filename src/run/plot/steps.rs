@@ -27,7 +27,12 @@ impl Steps<'_> {
         scale: f64,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let Report { tasks, points, steps, .. } = self.report;
-        let title = format!("{tasks} new tasks, adapted on {} points each", points.support);
+        let title = match &self.report.table {
+            None => format!("{tasks} new tasks, adapted on {} points each", points.support),
+            Some(table) => {
+                format!("{} {}, adapted on {} training rows", table.rows, table.judged_by, points.support)
+            }
+        };
         let last = (steps.len() - 1) as f64;
         let mut chart = ChartBuilder::on(area)
             .margin(px(8.0, scale))
@@ -36,7 +41,7 @@ impl Steps<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(-0.02 * last..1.02 * last, y)?;
-        let y = if self.report.classification.is_some() { "accuracy" } else { "mean squared error" };
+        let y = if self.report.metric == "accuracy" { "accuracy" } else { "mean squared error" };
         let labels = (steps.len().min(12), 8);
         mesh(
             &mut chart,
