@@ -9,6 +9,7 @@ mod failure;
 mod out;
 mod progress;
 mod recipes;
+mod series;
 mod steps;
 mod table;
 mod train;

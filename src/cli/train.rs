@@ -4,6 +4,7 @@ use super::device::{DeviceArguments, Opened};
 use super::failure::{Failure, Outcome, note};
 use super::out::Out;
 use super::progress::{Meter, time};
+use super::series::SeriesArguments;
 use super::table;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
@@ -43,6 +44,8 @@ pub(super) struct Arguments {
     /// The directory of image sets [default: FASTWEIGHTS_DATA, or the user's own]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    series: SeriesArguments,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -118,6 +121,7 @@ impl Arguments {
     /// The resolved recipe, and the run to go on with.
     fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
         let mut settings = Vec::new();
+        settings.extend(self.series.settings());
         for text in &self.set {
             settings.push(parse_setting(text)?);
         }

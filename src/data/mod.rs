@@ -1,7 +1,7 @@
 //! Image data sets: loaded ([`ImageSet`]), imported from published archives and folders, downloaded, and drawn by
-//! the program itself ([`glyphs`]).
+//! the program itself ([`glyphs`]). Series from a long table ([`SeriesSet`]).
 //!
-//! Every source becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
+//! Every source of images becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
 //! import gives depends on the pictures' names and contents and on a seed, and on no order of files or archives.
 
 mod archive;
@@ -9,17 +9,21 @@ mod fetch;
 mod folder;
 mod gather;
 pub mod glyphs;
+mod moment;
 mod omniglot;
 mod packed;
 mod picture;
 mod place;
+mod series;
 mod set;
 mod split;
+mod unpacked;
 
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 pub use folder::FolderImport;
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
+pub use series::{SeriesColumns, SeriesSet};
 pub use set::{ImageClass, ImageSet, check_name};
 pub use split::{Split, split_counts};
 

@@ -15,19 +15,20 @@ const CHARACTERS: usize = 1600;
 const DRAWERS: usize = 20;
 
 impl Recipe {
-    /// Whether images must be loaded before the recipe can be trained.
+    /// Whether images or series must be loaded before the recipe can be trained.
     #[must_use]
     pub fn needs_data(&self) -> bool {
-        matches!(self.task.family, Family::Images { .. })
+        matches!(self.task.family, Family::Images { .. }) || self.task.family.csv().is_some()
     }
 
     /// Loads the images that the recipe's tasks are made of from the data directory `dir` (or the user's own), or
-    /// draws them, and checks that tasks and model fit them. Does nothing for other tasks.
+    /// draws them, and checks that tasks and model fit them; for series of a file, see
+    /// [`Recipe::load_series`]. Does nothing for other tasks.
     ///
     /// # Errors
     /// As [`data::load`], and [`Recipe`](crate::ErrorKind::Recipe) naming the key that does not fit the images.
     pub fn load_data(&mut self, dir: Option<&Path>) -> Result<()> {
-        let Family::Images { data, side, .. } = &self.task.family else { return Ok(()) };
+        let Family::Images { data, side, .. } = &self.task.family else { return self.load_series() };
         let set = match data.as_str() {
             // The same characters for every seed, as if they came from a file.
             GLYPHS => glyphs::generate(0, CHARACTERS, DRAWERS, *side),

@@ -9,12 +9,14 @@ mod data;
 mod edit;
 mod plans;
 mod resolve;
+mod series;
 mod settings;
 mod typed;
 mod workload;
 
 pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;
+pub use series::{Missing, Protocol, Scale, SeriesCsv, SeriesData, SeriesSource};
 pub use settings::{
     Control, ControlVisit, EvaluationSettings, Family, Inner, LearnedRate, ModelSettings, Network, Outer,
     Recipe, RunSettings, Tasks, Validation,

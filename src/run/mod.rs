@@ -17,16 +17,20 @@
 
 mod checkpoint;
 mod experiment;
+mod measure;
 mod metrics;
 mod plot;
 mod report;
+mod series;
 mod trial;
 
 pub use checkpoint::{Checkpoints, Saved};
 pub use experiment::{Ending, Experiment, Progress};
+pub use measure::Measures;
 pub use metrics::{MetricsLine, read_metrics};
 pub use plot::draw_all;
 pub use report::{Classification, Judged, Learners, Models, Points, Report, Seconds, judge};
+pub use series::{Effect, SeriesFile, SeriesReport, Third, TraitEffect};
 pub use trial::{ValidationLine, read_validation};
 
 use crate::error::{Error, Result};

@@ -10,6 +10,7 @@ mod philox;
 mod sampler;
 mod series;
 mod sine;
+mod traits;
 
 pub use batch::TaskBatch;
 pub use images::ImageTasks;
@@ -17,6 +18,7 @@ pub use philox::{Philox, Purpose, philox4x32_10};
 pub use sampler::{Sampler, TaskSource, Visit};
 pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};
+pub use traits::Traits;
 
 /// A number in `[0, 1)` from the upper 24 bits of a word: the same float on every device.
 #[inline(always)]

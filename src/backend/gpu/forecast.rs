@@ -32,7 +32,7 @@ impl GpuBackend {
         let (purpose, tasks) = (Purpose::Gradient { report: false }, plan.sampler.tasks());
         let data = match &plan.sampler.source {
             TaskSource::Images(images) => images.set().pixels().len() as u64,
-            TaskSource::Series(table) => 4 * table.values().len() as u64,
+            TaskSource::Series(table) => 4 * table.device_len() as u64,
             TaskSource::Sinusoid { .. } => 0,
         };
         let (p, meta) = (plan.plan.model.param_count() as u64, plan.plan.meta_len() as u64);

@@ -1,6 +1,6 @@
 //! The loss on new tasks against steps of adaptation.
 
-use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, legend, log_ticks, mesh, px, short, text};
+use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, TRUTH, legend, log_ticks, mesh, px, short, text};
 use crate::meta::Curve;
 use crate::run::Report;
 use plotters::coord::Shift;
@@ -16,7 +16,8 @@ impl Steps<'_> {
     fn curves(&self) -> Vec<(&Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
         let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
-        [Some((&learners.maml, MAML, "meta-learned")), control].into_iter().flatten().collect()
+        let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
+        [Some((&learners.maml, MAML, "meta-learned")), control, naive].into_iter().flatten().collect()
     }
 
     fn chart<DB: DrawingBackend, Y: Ranged<ValueType = f64> + ValueFormatter<f64>>(
