@@ -68,13 +68,25 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
             series.train_series, series.held_out_series, file.short_series, file.dropped_rows
         ))?;
     }
+    let against = &series.after_adaptation;
+    for (name, difference) in
+        [("pretrained", against.pretrained.as_ref()), ("last value", Some(&against.naive))]
+    {
+        let Some(difference) = difference else { continue };
+        out.line(&format!(
+            "after adaptation, series by series: MAML less {name} {} ± {}, better on {:.0} % of the series",
+            number(difference.mean),
+            number(difference.ci95),
+            100.0 * difference.better
+        ))?;
+    }
     if series.traits.iter().all(|kind| kind.thirds.is_empty()) {
         return Ok(());
     }
     out.line("")?;
-    out.line("Loss before and after adaptation in thirds of the series, by how strong a trait is")?;
+    out.line("Loss before → after adaptation (change; mean of before − after ± 95 %) in thirds of the series by a trait")?;
     out.line(&format!(
-        "{:<8}{:<8}{:>14}{:>5}   {:<36}{:<36}{:>10}",
+        "{:<8}{:<8}{:>14}{:>5}   {:<43}{:<43}{:>10}",
         "", "", "measure", "n", "MAML", "pretrained", "last value"
     ))?;
     for kind in &series.traits {
@@ -82,7 +94,7 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
             let [low, high] = third.range;
             let pretrained = third.pretrained.as_ref().map_or_else(String::new, effect);
             out.line(&format!(
-                "{:<8}{name:<8}{:>14}{:>5}   {:<36}{pretrained:<36}{:>10}",
+                "{:<8}{name:<8}{:>14}{:>5}   {:<43}{pretrained:<43}{:>10}",
                 if name == "weak" { kind.name } else { "" },
                 format!("{low:.2} to {high:.2}"),
                 third.series,

@@ -30,7 +30,7 @@ pub use measure::Measures;
 pub use metrics::{MetricsLine, read_metrics};
 pub use plot::draw_all;
 pub use report::{Classification, Judged, Learners, Models, Points, Report, Seconds, judge};
-pub use series::{Effect, SeriesFile, SeriesReport, Third, TraitEffect};
+pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, TraitEffect};
 pub use trial::{ValidationLine, read_validation};
 
 use crate::error::{Error, Result};

@@ -23,6 +23,8 @@ pub struct SeriesReport {
     /// The file, if they were read from one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub file: Option<SeriesFile>,
+    /// The meta-learner's loss less that of others on the same series, after all steps; below 0 it is better.
+    pub after_adaptation: Against,
     /// By how much adaptation lowers the loss where a trait is weak, middling and strong: trend, season, change.
     pub traits: Vec<TraitEffect>,
 }
@@ -38,6 +40,39 @@ pub struct SeriesFile {
     pub short_series: usize,
     /// Rows without a value, left out.
     pub dropped_rows: usize,
+}
+
+/// Differences of losses, series by series.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Against {
+    /// From the control's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<Difference>,
+    /// From the naive forecast's.
+    pub naive: Difference,
+}
+
+/// A mean difference over the series whose losses are finite.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Mean.
+    pub mean: f64,
+    /// Half the width of its 95 % interval, `1.96 σ / √n`.
+    pub ci95: f64,
+    /// Share of the series on which it is below 0.
+    pub better: f64,
+}
+
+impl Difference {
+    fn of(pairs: impl Iterator<Item = (f32, f32)>) -> Self {
+        let finite = pairs.filter(|(a, b)| a.is_finite() && b.is_finite());
+        let all: Vec<f64> = finite.map(|(a, b)| f64::from(a) - f64::from(b)).collect();
+        let n = all.len() as f64;
+        let mean = all.iter().sum::<f64>() / n;
+        let spread = all.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n;
+        let ci95 = if n > 1.0 { 1.96 * (spread / (n - 1.0)).sqrt() } else { 0.0 };
+        Self { mean, ci95, better: all.iter().filter(|d| **d < 0.0).count() as f64 / n }
+    }
 }
 
 /// Held-out series in thirds by one measure.
@@ -152,6 +187,7 @@ pub(super) fn report(
         train_series,
         held_out_series: table.count(),
         file,
+        after_adaptation: losses.against(),
         traits: traits.into(),
     }))
 }
@@ -164,6 +200,15 @@ struct Losses<'a> {
 }
 
 impl Losses<'_> {
+    fn against(&self) -> Against {
+        let last = |losses: &[f32]| -> Vec<f32> {
+            losses.chunks_exact(self.steps + 1).map(|row| row[self.steps]).collect()
+        };
+        let maml = last(self.maml);
+        let from = |others: &[f32]| Difference::of(maml.iter().copied().zip(others.iter().copied()));
+        Against { pretrained: self.control.map(|losses| from(&last(losses))), naive: from(self.naive) }
+    }
+
     /// Thirds by a measure; nothing of fewer than three series.
     fn thirds(&self, measures: &[Measures], name: &str, of: fn(&Measures) -> f64) -> Vec<Third> {
         let n = measures.len();
@@ -188,21 +233,21 @@ impl Losses<'_> {
 
     fn effect(&self, losses: &[f32], members: &[usize]) -> Effect {
         let row = |&i: &usize| &losses[i * (self.steps + 1)..(i + 1) * (self.steps + 1)];
-        let ends = |row: &[f32]| (f64::from(row[0]), f64::from(row[self.steps]));
         let finite = members.iter().map(row).filter(|row| row.iter().all(|v| v.is_finite()));
-        let pairs: Vec<(f64, f64)> = finite.map(ends).collect();
-        let n = pairs.len() as f64;
-        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
-        let (before, after) = (mean(&|p| p.0), mean(&|p| p.1));
-        let spread = mean(&|p| (p.0 - p.1 - (before - after)).powi(2));
-        let mut ratios: Vec<_> = pairs.iter().map(|p| p.1 / p.0).collect();
+        let pairs: Vec<(f32, f32)> = finite.map(|row| (row[0], row[self.steps])).collect();
+        let mean = |of: fn(&(f32, f32)) -> f32| {
+            pairs.iter().map(|pair| f64::from(of(pair))).sum::<f64>() / pairs.len() as f64
+        };
+        let (before, after) = (mean(|p| p.0), mean(|p| p.1));
+        let Difference { mean: difference, ci95, .. } = Difference::of(pairs.iter().copied());
+        let mut ratios: Vec<_> = pairs.iter().map(|p| f64::from(p.1) / f64::from(p.0)).collect();
         ratios.sort_by(f64::total_cmp);
         Effect {
             before,
             after,
             lowered: 1.0 - after / before,
-            difference: before - after,
-            difference_ci95: if n > 1.0 { 1.96 * (spread / (n - 1.0)).sqrt() } else { 0.0 },
+            difference,
+            difference_ci95: ci95,
             median_ratio: ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN),
         }
     }

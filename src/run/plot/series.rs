@@ -148,13 +148,13 @@ impl Series {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(wide, scale))
             .build_cartesian_2d(Self::place(0, n)..0.8, bottom..top)?;
+        let x = "values before the last";
+        let axes = Axes { x, y: "", labels: (6, 7), x_format: short, vertical: true };
+        mesh(&mut chart, &axes, scale)?;
         // Values that are forecast after adaptation stand on a shade.
         let query = forecast.before.len() - if self.same { 0 } else { self.support };
         let from = Self::place(0, query) - 0.5;
         chart.draw_series([Rectangle::new([(from, bottom), (0.8, top)], GRID.mix(0.6).filled())])?;
-        let x = "values before the last";
-        let axes = Axes { x, y: "", labels: (6, 7), x_format: short, vertical: true };
-        mesh(&mut chart, &axes, scale)?;
         let along = |values: &[f64]| -> Vec<(f64, f64)> {
             let places = values.iter().enumerate().map(|(i, &y)| (Self::place(i, values.len()), y));
             // Beyond the frame a line would be drawn along its edge, so it is cut.

@@ -46,8 +46,8 @@ impl Steps<'_> {
         )?;
         let inside = |y: f64| y.clamp(low, high);
         let at = |i: usize, y: f64| (i as f64, inside(y));
-        // All bands first, so that none lies over a line.
-        for (curve, colour, _) in self.curves() {
+        // All bands first, so that none lies over a line. What no step changes stays a plain line.
+        for (curve, colour, _) in self.curves().into_iter().filter(|(_, colour, _)| *colour != TRUTH) {
             let bounds = curve.mean.iter().zip(&curve.ci95).enumerate();
             let upper = bounds.clone().map(|(i, (mean, ci))| at(i, mean + ci));
             let lower = bounds.map(|(i, (mean, ci))| at(i, mean - ci)).rev();
@@ -65,6 +65,10 @@ impl Steps<'_> {
                 colour.stroke_width(px(1.5, scale)),
             ))?;
             let means = points(&curve.mean);
+            if colour == TRUTH {
+                chart.draw_series(LineSeries::new(means, colour.stroke_width(px(1.5, scale))))?;
+                continue;
+            }
             chart.draw_series(LineSeries::new(means.clone(), colour.stroke_width(px(2.5, scale))))?;
             let radius = px(3.5, scale);
             chart.draw_series(means.into_iter().map(|at| Circle::new(at, radius, colour.filled())))?;
