@@ -61,7 +61,13 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
     let recipe = fs::read_to_string(root.join("recipe.toml")).unwrap();
     let whole_path = dir.path().join("shops.csv");
     assert!(recipe.contains(&whole_path.file_name().unwrap().to_string_lossy().into_owned()));
-    for line in ["sha256 = \"", "train_series = 12", "missing = \"drop\"", "scale = \"standard\"", "id_column = \"shop\""] {
+    for line in [
+        "sha256 = \"",
+        "train_series = 12",
+        "missing = \"drop\"",
+        "scale = \"standard\"",
+        "id_column = \"shop\"",
+    ] {
         assert!(recipe.contains(line), "{recipe}");
     }
 
@@ -71,7 +77,9 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
     fs::create_dir(&other).unwrap();
     let mut resume = fastweights(&other);
     resume.args(["train", "--resume", "../parts", "--device", "cpu", "--quiet"]).assert().success();
-    for name in ["metrics.jsonl", "recipe.toml", "checkpoints/30.safetensors", "checkpoints/state/30.safetensors"] {
+    for name in
+        ["metrics.jsonl", "recipe.toml", "checkpoints/30.safetensors", "checkpoints/state/30.safetensors"]
+    {
         let bytes = |run: &str| fs::read(dir.path().join(run).join(name)).unwrap();
         assert_eq!(bytes("whole"), bytes("parts"), "{name}");
     }
@@ -82,7 +90,9 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
     };
     eval(&[]).success().stdout(contains("on 4 held-out series"));
     let more = ["--tasks", "3", "--steps", "2", "--points", "15", "--inner-lr", "0.001"];
-    eval(&more).success().stdout(contains("3 held-out series, adapted on 15 windows").and(contains("rate 0.001")));
+    eval(&more)
+        .success()
+        .stdout(contains("3 held-out series, adapted on 15 windows").and(contains("rate 0.001")));
     eval(&["--protocol", "same"]).success().stdout(contains("protocol same"));
     eval(&["--points", "60"]).code(2).stderr(contains("evaluation.points"));
 

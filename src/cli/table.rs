@@ -34,15 +34,14 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     })?;
     let percent = if report.classification.is_some() { 100.0 } else { 1.0 };
     let learners = &report.learners;
-    let columns: Vec<_> =
-        [
-            Some(("MAML", &learners.maml)),
-            learners.pretrained.as_ref().map(|c| ("pretrained", c)),
-            learners.naive.as_ref().map(|c| ("last value", c)),
-        ]
-            .into_iter()
-            .flatten()
-            .collect();
+    let columns: Vec<_> = [
+        Some(("MAML", &learners.maml)),
+        learners.pretrained.as_ref().map(|c| ("pretrained", c)),
+        learners.naive.as_ref().map(|c| ("last value", c)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let mut head = "steps".to_owned();
     for (name, _) in &columns {
         head += &format!("   {:>19}  {:>8}", format!("{name}, mean ± 95 %"), "median");

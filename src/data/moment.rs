@@ -87,7 +87,17 @@ mod tests {
             assert_eq!(order(a, b), expected, "{a} {b}");
         }
         assert_eq!((days(1970, 1, 1), days(2000, 3, 1), days(1969, 12, 31)), (0, 11_017, -1));
-        for text in ["", "soon", "2023-02-29", "2024-13-01", "10:30", "inf", "NaN", "2024-01-01T25:00", "ü24-01-01T10:2"] {
+        for text in [
+            "",
+            "soon",
+            "2023-02-29",
+            "2024-13-01",
+            "10:30",
+            "inf",
+            "NaN",
+            "2024-01-01T25:00",
+            "ü24-01-01T10:2",
+        ] {
             assert_eq!(Moment::parse(text), None, "{text}");
         }
     }

@@ -200,8 +200,9 @@ fn in_time(
         rows.sort_by(|a, b| order(a, b).then(a.line.cmp(&b.line)));
         if let Some(pair) = rows.windows(2).find(|pair| order(&pair[0], &pair[1]).is_eq()) {
             let (first, line) = (pair[0].line, pair[1].line);
-            let reason =
-                format!("line {line}: series `{name}` has the same `{column}` as in line {first}; a time may come once");
+            let reason = format!(
+                "line {line}: series `{name}` has the same `{column}` as in line {first}; a time may come once"
+            );
             return Err(Error::file(path, reason));
         }
     }

@@ -26,7 +26,8 @@ pub(super) struct Unpacked {
 pub(super) fn read(path: &Path) -> Result<Unpacked> {
     let failed = |e| Error::file_caused(path, "cannot be read", e);
     let size = std::fs::metadata(path).map_err(failed)?.len();
-    let too_large = || Error::file(path, format!("is larger than {MOST} bytes unpacked, the most that is read"));
+    let too_large =
+        || Error::file(path, format!("is larger than {MOST} bytes unpacked, the most that is read"));
     if size > MOST {
         return Err(too_large());
     }

@@ -17,7 +17,11 @@ use std::ops::RangeInclusive;
 const MANY: usize = 1 << 20;
 
 /// Refuses a number outside a range.
-pub(super) fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, allowed: RangeInclusive<T>) -> Result<T> {
+pub(super) fn within<T: PartialOrd + Display + Copy>(
+    key: &str,
+    value: T,
+    allowed: RangeInclusive<T>,
+) -> Result<T> {
     if allowed.contains(&value) {
         Ok(value)
     } else {
@@ -126,7 +130,11 @@ impl typed::Task {
             ],
         ));
         if let Some(key) = foreign {
-            let hint = if key == "csv" { "; only recipes of series read one, e.g. train series --csv FILE" } else { "" };
+            let hint = if key == "csv" {
+                "; only recipes of series read one, e.g. train series --csv FILE"
+            } else {
+                ""
+            };
             let reason = format!("is not a setting of task.kind = \"{}\"{hint}", kind.name());
             return Err(Error::recipe(format!("task.{key}"), reason));
         }

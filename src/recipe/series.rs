@@ -211,7 +211,8 @@ impl Recipe {
             time: settings.time_column.clone(),
             drop_missing: settings.missing == Missing::Drop,
         };
-        let path = absolute(&settings.csv).map_err(|e| Error::file_caused(&settings.csv, "has no place", e))?;
+        let path =
+            absolute(&settings.csv).map_err(|e| Error::file_caused(&settings.csv, "has no place", e))?;
         let set = SeriesSet::read(&path, &columns, settings.sha256.as_deref())?;
         self.set_series(Arc::new(set))
     }
@@ -224,7 +225,8 @@ impl Recipe {
     pub fn set_series(&mut self, set: Arc<SeriesSet>) -> Result<()> {
         let Tasks { support, query, .. } = self.task;
         let (seed, points) = (self.seed, support + query);
-        let Family::Series { window, scale, source: SeriesSource::Csv(settings) } = &mut self.task.family else {
+        let Family::Series { window, scale, source: SeriesSource::Csv(settings) } = &mut self.task.family
+        else {
             return Ok(());
         };
         set.check(settings.sha256.as_deref())?;
@@ -297,7 +299,12 @@ impl Recipe {
     }
 
     /// The series to learn from.
-    pub(super) fn train_table(&self, window: usize, scale: Scale, source: &SeriesSource) -> Result<SeriesTable> {
+    pub(super) fn train_table(
+        &self,
+        window: usize,
+        scale: Scale,
+        source: &SeriesSource,
+    ) -> Result<SeriesTable> {
         match *source {
             SeriesSource::Generated { series, length } => {
                 Ok(scaled(SeriesTable::generate(self.seed, series, length, window), scale))
@@ -328,7 +335,11 @@ impl Recipe {
     }
 
     /// The last windows of the held-out series `range`.
-    pub(super) fn series_batch(&self, settings: &EvaluationSettings, range: Range<usize>) -> Result<TaskBatch> {
+    pub(super) fn series_batch(
+        &self,
+        settings: &EvaluationSettings,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
         let table = self.held_out(self.evaluation_count(settings))?;
         let most = settings.most_points(&self.task, table.shortest(), table.window());
         if settings.points > most {

@@ -89,7 +89,14 @@ section!(Outer {
 });
 section!(Control { enabled: bool, visit: ControlVisit, meta_lr: f64, lr: f64 });
 section!(Validation { every: u64, tasks: usize, steps: usize });
-section!(Evaluation { tasks: usize, points: usize, dense: usize, queries: usize, protocol: Protocol, steps: usize });
+section!(Evaluation {
+    tasks: usize,
+    points: usize,
+    dense: usize,
+    queries: usize,
+    protocol: Protocol,
+    steps: usize
+});
 section!(Run { checkpoint_every: u64, report_every: u64 });
 
 /// The whole of it.

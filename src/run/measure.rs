@@ -37,7 +37,8 @@ impl Measures {
     /// ```
     #[must_use]
     pub fn of(values: &[f32], stretch: usize) -> Self {
-        let y: Vec<f64> = values[values.len().saturating_sub(LOOKED_AT)..].iter().map(|&v| v.into()).collect();
+        let y: Vec<f64> =
+            values[values.len().saturating_sub(LOOKED_AT)..].iter().map(|&v| v.into()).collect();
         let n = y.len();
         let mean = y.iter().sum::<f64>() / n.max(1) as f64;
         let total: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();

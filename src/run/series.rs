@@ -121,6 +121,9 @@ pub struct Effect {
     pub median_ratio: f64,
 }
 
+/// One of the measures.
+type Measure = fn(&Measures) -> f64;
+
 /// Series that are looked at together.
 const TURN: usize = 256;
 
@@ -137,8 +140,10 @@ pub(super) fn naive(recipe: &Recipe, settings: &EvaluationSettings) -> Result<Ve
         let tasks = recipe.evaluation_tasks(settings, first..settings.tasks.min(first + TURN))?;
         let window = tasks.inputs;
         let points = tasks.query_x.chunks_exact(window).zip(&tasks.query_y);
-        let squares: Vec<f64> = points.map(|(x, y)| (f64::from(*y) - f64::from(x[window - 1])).powi(2)).collect();
-        let means = squares.chunks_exact(tasks.query).map(|task| task.iter().sum::<f64>() / task.len() as f64);
+        let squares: Vec<f64> =
+            points.map(|(x, y)| (f64::from(*y) - f64::from(x[window - 1])).powi(2)).collect();
+        let means =
+            squares.chunks_exact(tasks.query).map(|task| task.iter().sum::<f64>() / task.len() as f64);
         losses.extend(means.map(|mean| mean as f32));
     }
     Ok(losses)
@@ -168,10 +173,9 @@ pub(super) fn report(
         (None, SeriesSource::Csv(_)) => 0,
     };
     let stretch = window + recipe.task.support + recipe.task.query;
-    let measures: Vec<_> =
-        (0..settings.tasks).map(|i| Measures::of(table.series(i), stretch)).collect();
+    let measures: Vec<_> = (0..settings.tasks).map(|i| Measures::of(table.series(i), stretch)).collect();
     let losses = Losses { maml, control, naive, steps: settings.steps };
-    let named: [(&'static str, fn(&Measures) -> f64); 3] =
+    let named: [(_, Measure); 3] =
         [("trend", |m| m.trend), ("season", |m| m.season), ("change", |m| m.change)];
     let traits = named.map(|(name, of)| TraitEffect { name, thirds: losses.thirds(&measures, name, of) });
     let file = recipe.series().map(|data| SeriesFile {
@@ -210,7 +214,7 @@ impl Losses<'_> {
     }
 
     /// Thirds by a measure; nothing of fewer than three series.
-    fn thirds(&self, measures: &[Measures], name: &str, of: fn(&Measures) -> f64) -> Vec<Third> {
+    fn thirds(&self, measures: &[Measures], name: &str, of: Measure) -> Vec<Third> {
         let n = measures.len();
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|&a, &b| of(&measures[a]).total_cmp(&of(&measures[b])).then(a.cmp(&b)));

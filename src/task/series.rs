@@ -258,7 +258,10 @@ mod tests {
         let values: Vec<f32> = (0..30).map(|v| v as f32).collect();
         let table = SeriesTable::ragged(values, &[12, 18], 4).unwrap();
         let ahead = table.last_windows(0..2, 3, 2, false);
-        assert_eq!((ahead.support_y, ahead.query_y), (vec![7., 8., 9., 25., 26., 27.], vec![10., 11., 28., 29.]));
+        assert_eq!(
+            (ahead.support_y, ahead.query_y),
+            (vec![7., 8., 9., 25., 26., 27.], vec![10., 11., 28., 29.])
+        );
         assert_eq!(ahead.query_x[..8], [6., 7., 8., 9., 7., 8., 9., 10.]);
         let same = table.last_windows(1..2, 3, 2, true);
         assert_eq!((&same.support_y, &same.support_x), (&same.query_y, &same.query_x));

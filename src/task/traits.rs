@@ -72,9 +72,8 @@ mod tests {
     #[test]
     fn draws_are_pinned() {
         let traits: Vec<_> = (0..6).map(|i| Traits::draw(1, i, 200)).collect();
-        let shown: Vec<_> = (traits.iter())
-            .map(|t| (t.level, t.slope, t.season, t.period, t.phase, t.change))
-            .collect();
+        let shown: Vec<_> =
+            (traits.iter()).map(|t| (t.level, t.slope, t.season, t.period, t.phase, t.change)).collect();
         insta::assert_debug_snapshot!(shown);
     }
 

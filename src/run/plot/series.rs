@@ -64,7 +64,8 @@ pub(super) fn pictures(
         let all = if same { one } else { whole(one) };
         let (maml, control) = adapt(recipe, steps, models, device, judged.report.inner_lr, &all, true)?;
         let values = table.series(number);
-        let [mean, inverse] = table.scale(number, values.len() - if same { all.query } else { recipe.task.query });
+        let [mean, inverse] =
+            table.scale(number, values.len() - if same { all.query } else { recipe.task.query });
         let forecast = |evaluation: Evaluation| {
             let predictions = evaluation.predictions?;
             let whole = |part: &[f32]| -> Vec<f64> {

@@ -2,6 +2,7 @@
 
 use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, TRUTH, legend, log_ticks, mesh, px, short, text};
 use crate::meta::Curve;
+use crate::recipe::Protocol;
 use crate::run::Report;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
@@ -28,7 +29,14 @@ impl Steps<'_> {
         scale: f64,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let Report { tasks, points, steps, .. } = self.report;
-        let title = format!("{tasks} new tasks, adapted on {} points each", points.support);
+        let title = match &self.report.series {
+            Some(series) => {
+                let what =
+                    if series.protocol == Protocol::Same { "judged on them" } else { "judged on the next" };
+                format!("{tasks} held-out series, adapted on {} windows each, {what}", points.support)
+            }
+            None => format!("{tasks} new tasks, adapted on {} points each", points.support),
+        };
         let last = (steps.len() - 1) as f64;
         let mut chart = ChartBuilder::on(area)
             .margin(px(8.0, scale))
