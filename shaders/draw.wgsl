@@ -16,11 +16,11 @@ struct DrawPass {
     shuffled: u32, // places that a pool task's shuffle fills: the sampler's support points
     unused1: u32,
     ranges: array<vec4<f32>, 2>, // low and width of amplitude and phase; of x
-    series: vec4<u32>, // count, length, starts, window
+    series: vec4<u32>, // count, place of the values, window, place of the scales or 0
 }
 
 override WORKGROUP: u32 = 64u;
-// 1: sinusoids y = a sin(x + b) (Finn et al. 2017, section 5.1), 2: windows of the series in `data`, [count, length].
+// 1: sinusoids y = a sin(x + b) (Finn et al. 2017, section 5.1), 2: windows of the series in `data`.
 override SOURCE: u32 = 1u;
 
 @group(0) @binding(0) var<uniform> shape: DrawPass;

@@ -75,7 +75,7 @@ struct Shape {
     shuffled: u32, // places that a pool task's shuffle fills: the sampler's support points
     unused: u32,
     ranges: array<vec4<f32>, 2>, // low and width of amplitude and phase; of x
-    series: vec4<u32>, // count, length, starts, window
+    series: vec4<u32>, // count, place of the values, window, place of the scales or 0
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;

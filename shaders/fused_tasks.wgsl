@@ -3,7 +3,7 @@
 // The points of a task, drawn or copied into the workgroup's memory.
 
 // 0: given tasks in `data`, 1: sinusoids y = a sin(x + b) (Finn et al. 2017, section 5.1), 2: windows of the series in
-// `data`, [count, length].
+// `data`.
 override SOURCE: u32 = 1u;
 
 // x [inputs, tiles] and y [targets, tiles] of `points` points from `place` on, of the support (`rows` = 0) or the query

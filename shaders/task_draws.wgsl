@@ -37,10 +37,24 @@ fn sinusoid_point(task: u32, p: u32) -> vec2<f32> {
     return vec2<f32>(x, a * sine(x + b));
 }
 
-// Feature `k` of point `p`, or with k = `inputs` its target, of a series task.
+// Where series `i` begins among the values: integers in two floats each, as one holds no more than 24 bits.
+fn series_offset(i: u32) -> u32 {
+    return u32(data[2u * i]) * 4096u + u32(data[2u * i + 1u]);
+}
+
+// Feature `k` of point `p`, or with k = `inputs` its target, of a series task; with scales, less the mean and over the
+// deviation of the values before the first query target.
 fn series_value(task: u32, p: u32, k: u32) -> f32 {
     let key = now.first_task + task;
     let series = below(word(0u, shape.seed, PURPOSE_TASK, now.iteration, key), shape.series.x);
-    let start = below(word(1u, shape.seed, PURPOSE_TASK, now.iteration, key), shape.series.z);
-    return data[series * shape.series.y + start + p + k];
+    let first = series_offset(series);
+    let starts = series_offset(series + 1u) - first - shape.series.z - shape.points + 1u;
+    let start = first + below(word(1u, shape.seed, PURPOSE_TASK, now.iteration, key), starts);
+    let value = data[shape.series.y + start + p + k];
+    if (shape.series.w == 0u) {
+        return value;
+    }
+    // `shuffled` is the number of the sampler's support points.
+    let scale = shape.series.w + 2u * (start + shape.series.z + shape.shuffled);
+    return (value - data[scale]) * data[scale + 1u];
 }

@@ -74,6 +74,13 @@ fn sinusoids(pool: Option<u32>) -> TaskSource {
     TaskSource::Sinusoid { family: Sinusoid::default(), pool }
 }
 
+/// Series of 16 to 5,000 values, so that places go beyond what one digit of an offset holds.
+fn ragged() -> TaskSource {
+    let lengths = [5000, 16, 17, 40, 333];
+    let values = SeriesTable::generate(3, 1, lengths.iter().sum(), 6).values().to_vec();
+    TaskSource::Series(SeriesTable::ragged(values, &lengths, 6).unwrap().standardised())
+}
+
 /// The same training in float64 on the host, with the tasks that the host draws.
 fn reference(plan: &TrainPlan, iterations: u64) -> (Vec<f64>, Vec<f64>) {
     let mut params: Vec<f64> =
@@ -126,6 +133,8 @@ fn training_follows_the_host_for_every_source_visit_and_rule() {
         ("joint", train_plan(sinusoids(Some(7)), Visit::Joint, 0)),
         ("halves", train_plan(sinusoids(Some(7)), Visit::Halves, 0)),
         ("series", train_plan(series, Visit::Split, 2)),
+        ("ragged series by their past", train_plan(ragged(), Visit::Split, 2)),
+        ("ragged series, joint", train_plan(ragged(), Visit::Joint, 0)),
         ("images", image_plan(Visit::Split, 1)),
         ("images, joint", image_plan(Visit::Joint, 0)),
     ];

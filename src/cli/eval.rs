@@ -5,6 +5,7 @@ use super::failure::Outcome;
 use super::out::Out;
 use super::table;
 use fastweights::Error;
+use fastweights::recipe::Protocol;
 use fastweights::run::{Models, RunDir, judge, write_atomic};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,9 @@ pub(super) struct Arguments {
     /// Query images a class, of a classification [default: the recipe's]
     #[arg(long, value_name = "N")]
     queries: Option<usize>,
+    /// What series are judged on: the windows that follow those adapted on, or the same ones [default: the recipe's]
+    #[arg(long, value_name = "PROTOCOL", value_parser = ["ahead", "same"])]
+    protocol: Option<String>,
     /// Inner rate, for both learners [default: the trained one]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     inner_lr: Option<f64>,
@@ -54,6 +58,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         *setting = value.unwrap_or(*setting);
     }
     settings.queries = arguments.queries.or(settings.queries);
+    let protocol = arguments.protocol.as_deref();
+    let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
+    settings.protocol = protocol.or(settings.protocol);
     settings.check(&recipe.task)?;
     recipe.load_data(arguments.data.as_deref())?;
     if let Some(rate) = arguments.inner_lr.filter(|rate| !(rate.is_finite() && *rate >= 0.0)) {

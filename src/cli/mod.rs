@@ -10,6 +10,7 @@ mod out;
 mod predict;
 mod progress;
 mod recipes;
+mod series;
 mod steps;
 mod table;
 mod tabular;

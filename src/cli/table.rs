@@ -2,6 +2,7 @@
 
 use super::failure::Outcome;
 use super::out::Out;
+use super::series;
 use fastweights::meta::Curve;
 use fastweights::run::Report;
 
@@ -15,12 +16,13 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     }
     let last = report.steps.len() - 1;
     let rate = report.inner_lr.map_or_else(String::new, |rate| format!(", inner rate {rate}"));
-    out.line(&match &report.classification {
-        None => format!(
+    out.line(&match (&report.classification, &report.series) {
+        (None, Some(series)) => series::heading(report, series, &rate),
+        (None, None) => format!(
             "Mean squared error on {} new tasks, adapted on {} points each, judged on {}{rate}",
             report.tasks, report.points.support, report.points.query
         ),
-        Some(c) => format!(
+        (Some(c), _) => format!(
             "Accuracy, %, on {} new tasks of the {} classes of {}: {} ways, {}, {}{rate}\n\
              batch norm: {}; parameters of meta-iteration {}",
             report.tasks,
@@ -35,11 +37,14 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     })?;
     let percent = if report.classification.is_some() { 100.0 } else { 1.0 };
     let learners = &report.learners;
-    let columns: Vec<_> =
-        [Some(("MAML", &learners.maml)), learners.pretrained.as_ref().map(|c| ("pretrained", c))]
-            .into_iter()
-            .flatten()
-            .collect();
+    let columns: Vec<_> = [
+        Some(("MAML", &learners.maml)),
+        learners.pretrained.as_ref().map(|c| ("pretrained", c)),
+        learners.naive.as_ref().map(|c| ("last value", c)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let mut head = "steps".to_owned();
     for (name, _) in &columns {
         head += &format!("   {:>19}  {:>8}", format!("{name}, mean ± 95 %"), "median");
@@ -58,7 +63,7 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     for (name, curve) in &columns {
         diverged(name, curve, report.tasks, out)?;
     }
-    Ok(())
+    report.series.as_ref().map_or(Ok(()), |series| series::print(series, out))
 }
 
 fn plural(n: usize, of: &str) -> String {
@@ -82,7 +87,7 @@ fn diverged(name: &str, curve: &Curve, tasks: usize, out: &mut Out) -> Outcome {
 }
 
 /// Four significant places at most, and no more room than they need.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value.abs() {
         size if !size.is_finite() => format!("{value}"),
         size if size >= 1e5 => format!("{value:.2e}"),

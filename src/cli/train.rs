@@ -4,6 +4,7 @@ use super::device::{DeviceArguments, Opened};
 use super::failure::{Failure, Outcome, note};
 use super::out::Out;
 use super::progress::{Meter, time};
+use super::series::SeriesArguments;
 use super::table;
 use super::tabular::TableArguments;
 use fastweights::meta::{Backend, Schedule};
@@ -46,6 +47,8 @@ pub(super) struct Arguments {
     /// The directory of image sets [default: FASTWEIGHTS_DATA, or the user's own]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    series: SeriesArguments,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -125,6 +128,7 @@ impl Arguments {
     /// The resolved recipe, and the run to go on with.
     fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
         let mut settings = Vec::new();
+        settings.extend(self.series.settings());
         for text in &self.set {
             settings.push(parse_setting(text)?);
         }

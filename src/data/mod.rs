@@ -1,7 +1,7 @@
-//! Tables of text ([`RowTable`], [`Columns`]) and image data sets: loaded ([`ImageSet`]), imported from published archives and folders, downloaded, and drawn by
-//! the program itself ([`glyphs`]).
+//! Image data sets: loaded ([`ImageSet`]), imported from published archives and folders, downloaded, and drawn by
+//! the program itself ([`glyphs`]). Series from a long table ([`SeriesSet`]), tables of rows ([`RowTable`], [`Columns`]).
 //!
-//! Every source becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
+//! Every source of images becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
 //! import gives depends on the pictures' names and contents and on a seed, and on no order of files or archives.
 
 mod archive;
@@ -10,19 +10,23 @@ mod fetch;
 mod folder;
 mod gather;
 pub mod glyphs;
+mod moment;
 mod omniglot;
 mod packed;
 mod picture;
 mod place;
+mod series;
 mod set;
 mod split;
 mod table;
+mod unpacked;
 
 pub use columns::Columns;
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 pub use folder::FolderImport;
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
+pub use series::{SeriesColumns, SeriesSet};
 pub use set::{ImageClass, ImageSet, check_name};
 pub use split::{Split, split_counts};
 pub use table::RowTable;

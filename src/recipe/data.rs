@@ -15,15 +15,16 @@ const CHARACTERS: usize = 1600;
 const DRAWERS: usize = 20;
 
 impl Recipe {
-    /// Whether images or rows must be loaded before the recipe can be trained.
+    /// Whether images, rows or series must be loaded before the recipe can be trained.
     #[must_use]
     pub fn needs_data(&self) -> bool {
         matches!(self.task.family, Family::Images { .. } | Family::Table(_))
+            || self.task.family.csv().is_some()
     }
 
     /// Loads the images that the recipe's tasks are made of from the data directory `dir` (or the user's own), or
-    /// draws them, and checks that tasks and model fit them; or reads the table that they are made of. Does nothing for
-    /// other tasks.
+    /// draws them, and checks that tasks and model fit them; or reads the table or the series that they are made of. Does
+    /// nothing for other tasks.
     ///
     /// # Errors
     /// As [`data::load`], and [`Recipe`](crate::ErrorKind::Recipe) naming the key that does not fit the images.
@@ -31,7 +32,7 @@ impl Recipe {
         if let Family::Table(_) = self.task.family {
             return self.load_table();
         }
-        let Family::Images { data, side, .. } = &self.task.family else { return Ok(()) };
+        let Family::Images { data, side, .. } = &self.task.family else { return self.load_series() };
         let set = match data.as_str() {
             // The same characters for every seed, as if they came from a file.
             GLYPHS => glyphs::generate(0, CHARACTERS, DRAWERS, *side),

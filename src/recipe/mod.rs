@@ -9,6 +9,7 @@ mod data;
 mod edit;
 mod plans;
 mod resolve;
+mod series;
 mod settings;
 mod table;
 mod table_rows;
@@ -17,6 +18,7 @@ mod workload;
 
 pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;
+pub use series::{Missing, Protocol, Scale, SeriesCsv, SeriesData, SeriesSource};
 pub use settings::{
     Control, ControlVisit, EvaluationSettings, Family, Inner, InnerKind, LearnedRate, ModelSettings, Network,
     Outer, Recipe, RunSettings, Tasks, Validation,

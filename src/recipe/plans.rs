@@ -9,7 +9,7 @@ use crate::meta::{
     Annealing, InnerOptimizer, InnerRule, OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState,
 };
 use crate::model::{Layer, Model, Shape};
-use crate::task::{Sampler, SeriesTable, Sinusoid, TaskBatch, TaskSource, Visit};
+use crate::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
 use std::ops::Range;
 
 impl Recipe {
@@ -96,8 +96,8 @@ impl Recipe {
             Family::Sinusoid { pool, .. } => {
                 TaskSource::Sinusoid { family: self.sinusoid(), pool: (pool > 0).then_some(pool) }
             }
-            Family::Series { series, length, window } => {
-                TaskSource::Series(SeriesTable::generate(self.seed, series, length, window))
+            Family::Series { window, scale, ref source } => {
+                TaskSource::Series(self.train_table(window, scale, source)?)
             }
             Family::Images { .. } => TaskSource::Images(self.image_tasks(Split::Train)?),
             Family::Table(_) => self.table_source()?,
@@ -199,24 +199,21 @@ impl Recipe {
     }
 
     /// The new tasks `range` of a fixed sequence, none of which training sees. Sinusoids are judged on dense points,
-    /// series on their last `task.query` windows, adapted on those just before, images on those of the meta-test
+    /// series on their last windows (see
+    /// [`Protocol`](super::Protocol)), images on those of the meta-test
     /// classes.
     ///
     /// # Errors
     /// As [`EvaluationSettings::check`] and [`Recipe::sampler`].
     pub fn evaluation_tasks(&self, settings: &EvaluationSettings, range: Range<usize>) -> Result<TaskBatch> {
         settings.check(&self.task)?;
-        let &EvaluationSettings { tasks, points, dense, .. } = settings;
+        let &EvaluationSettings { points, dense, .. } = settings;
         match self.task.family {
             Family::Sinusoid { .. } => {
                 let sampler = Sampler { support: points, ..self.sampler(Visit::Split)? };
                 Ok(sampler.evaluation(&self.sinusoid(), range, dense))
             }
-            Family::Series { series, length, window } => {
-                let all = SeriesTable::generate(self.seed, series + tasks, length, window);
-                let held_out = &all.values()[(series + range.start) * length..(series + range.end) * length];
-                Ok(last_windows(held_out, length, window, points, self.task.query))
-            }
+            Family::Series { .. } => self.series_batch(settings, range),
             Family::Images { ways, .. } => {
                 let query = ways * settings.queries.unwrap_or(1);
                 self.image_batch(Split::Test, 0, query, range)
@@ -273,29 +270,6 @@ impl Inner {
             clip_norm: on(self.clip_norm),
         }
     }
-}
-
-/// One task a series: adapted on `points` windows, judged on the `query` ones behind them, the last of the series.
-fn last_windows(values: &[f32], length: usize, window: usize, points: usize, query: usize) -> TaskBatch {
-    let tasks = values.len() / length;
-    let mut batch = TaskBatch::zeros(tasks, points, query, window, 1);
-    batch.support_x.clear();
-    batch.support_y.clear();
-    batch.query_x.clear();
-    batch.query_y.clear();
-    for values in values.chunks_exact(length) {
-        let first = length - window - points - query;
-        for p in 0..points + query {
-            let (x, y) = if p < points {
-                (&mut batch.support_x, &mut batch.support_y)
-            } else {
-                (&mut batch.query_x, &mut batch.query_y)
-            };
-            x.extend_from_slice(&values[first + p..][..window]);
-            y.push(values[first + p + window]);
-        }
-    }
-    batch
 }
 
 fn rate_shape(learned: LearnedRate) -> Option<RateShape> {

@@ -1,6 +1,7 @@
 //! From a recipe as typed to a resolved one: defaults, and checks across keys.
 
 use super::data::GLYPHS;
+use super::series::SeriesSource;
 use super::settings::{
     Control, ControlVisit, EvaluationSettings, Family, Images, Inner, LearnedRate, ModelSettings, Network,
     Outer, Recipe, RunSettings, Tasks, Validation,
@@ -89,6 +90,7 @@ impl typed::Recipe {
             run,
             images: Images::default(),
             table: Loaded::default(),
+            series: Default::default(),
         };
         // Whatever a plan refuses is refused here, before anything else happens. Only what depends on imported
         // images waits until they are loaded.
@@ -128,14 +130,7 @@ impl typed::Task {
                 ("pool", self.pool.is_some()),
             ],
         );
-        let foreign = foreign.or(of(
-            Kind::Series,
-            &[
-                ("series", self.series.is_some()),
-                ("length", self.length.is_some()),
-                ("window", self.window.is_some()),
-            ],
-        ));
+        let foreign = foreign.or(of(Kind::Series, &self.series_keys()));
         let foreign = foreign.or(of(
             Kind::Images,
             &[
@@ -149,7 +144,12 @@ impl typed::Task {
             ],
         ));
         if let Some(key) = foreign.or(of(Kind::Table, &self.of_tables())) {
-            let reason = format!("is not a setting of task.kind = \"{}\"", kind.name());
+            let hint = if key == "csv" {
+                "; only recipes of series read one, e.g. train series --csv FILE"
+            } else {
+                ""
+            };
+            let reason = format!("is not a setting of task.kind = \"{}\"{hint}", kind.name());
             return Err(Error::recipe(format!("task.{key}"), reason));
         }
         let support = within("task.support", self.support.unwrap_or(5), 0..=MANY)?;
@@ -161,21 +161,10 @@ impl typed::Task {
                 x: range("task.x", self.x.unwrap_or([-5.0, 5.0]))?,
                 pool: self.pool.unwrap_or(0),
             },
-            Kind::Series => {
-                let window = within("task.window", self.window.unwrap_or(30), 1..=MANY)?;
-                let least = window + support + query;
-                Family::Series {
-                    series: within("task.series", self.series.unwrap_or(3000), 1..=MANY)?,
-                    length: within("task.length", self.length.unwrap_or(200), least..=MANY.max(least))?,
-                    window,
-                }
-            }
+            Kind::Series => self.resolve_series(support + query)?,
             Kind::Images => return self.resolve_images(),
             Kind::Table => return self.resolve_table(),
         };
-        if let Family::Series { series, length, .. } = family {
-            within("task.series × task.length", series.saturating_mul(length), 1..=1 << 28)?;
-        }
         Ok(Tasks { support, query, family })
     }
 
@@ -371,6 +360,10 @@ impl typed::Evaluation {
                 }
                 _ => self.queries,
             },
+            protocol: match task.family {
+                Family::Series { .. } => Some(self.protocol.unwrap_or_default()),
+                _ => self.protocol,
+            },
             steps: self.steps.unwrap_or(10),
         };
         settings.check(task)?;
@@ -406,9 +399,17 @@ impl EvaluationSettings {
         within("evaluation.tasks", self.tasks, 1..=MANY)?;
         within("evaluation.dense", self.dense, 2..=100_000)?;
         within("evaluation.steps", self.steps, 0..=1000)?;
+        if self.protocol.is_some() && !matches!(task.family, Family::Series { .. }) {
+            let reason = format!("is not a setting of task.kind = \"{}\"", task.family.kind());
+            return Err(Error::recipe("evaluation.protocol", reason));
+        }
         let most = match task.family {
             Family::Sinusoid { .. } => MANY,
-            Family::Series { length, window, .. } => length - window - task.query,
+            Family::Series { window, source: SeriesSource::Generated { length, .. }, .. } => {
+                self.most_points(task, length, window)
+            }
+            // What a file's series have room for is seen when they are loaded.
+            Family::Series { .. } => MANY,
             Family::Table(TableSettings { tasks: TableTasks::Batches { .. }, .. }) => {
                 within("evaluation.tasks", self.tasks, 1..=1)?;
                 MANY

@@ -1,5 +1,6 @@
 //! Settings with nothing left open.
 
+use super::series::{self, Protocol, Scale, SeriesSource};
 use super::table::TableSettings;
 use super::table_rows::Loaded;
 use crate::data::ImageSet;
@@ -39,6 +40,9 @@ pub struct Recipe {
     /// The table, likewise.
     #[serde(skip)]
     pub(super) table: Loaded,
+    /// The series of a file, likewise.
+    #[serde(skip)]
+    pub(super) series: series::Loaded,
 }
 
 /// Images that a recipe holds once they are loaded.
@@ -97,14 +101,15 @@ pub enum Family {
         /// Tasks of a fixed pool that is visited in order; 0 (the default) draws every task fresh.
         pool: u32,
     },
-    /// Generated series; a task is one series, a point a window and the value that follows.
+    /// Series; a task is one series, a point a window and the value that follows.
     Series {
-        /// Number of series to learn from (default 3000).
-        series: usize,
-        /// Values a series (default 200).
-        length: usize,
         /// Values a window (default 30).
         window: usize,
+        /// How values are scaled (default `none`, of a file `standard`).
+        scale: Scale,
+        /// Where they come from (default: generated).
+        #[serde(flatten)]
+        source: SeriesSource,
     },
     /// n-way k-shot classification of images.
     Images {
@@ -332,6 +337,9 @@ pub struct EvaluationSettings {
     /// Query images or rows a class (default: `task.queries`); absent where there are no classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queries: Option<usize>,
+    /// What series are judged on (default `ahead`); absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// Most steps of adaptation (default 10).
     pub steps: usize,
 }

@@ -1,6 +1,7 @@
 //! A recipe as it was typed: everything may be absent, unknown keys are errors.
 
 use super::edit;
+use super::series::{Missing, Protocol, Scale};
 use super::settings::{ControlVisit, InnerKind, LearnedRate};
 use super::table::Batch;
 use crate::error::{Error, Result};
@@ -52,6 +53,14 @@ section!(Task {
     series: usize,
     length: usize,
     window: usize,
+    scale: Scale,
+    csv: String,
+    sha256: String,
+    id_column: String,
+    value_column: String,
+    time_column: String,
+    missing: Missing,
+    train_series: usize,
     data: String,
     ways: usize,
     shots: usize,
@@ -107,7 +116,14 @@ section!(Outer {
 });
 section!(Control { enabled: bool, visit: ControlVisit, meta_lr: f64, lr: f64 });
 section!(Validation { every: u64, tasks: usize, steps: usize });
-section!(Evaluation { tasks: usize, points: usize, dense: usize, queries: usize, steps: usize });
+section!(Evaluation {
+    tasks: usize,
+    points: usize,
+    dense: usize,
+    queries: usize,
+    protocol: Protocol,
+    steps: usize
+});
 section!(Run { checkpoint_every: u64, report_every: u64 });
 
 /// The whole of it.

@@ -1,6 +1,7 @@
 //! The final comparison: both learners on the same new tasks.
 
 use super::RunDir;
+use super::series::{self, SeriesReport};
 use super::table_report::{self, TableOutcome};
 use super::trial;
 use crate::data::Split;
@@ -65,6 +66,9 @@ pub struct Report {
     /// What became of a table's rows, if tasks were its mini-batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<TableOutcome>,
+    /// What the series were, if tasks are made of series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesReport>,
     /// The recipe's name.
     pub recipe: String,
     /// The recipe's seed.
@@ -103,7 +107,7 @@ pub struct Classification {
     pub loss: Curve,
 }
 
-/// Curves of both learners.
+/// Curves of both learners, and of what needs no learning.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Learners {
     /// The meta-learner.
@@ -111,6 +115,9 @@ pub struct Learners {
     /// The control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<Curve>,
+    /// Of series, the forecast that repeats the last value of the window: the same after any step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub naive: Option<Curve>,
 }
 
 /// Points of each task of the evaluation.
@@ -170,10 +177,15 @@ pub fn judge(
         return Ok(judged);
     }
     let start = Instant::now();
+    // A file may hold fewer series than are asked for.
+    let settings = &EvaluationSettings { tasks: recipe.evaluation_count(settings), ..settings.clone() };
     let steps = settings.steps;
     let outcomes = trial::adapt_all(recipe, (settings.tasks, steps), models, device, rate, |range| {
         recipe.evaluation_tasks(settings, range)
     })?;
+    let naive = series::naive(recipe, settings)?;
+    let control = outcomes.control_loss.as_deref();
+    let series = series::report(recipe, settings, (&outcomes.maml_loss, control), &naive)?;
     let loss = |losses: &[f32]| {
         let evaluation = Evaluation { query_loss: losses.to_vec(), predictions: None };
         Curve::of(&evaluation, steps)
@@ -186,12 +198,17 @@ pub fn judge(
         tasks: settings.tasks,
         metric: if classes { "accuracy" } else { "mse" },
         steps: (0..=steps).collect(),
-        learners: Learners { maml, pretrained: outcomes.control_loss.as_deref().map(loss) },
+        learners: Learners {
+            maml,
+            pretrained: control.map(loss),
+            naive: series.is_some().then(|| series::naive_curve(&naive, steps)),
+        },
         device: device.name(),
         seconds: Seconds { evaluation: start.elapsed().as_secs_f64(), ..Seconds::default() },
         points: Points { support: one.support, query: one.query },
         classification: classification(recipe, settings, loss(&outcomes.maml_loss)),
         table: None,
+        series,
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,

@@ -271,10 +271,11 @@ pub(super) fn judge(
         _ => None,
     };
     let report = Report {
+        series: None,
         tasks: 1,
         metric: "accuracy",
         steps: (0..=steps).collect(),
-        learners: Learners { maml: curve(&found), pretrained: control.as_deref().map(curve) },
+        learners: Learners { maml: curve(&found), pretrained: control.as_deref().map(curve), naive: None },
         device: device.name(),
         seconds: Seconds { evaluation: start.elapsed().as_secs_f64(), ..Seconds::default() },
         points: Points { support: support.numbers.len(), query: labels.len() },

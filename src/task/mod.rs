@@ -13,6 +13,7 @@ mod rows;
 mod sampler;
 mod series;
 mod sine;
+mod traits;
 
 pub use batch::TaskBatch;
 pub use family::{TaskFamily, Turn};
@@ -24,6 +25,7 @@ pub(crate) use rows::split_classes;
 pub use sampler::{Sampler, TaskSource, Visit};
 pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};
+pub use traits::Traits;
 
 /// A number in `[0, 1)` from the upper 24 bits of a word: the same float on every device.
 #[inline(always)]

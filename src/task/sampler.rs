@@ -104,11 +104,11 @@ impl Sampler {
             TaskSource::Sinusoid { pool: Some(0), .. } => {
                 Err(Error::recipe("task.pool", "is a pool of no task; leave it out to draw every task anew"))
             }
-            TaskSource::Series(table) if table.length() < table.window() + points => Err(Error::recipe(
+            TaskSource::Series(table) if table.shortest() < table.window() + points => Err(Error::recipe(
                 "task.length",
                 format!(
                     "is {}; windows of {} values at {points} points need series of at least {}",
-                    table.length(),
+                    table.shortest(),
                     table.window(),
                     table.window() + points
                 ),
@@ -224,14 +224,9 @@ impl Sampler {
             TaskSource::Series(table) => {
                 let mut words = Philox::stream(self.seed, Purpose::Task, step, slot);
                 let series = below(words.word(), table.count() as u32) as usize;
-                let starts = table.length() - table.window() - n + 1;
-                let start = below(words.word(), starts as u32) as usize;
-                let values = &table.values()[series * table.length() + start..];
-                let window = table.window();
-                for (p, x) in x.chunks_exact_mut(window).take(n).enumerate() {
-                    x.copy_from_slice(&values[p..p + window]);
-                }
-                y[..n].copy_from_slice(&values[window..window + n]);
+                let start = below(words.word(), table.starts(series, n) as u32) as usize;
+                let at = start + table.window() + self.support;
+                table.windows_into(series, start, at, &mut x[..n * table.window()], &mut y[..n]);
             }
             TaskSource::Images(tasks) => {
                 let mut words = Philox::stream(self.seed, Purpose::Task, step, slot);

@@ -103,7 +103,7 @@ impl<'a> Drawer<'a> {
         Ok(Self {
             declaration: &DECLARATION,
             constants: vec![("SOURCE", source_code(Source::Sampler(sampler)))],
-            table: Cow::Borrowed(bytemuck::cast_slice(table)),
+            table: Cow::Owned(bytemuck::cast_slice(&table).to_vec()),
             shape: Shape::Numbers(DrawPass { inputs, targets, support, query, draws, ..DrawPass::default() }),
         })
     }
@@ -130,7 +130,7 @@ impl Draws {
     ///
     /// # Errors
     /// A pool or a table that cannot be drawn from.
-    pub(super) fn of(sampler: &Sampler) -> Result<(Self, &[f32])> {
+    pub(super) fn of(sampler: &Sampler) -> Result<(Self, Cow<'_, [f32]>)> {
         let mut draws = Self {
             seed: [sampler.seed as u32, (sampler.seed >> 32) as u32],
             points: (sampler.support + sampler.query) as u32,
@@ -150,17 +150,16 @@ impl Draws {
                         format!("is {}; 1 to 2147483648 are allowed", draws.pool),
                     ));
                 }
-                Ok((draws, &[]))
+                Ok((draws, Cow::Borrowed(&[])))
             }
             TaskSource::Series(table) => {
-                let starts = table.length() as i64 - table.window() as i64 - i64::from(draws.points) + 1;
-                if starts < 1 {
-                    let needed = table.window() + draws.points as usize;
-                    return Err(Error::shape("values of a series", &[needed], &[table.length()]));
+                let needed = table.window() + draws.points as usize;
+                if table.shortest() < needed {
+                    return Err(Error::shape("values of a series", &[needed], &[table.shortest()]));
                 }
-                draws.series =
-                    [table.count() as u32, table.length() as u32, starts as u32, table.window() as u32];
-                Ok((draws, table.values()))
+                let [values, scales] = table.device_places();
+                draws.series = [table.count() as u32, values, table.window() as u32, scales];
+                Ok((draws, Cow::Owned(table.device_table())))
             }
             TaskSource::Custom(_) => Err(Error::unsupported("tasks of one's own are drawn on the host")),
             TaskSource::Images(_) => {

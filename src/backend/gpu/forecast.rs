@@ -42,7 +42,7 @@ impl GpuBackend {
         let (purpose, tasks) = (Purpose::Gradient { report: false }, plan.sampler.tasks());
         let data = match &plan.sampler.source {
             TaskSource::Images(images) => images.set().pixels().len() as u64,
-            TaskSource::Series(table) => 4 * table.values().len() as u64,
+            TaskSource::Series(table) => 4 * table.device_len() as u64,
             TaskSource::Sinusoid { .. } => 0,
             TaskSource::Custom(_) => staged::bytes(&plan.plan, tasks),
         };

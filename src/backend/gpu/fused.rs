@@ -10,6 +10,7 @@ use super::kernel::{Binding, Declaration, Kernels};
 use super::pass::{Partials, Pass, Places, Recorded, Region, Request, Source, State};
 use super::recording::Recording;
 use crate::error::Result;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The kernel.
@@ -63,7 +64,7 @@ pub(super) fn record(
     }
     constants.write(device, ops, &plan.ops)?;
     constants.write(device, blocks, &plan.blocks)?;
-    constants.write(device, data, given)?;
+    constants.write(device, data, &given)?;
     let state = State::new(device, request, plan.wanted.columns)?;
 
     let mut layout = Layout::new("scratch", capacity);
@@ -124,8 +125,8 @@ pub(super) fn record(
 }
 
 /// Puts the task source into the shape; returns what it reads.
-fn set_source<'a>(plan: &mut FusedPlan, source: Source<'a>) -> Result<&'a [f32]> {
-    let Source::Sampler(sampler) = source else { return Ok(&[]) };
+fn set_source<'a>(plan: &mut FusedPlan, source: Source<'a>) -> Result<Cow<'a, [f32]>> {
+    let Source::Sampler(sampler) = source else { return Ok(Cow::Borrowed(&[])) };
     let (draws, table) = Draws::of(sampler)?;
     plan.data_words = 0;
     let shape = &mut plan.shape;

@@ -4,6 +4,7 @@ mod accuracy;
 mod canvas;
 mod confusion;
 mod images;
+mod series;
 mod steps;
 mod task;
 mod training;
@@ -45,6 +46,9 @@ pub fn draw_all(
     }
     if let Some(pictures) = first_task(recipe, models, judged, device)? {
         files.extend(save(&dir.plots(), "task", &pictures)?);
+    }
+    for (stem, picture) in series::pictures(recipe, models, judged, device)? {
+        files.extend(save(&dir.plots(), &stem, &picture)?);
     }
     if judged.report.steps.len() > 1 {
         files.extend(save(&dir.plots(), "adaptation", &steps::Steps { report: &judged.report })?);

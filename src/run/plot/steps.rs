@@ -1,7 +1,8 @@
 //! The loss on new tasks against steps of adaptation.
 
-use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, legend, log_ticks, mesh, px, short, text};
+use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, TRUTH, legend, log_ticks, mesh, px, short, text};
 use crate::meta::Curve;
+use crate::recipe::Protocol;
 use crate::run::Report;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
@@ -16,7 +17,8 @@ impl Steps<'_> {
     fn curves(&self) -> Vec<(&Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
         let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
-        [Some((&learners.maml, MAML, "meta-learned")), control].into_iter().flatten().collect()
+        let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
+        [Some((&learners.maml, MAML, "meta-learned")), control, naive].into_iter().flatten().collect()
     }
 
     fn chart<DB: DrawingBackend, Y: Ranged<ValueType = f64> + ValueFormatter<f64>>(
@@ -27,11 +29,16 @@ impl Steps<'_> {
         scale: f64,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let Report { tasks, points, steps, .. } = self.report;
-        let title = match &self.report.table {
-            None => format!("{tasks} new tasks, adapted on {} points each", points.support),
-            Some(table) => {
+        let title = match (&self.report.series, &self.report.table) {
+            (Some(series), _) => {
+                let what =
+                    if series.protocol == Protocol::Same { "judged on them" } else { "judged on the next" };
+                format!("{tasks} held-out series, adapted on {} windows each, {what}", points.support)
+            }
+            (_, Some(table)) => {
                 format!("{} {}, adapted on {} training rows", table.rows, table.judged_by, points.support)
             }
+            _ => format!("{tasks} new tasks, adapted on {} points each", points.support),
         };
         let last = (steps.len() - 1) as f64;
         let mut chart = ChartBuilder::on(area)
@@ -50,8 +57,8 @@ impl Steps<'_> {
         )?;
         let inside = |y: f64| y.clamp(low, high);
         let at = |i: usize, y: f64| (i as f64, inside(y));
-        // All bands first, so that none lies over a line.
-        for (curve, colour, _) in self.curves() {
+        // All bands first, so that none lies over a line. What no step changes stays a plain line.
+        for (curve, colour, _) in self.curves().into_iter().filter(|(_, colour, _)| *colour != TRUTH) {
             let bounds = curve.mean.iter().zip(&curve.ci95).enumerate();
             let upper = bounds.clone().map(|(i, (mean, ci))| at(i, mean + ci));
             let lower = bounds.map(|(i, (mean, ci))| at(i, mean - ci)).rev();
@@ -69,6 +76,10 @@ impl Steps<'_> {
                 colour.stroke_width(px(1.5, scale)),
             ))?;
             let means = points(&curve.mean);
+            if colour == TRUTH {
+                chart.draw_series(LineSeries::new(means, colour.stroke_width(px(1.5, scale))))?;
+                continue;
+            }
             chart.draw_series(LineSeries::new(means.clone(), colour.stroke_width(px(2.5, scale))))?;
             let radius = px(3.5, scale);
             chart.draw_series(means.into_iter().map(|at| Circle::new(at, radius, colour.filled())))?;

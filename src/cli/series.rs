@@ -1,0 +1,119 @@
+//! Series: the flags of `train` that name a file, and the tables about kinds of series.
+
+use super::failure::Outcome;
+use super::out::Out;
+use super::table::number;
+use fastweights::run::{Effect, Report, SeriesReport};
+use std::path::PathBuf;
+use toml::Value;
+
+/// A long table of series, for a recipe of series.
+#[derive(Debug, clap::Args)]
+pub(super) struct SeriesArguments {
+    /// A long table of series: CSV, plain, zipped or gzipped
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    csv: Option<PathBuf>,
+    /// Its column of series' names [default: id]
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    id_column: Option<String>,
+    /// Its column of values [default: realValue]
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    value_column: Option<String>,
+    /// Its column of times, to sort by [default: rows are in order]
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    time_column: Option<String>,
+}
+
+impl SeriesArguments {
+    /// The settings of the recipe that they stand for.
+    pub(super) fn settings(&self) -> Vec<(String, Value)> {
+        let path = self.csv.as_ref().map(|path| path.display().to_string());
+        [
+            ("csv", &path),
+            ("id_column", &self.id_column),
+            ("value_column", &self.value_column),
+            ("time_column", &self.time_column),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((format!("task.{key}"), Value::String(value.clone()?))))
+        .collect()
+    }
+}
+
+/// The line above the table of an evaluation on series.
+pub(super) fn heading(report: &Report, series: &SeriesReport, rate: &str) -> String {
+    let points = report.points;
+    let judged = match series.protocol {
+        fastweights::recipe::Protocol::Same => format!(
+            "adapted on the last {} windows and judged on the same ones (protocol same: fit, not forecast)",
+            points.support
+        ),
+        _ => format!(
+            "adapted on {} windows, judged on the {} that follow (protocol ahead)",
+            points.support, points.query
+        ),
+    };
+    let scale = match series.scale {
+        fastweights::recipe::Scale::Standard => "in squared deviations of each series' past",
+        _ => "in squared units of the series",
+    };
+    format!("Mean squared error, {scale}, on {} held-out series, {judged}{rate}", report.tasks)
+}
+
+/// What was read, and by how much adaptation lowers the loss in each kind of series.
+pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
+    if let Some(file) = &series.file {
+        out.line(&format!(
+            "{} series to learn from, {} held out, {} left out as too short, {} rows without a value left out",
+            series.train_series, series.held_out_series, file.short_series, file.dropped_rows
+        ))?;
+    }
+    let against = &series.after_adaptation;
+    for (name, difference) in
+        [("pretrained", against.pretrained.as_ref()), ("last value", Some(&against.naive))]
+    {
+        let Some(difference) = difference else { continue };
+        out.line(&format!(
+            "after adaptation, series by series: MAML less {name} {} ± {}, better on {:.0} % of the series",
+            number(difference.mean),
+            number(difference.ci95),
+            100.0 * difference.better
+        ))?;
+    }
+    if series.traits.iter().all(|kind| kind.thirds.is_empty()) {
+        return Ok(());
+    }
+    out.line("")?;
+    out.line("Loss before → after adaptation (change; mean of before − after ± 95 %) in thirds of the series by a trait")?;
+    out.line(&format!(
+        "{:<8}{:<8}{:>14}{:>5}   {:<43}{:<43}{:>10}",
+        "", "", "measure", "n", "MAML", "pretrained", "last value"
+    ))?;
+    for kind in &series.traits {
+        for (third, name) in kind.thirds.iter().zip(["weak", "middle", "strong"]) {
+            let [low, high] = third.range;
+            let pretrained = third.pretrained.as_ref().map_or_else(String::new, effect);
+            out.line(&format!(
+                "{:<8}{name:<8}{:>14}{:>5}   {:<43}{pretrained:<43}{:>10}",
+                if name == "weak" { kind.name } else { "" },
+                format!("{low:.2} to {high:.2}"),
+                third.series,
+                effect(&third.maml),
+                number(third.naive)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// `before → after (share; difference ± 95 %)`.
+fn effect(effect: &Effect) -> String {
+    format!(
+        "{} → {} ({:+.0} %; {} ± {})",
+        number(effect.before),
+        number(effect.after),
+        -100.0 * effect.lowered,
+        number(effect.difference),
+        number(effect.difference_ci95)
+    )
+}
