@@ -27,12 +27,7 @@ impl Steps<'_> {
         scale: f64,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let Report { tasks, points, steps, .. } = self.report;
-        let title = match &self.report.table {
-            None => format!("{tasks} new tasks, adapted on {} points each", points.support),
-            Some(table) => {
-                format!("{} {}, adapted on {} training rows", table.rows, table.judged_by, points.support)
-            }
-        };
+        let title = format!("{tasks} new tasks, adapted on {} points each", points.support);
         let last = (steps.len() - 1) as f64;
         let mut chart = ChartBuilder::on(area)
             .margin(px(8.0, scale))
