@@ -62,7 +62,7 @@ fn a_run_on_a_file_leaves_result_pictures_and_predictions() {
     assert_eq!(report["table"]["classes"], serde_json::json!(["ash", "oak"]));
     assert_eq!(report["table"]["initial"]["accuracy"], 1.0);
     assert_eq!(report["table"]["initial"]["confusion"], serde_json::json!([[6, 0], [0, 6]]));
-    for file in ["columns.toml", "plots/confusion.png", "plots/training.svg", "plots/adaptation.svg"] {
+    for file in ["columns.toml", "plots/confusion.png", "plots/training.svg"] {
         assert!(run.join(file).is_file(), "{file}");
     }
     let predictions = fs::read(run.join("predictions.csv")).unwrap();

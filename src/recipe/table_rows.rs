@@ -95,7 +95,7 @@ impl Recipe {
             Some(path) => read(path, &label, true, &ignore)?,
             // Few-shot tasks need many classes.
             None if few_shot => RowTable::generate(200, 20, 12, 0.9),
-            None => RowTable::generate(2, 300, 10, 1.5),
+            None => RowTable::generate(2, 300, 20, 2.0),
         };
         unchanged("task.train", &table, &mut settings.train_sha256)?;
         let loaded = match &mut settings.tasks {

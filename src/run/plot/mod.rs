@@ -50,7 +50,8 @@ pub fn draw_all(
     for (stem, picture) in series::pictures(recipe, models, judged, device)? {
         files.extend(save(&dir.plots(), &stem, &picture)?);
     }
-    if judged.report.steps.len() > 1 {
+    // Of rows, every one is right or wrong: their curve would be a line without a median.
+    if judged.report.steps.len() > 1 && judged.report.table.is_none() {
         files.extend(save(&dir.plots(), "adaptation", &steps::Steps { report: &judged.report })?);
         if let Some(picture) = typical_task(recipe, models, judged, device)? {
             files.extend(save(&dir.plots(), "task", &picture)?);

@@ -29,16 +29,13 @@ impl Steps<'_> {
         scale: f64,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let Report { tasks, points, steps, .. } = self.report;
-        let title = match (&self.report.series, &self.report.table) {
-            (Some(series), _) => {
+        let title = match &self.report.series {
+            Some(series) => {
                 let what =
                     if series.protocol == Protocol::Same { "judged on them" } else { "judged on the next" };
                 format!("{tasks} held-out series, adapted on {} windows each, {what}", points.support)
             }
-            (_, Some(table)) => {
-                format!("{} {}, adapted on {} training rows", table.rows, table.judged_by, points.support)
-            }
-            _ => format!("{tasks} new tasks, adapted on {} points each", points.support),
+            None => format!("{tasks} new tasks, adapted on {} points each", points.support),
         };
         let last = (steps.len() - 1) as f64;
         let mut chart = ChartBuilder::on(area)
