@@ -10,6 +10,9 @@ use crate::task::TaskBatch;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+/// One of the measures.
+type Measure = fn(&Measures) -> f64;
+
 /// One series with what was made of it; values in the units of the file.
 pub(super) struct Series {
     title: String,
@@ -46,7 +49,7 @@ pub(super) fn pictures(
     let median = judged.report.learners.maml.median[steps];
     let far = |i: &usize| (f64::from(judged.maml[i * (steps + 1) + steps]) - median).abs();
     let typical = (0..settings.tasks).min_by(|a, b| far(a).total_cmp(&far(b)));
-    let named: [(_, fn(&Measures) -> f64); 3] =
+    let named: [(_, Measure); 3] =
         [("season", |m| m.season), ("trend", |m| m.trend), ("change", |m| m.change)];
     let mut chosen = Vec::from_iter(typical.map(|number| ("typical", number)));
     for (name, of) in named {
