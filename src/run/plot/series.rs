@@ -10,6 +10,9 @@ use crate::task::TaskBatch;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+/// One of the measures.
+type Measure = fn(&Measures) -> f64;
+
 /// One series with what was made of it; values in the units of the file.
 pub(super) struct Series {
     title: String,
@@ -46,18 +49,17 @@ pub(super) fn pictures(
     let median = judged.report.learners.maml.median[steps];
     let far = |i: &usize| (f64::from(judged.maml[i * (steps + 1) + steps]) - median).abs();
     let typical = (0..settings.tasks).min_by(|a, b| far(a).total_cmp(&far(b)));
-    let most = |of: fn(&Measures) -> f64| {
-        (0..settings.tasks).max_by(|&a, &b| of(&measures[a]).total_cmp(&of(&measures[b])))
-    };
-    let chosen = [
-        ("typical", typical),
-        ("trend", most(|m| m.trend)),
-        ("season", most(|m| m.season)),
-        ("change", most(|m| m.change)),
-    ];
+    let named: [(_, Measure); 3] =
+        [("season", |m| m.season), ("trend", |m| m.trend), ("change", |m| m.change)];
+    let mut chosen = Vec::from_iter(typical.map(|number| ("typical", number)));
+    for (name, of) in named {
+        // A series is shown once.
+        let free = (0..settings.tasks).filter(|i| chosen.iter().all(|(_, other)| other != i));
+        let most = free.max_by(|&a, &b| of(&measures[a]).total_cmp(&of(&measures[b])));
+        chosen.extend(most.map(|number| (name, number)));
+    }
     let mut pictures = Vec::new();
     for (name, number) in chosen {
-        let Some(number) = number else { continue };
         let one = recipe.evaluation_tasks(settings, number..number + 1)?;
         let same = settings.protocol == Some(crate::recipe::Protocol::Same);
         // Forecasts of the support points are shown too, so the query becomes all points.
