@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example learner
 
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::learner::{Algorithm, Maml, MetaLearner, Points, Reptile};
 use fastweights::meta::{Loss, OuterOptimizer};

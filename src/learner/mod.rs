@@ -139,7 +139,7 @@ pub trait MetaLearner {
     /// As [`Trainer::advance`].
     fn train(&mut self, tasks: &Sampler, watch: &mut dyn FnMut(&Block) -> ControlFlow<()>) -> Result<()> {
         let mut trainer = self.trainer(tasks)?;
-        while let Some(block) = trainer.next() {
+        for block in trainer.by_ref() {
             if watch(&block?).is_break() {
                 break;
             }

@@ -160,8 +160,8 @@ impl Emitter<'_> {
         let norms =
             (0..model.blocks().len()).filter(|&b| model.is_norm(b)).map(|b| model.blocks()[b].range());
         let once = model.blocks().iter().map(Block::len).sum();
-        let ranges: Vec<_> = norms.chain([once..model.param_count()]).collect();
-        for range in ranges {
+        let later = std::iter::once(once..model.param_count());
+        for range in norms.chain(later).collect::<Vec<_>>() {
             let (rows, row) = self.rows();
             let shape = Displacement {
                 count: range.len() as u32,
