@@ -199,11 +199,11 @@ fn steps_are_those_of_the_papers() {
         let mut theta = wide(&case.params);
         let (mut first, mut second) = (vec![0.0; 4], vec![0.0; 4]);
         for t in 1..=3 {
-            let mut g = vec![0.0; 4];
+            let mut g = [0.0; 4];
             for (x, y) in one.support_x.chunks(3).zip(&one.support_y) {
                 let error = theta[3] + x.iter().zip(&theta).map(|(x, w)| x * w).sum::<f64>() - y;
-                for e in 0..4 {
-                    g[e] += 2.0 * error * x.get(e).unwrap_or(&1.0) / one.support as f64;
+                for (g, x) in g.iter_mut().zip(x.iter().chain([&1.0])) {
+                    *g += 2.0 * error * x / one.support as f64;
                 }
             }
             if let Some(bound) = inner.clip_value {

@@ -6,7 +6,9 @@ use std::f32::consts::TAU;
 
 /// What one generated series is made of:
 ///
-///     y_t = level + slope · t/length + [t ≥ at] · shift + season · sin(2π (t/period + phase)) + noise,
+/// ```text
+/// y_t = level + slope · t/length + [t ≥ at] · shift + season · sin(2π (t/period + phase)) + noise,
+/// ```
 ///
 /// the noise even over ±0.1. A third of all series has no trend, a third no season, a half no change of level.
 #[derive(Clone, Debug)]
