@@ -3,6 +3,7 @@
 
 mod annealing;
 mod backend;
+mod choices;
 mod evaluation;
 mod inner;
 mod outer;
@@ -11,8 +12,9 @@ mod trainer;
 
 pub use annealing::Annealing;
 pub use backend::{Backend, Evaluation, Forecast, Losses, MetaOutput, TrainState, Training};
+pub use choices::{Adapt, Loss, MetaGradient, RateShape, Rates};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};
 pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};
-pub use plan::{Adapt, Loss, MetaGradient, Plan, RateShape, Rates, TrainPlan};
+pub use plan::{Plan, TrainPlan};
 pub use trainer::{Block, Trainer};

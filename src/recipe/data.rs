@@ -53,6 +53,20 @@ impl Recipe {
                 return Err(Error::recipe(format!("task.{key}"), reason));
             }
         }
+        if let Family::Images { data_sha256, .. } = &mut self.task.family {
+            match data_sha256 {
+                Some(known) if *known != set.checksum() => {
+                    let reason = format!(
+                        "is {known}, but the images of `{}` have {}: they are not those that it was noted from; import \
+                         those again, or leave the key out of a recipe that is to learn from others",
+                        set.name(),
+                        set.checksum()
+                    );
+                    return Err(Error::recipe("task.data_sha256", reason));
+                }
+                _ => *data_sha256 = Some(set.checksum().to_owned()),
+            }
+        }
         self.images = Images(Some(set));
         self.train_plan()?;
         self.evaluation_tasks(&self.evaluation, 0..1)?;

@@ -9,6 +9,7 @@ mod data;
 mod edit;
 mod plans;
 mod resolve;
+mod resolve_inner;
 mod series;
 mod settings;
 mod table;

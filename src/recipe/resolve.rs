@@ -3,8 +3,8 @@
 use super::data::GLYPHS;
 use super::series::SeriesSource;
 use super::settings::{
-    Control, ControlVisit, EvaluationSettings, Family, Images, Inner, LearnedRate, ModelSettings, Network,
-    Outer, Recipe, RunSettings, Tasks, Validation,
+    Control, ControlVisit, EvaluationSettings, Family, Images, Inner, ModelSettings, Network, Outer, Recipe,
+    RunSettings, Tasks, Validation,
 };
 use super::table::{TableSettings, TableTasks};
 use super::table_rows::Loaded;
@@ -33,7 +33,7 @@ pub(super) fn within<T: PartialOrd + Display + Copy>(
 }
 
 /// Refuses a number that is not finite and positive (or zero, where that is allowed).
-fn positive(key: &str, value: f64, zero: bool) -> Result<f64> {
+pub(super) fn positive(key: &str, value: f64, zero: bool) -> Result<f64> {
     // Compared as float32, since that is what devices compute in.
     if (value as f32).is_finite() && (value as f32 > 0.0 || (zero && value == 0.0)) {
         Ok(value)
@@ -135,6 +135,7 @@ impl typed::Task {
             Kind::Images,
             &[
                 ("data", self.data.is_some()),
+                ("data_sha256", self.data_sha256.is_some()),
                 ("ways", self.ways.is_some()),
                 ("shots", self.shots.is_some()),
                 ("queries", self.queries.is_some()),
@@ -182,6 +183,7 @@ impl typed::Task {
         let queries = within("task.queries", self.queries.unwrap_or(1), 1..=1024)?;
         let family = Family::Images {
             data,
+            data_sha256: self.data_sha256,
             ways,
             shots,
             queries,
@@ -226,67 +228,6 @@ impl typed::Model {
             return Err(Error::recipe("model.loss", reason));
         }
         Ok(ModelSettings { network, init: self.init.unwrap_or_default(), loss })
-    }
-}
-
-impl typed::Inner {
-    fn resolve(self, task: &Tasks) -> Result<Inner> {
-        let steps = within("inner.steps", self.steps.unwrap_or(1), 0..=1000)?;
-        if steps > 0 && task.support == 0 {
-            let reason = format!("is 0, but inner.steps is {steps}; adaptation needs support points");
-            return Err(Error::recipe("task.support", reason));
-        }
-        let learned_lr = self.learned_lr.unwrap_or_default();
-        if steps == 0 && learned_lr != LearnedRate::None {
-            return Err(Error::recipe(
-                "inner.learned_lr",
-                "needs inner.steps of at least 1; there is no rate to learn",
-            ));
-        }
-        let loss_weights = self.loss_weights.unwrap_or_else(|| {
-            let mut weights = vec![0.0; steps + 1];
-            weights[steps] = 1.0;
-            weights
-        });
-        if loss_weights.len() != steps + 1 {
-            let reason = format!(
-                "has {} numbers, but inner.steps is {steps}: {} are needed, for the losses after 0 … {steps} steps",
-                loss_weights.len(),
-                steps + 1
-            );
-            return Err(Error::recipe("inner.loss_weights", reason));
-        }
-        for &weight in &loss_weights {
-            positive("inner.loss_weights", weight, true)?;
-        }
-        if loss_weights.iter().all(|&w| w == 0.0) {
-            return Err(Error::recipe("inner.loss_weights", "are all 0; nothing would be learned"));
-        }
-        let per_step_batch_norm = self.per_step_batch_norm.unwrap_or(false);
-        if per_step_batch_norm && self.adapt_batch_norm == Some(true) {
-            let reason = "and inner.adapt_batch_norm exclude each other: what every step has its own of is meta-learned, not adapted";
-            return Err(Error::recipe("inner.per_step_batch_norm", reason));
-        }
-        Ok(Inner {
-            steps,
-            lr: positive("inner.lr", self.lr.unwrap_or(0.01), true)?,
-            order: self.order.unwrap_or_default(),
-            adapt: self.adapt.unwrap_or_default(),
-            adapt_batch_norm: self.adapt_batch_norm.unwrap_or(!per_step_batch_norm),
-            learned_lr,
-            loss_weights,
-            optimizer: self.optimizer.unwrap_or_default(),
-            momentum: self.momentum.unwrap_or(0.9),
-            decay: self.decay.unwrap_or(0.99),
-            betas: self.betas.unwrap_or([0.9, 0.999]),
-            eps: self.eps.unwrap_or(1e-8),
-            weight_decay: positive("inner.weight_decay", self.weight_decay.unwrap_or(0.0), true)?,
-            clip_value: positive("inner.clip_value", self.clip_value.unwrap_or(0.0), true)?,
-            clip_norm: positive("inner.clip_norm", self.clip_norm.unwrap_or(0.0), true)?,
-            per_step_batch_norm,
-            first_order_iterations: self.first_order_iterations.unwrap_or(0),
-            multi_step_loss_iterations: self.multi_step_loss_iterations.unwrap_or(0),
-        })
     }
 }
 

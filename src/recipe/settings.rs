@@ -115,6 +115,9 @@ pub enum Family {
     Images {
         /// Name of an imported image set, or `glyphs` (the default): characters that the program draws itself.
         data: String,
+        /// SHA-256 of its classes and pixels, noted when it is loaded; later another set of the name is refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data_sha256: Option<String>,
         /// Classes a task (default 5).
         ways: usize,
         /// Support images a class (default 1).

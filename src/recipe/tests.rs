@@ -147,3 +147,16 @@ fn evaluation_tasks_of_series_share_nothing_with_training() {
     let crate::task::TaskSource::Series(table) = &sampler.source else { panic!("not a table") };
     assert!(!table.values().contains(&batch.query_y[0]));
 }
+
+#[test]
+fn a_run_goes_on_with_the_images_it_began_with() {
+    let mut recipe = Recipe::load("glyphs-5way-1shot", &[]).unwrap();
+    let set = |seed| std::sync::Arc::new(crate::data::glyphs::generate(seed, 40, 20, 28));
+    recipe.set_data(set(1)).unwrap();
+    let written = recipe.to_toml().unwrap();
+    let mut again = Recipe::parse(&written, "again", &[]).unwrap();
+    assert_eq!(again.to_toml().unwrap(), written);
+    let refused = again.set_data(set(2)).unwrap_err().to_string();
+    assert!(refused.contains("`task.data_sha256`") && refused.contains("glyphs"), "{refused}");
+    again.set_data(set(1)).unwrap();
+}

@@ -62,6 +62,7 @@ section!(Task {
     missing: Missing,
     train_series: usize,
     data: String,
+    data_sha256: String,
     ways: usize,
     shots: usize,
     queries: usize,

@@ -1,0 +1,78 @@
+//! What a meta-gradient may be made of: its order, what adapts, the loss, the rates.
+
+use serde::{Deserialize, Serialize};
+
+/// What goes from the adapted parameters back to the initial ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum MetaGradient {
+    /// The query gradient as it is: inner steps are taken for constants (first-order MAML; Finn et al. 2017, section 5.2).
+    #[serde(rename = "first")]
+    FirstOrder,
+    /// With the Hessian terms of the inner steps: `v_j = v_{j+1} − H_s(θ_j)(α_j ⊙ M ⊙ v_{j+1})`.
+    #[default]
+    #[serde(rename = "second")]
+    SecondOrder,
+    /// The way that adaptation went, `θ_0 − θ_K`, in place of a gradient (Reptile; Nichol et al. 2018, algorithm 1). The
+    /// query points are judged, not learned from.
+    #[serde(rename = "reptile")]
+    Displacement,
+}
+
+/// Which parameters the inner loop adapts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Adapt {
+    /// Every layer (MAML).
+    #[default]
+    All,
+    /// The last linear layer only (ANIL; Raghu et al. 2020).
+    Head,
+    /// Every layer but the last (BOIL; Oh et al. 2021).
+    Body,
+}
+
+/// The loss of a set of points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Mean squared error over every element.
+    #[default]
+    Mse,
+    /// Softmax cross-entropy, mean over points; a target is the class index.
+    CrossEntropy,
+}
+
+/// How many inner rates there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum RateShape {
+    /// One number: `[1]`.
+    #[default]
+    One,
+    /// One for each step and layer with parameters: `[steps, blocks]` (MAML++; Antoniou et al. 2019).
+    PerLayerStep,
+    /// One for each parameter, shared by the steps: `[P]` (Meta-SGD; Li et al. 2017).
+    PerParameter,
+    /// One for each step and parameter: `[steps, P]`.
+    PerParameterStep,
+}
+
+/// Inner rates, fixed or learned with the initial parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rates {
+    /// How many there are.
+    pub shape: RateShape,
+    /// Learned rates follow θ₀ in the vector of meta-parameters; `values` are then where they start.
+    pub learned: bool,
+    /// The values, row-major in the shape.
+    pub values: Vec<f64>,
+}
+
+impl Rates {
+    /// One fixed rate.
+    #[must_use]
+    pub fn fixed(rate: f64) -> Self {
+        Self { shape: RateShape::One, learned: false, values: vec![rate] }
+    }
+}
