@@ -11,8 +11,8 @@ struct DrawImages {
     shots: u32, // that the sampler draws, of each class
     queries: u32,
     ways: u32,
-    classes: u32, // to draw from, rotations counted
-    turns: u32, // classes made of one by rotation: 4 or 1
+    classes: u32, // to draw from
+    turns: u32, // quarter turns that a class comes in: 4 or 1
     side: u32,
     inputs: u32, // channels × side × side
     seed: vec2<u32>,
@@ -74,9 +74,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let chosen = distinct(0u, shape.classes, way, task);
         let each = shape.shots + shape.queries;
         let k = select(place % shape.shots, shape.shots + (place - all_support) % shape.queries, of_query);
-        let at = 2u * (chosen / shape.turns);
-        let image = distinct(shape.ways + way * each, images[at + 1u], k, task);
-        drawn = vec2<u32>(images[at] + image, chosen % shape.turns);
+        let turn = below(word(shape.ways + way, shape.seed, PURPOSE_TASK, now.iteration, task), shape.turns);
+        let at = 2u * chosen;
+        let image = distinct(2u * shape.ways + way * each, images[at + 1u], k, task);
+        drawn = vec2<u32>(images[at] + image, turn);
     }
     let image = workgroupUniformLoad(&drawn);
     let at = workgroup.y * select(shape.support, shape.query, is_query) + select(p, p - shape.support, is_query);

@@ -41,15 +41,15 @@ def distinct(draw, below):
 
 
 def draw_images(key, tasks, workload, table):
-    """`tasks` of `ways` classes, a quarter turn being part of the class; no drawing is in both support and query."""
+    """`tasks` of `ways` classes, each in one quarter turn; no drawing is in both support and query."""
     ways = workload.ways
     shots, queries = workload.support // ways, workload.query // ways
-    class_key, drawer_key = jax.random.split(key)
-    turned = distinct(jax.random.uniform(class_key, (tasks, ways)), IMAGE_CLASSES * IMAGE_TURNS)
+    class_key, turn_key, drawer_key = jax.random.split(key, 3)
+    classes = distinct(jax.random.uniform(class_key, (tasks, ways)), IMAGE_CLASSES)
+    turn = jax.random.randint(turn_key, (tasks, ways), 0, IMAGE_TURNS)[..., None, None, None]
     order = jnp.argsort(jax.random.uniform(drawer_key, (tasks, ways, IMAGE_DRAWERS)), -1)
-    image = table[(turned // IMAGE_TURNS)[..., None], order[..., : shots + queries]]
+    image = table[classes[..., None], order[..., : shots + queries]]
     turns = [jnp.rot90(image, n, (3, 4)) for n in range(IMAGE_TURNS)]
-    turn = (turned % IMAGE_TURNS)[..., None, None, None]
     image = jnp.select([turn == n for n in range(IMAGE_TURNS)], turns)
     x = image[..., None].astype(jnp.float32) / 255
     label = jnp.broadcast_to(jnp.arange(ways)[:, None], (tasks, ways, shots + queries))

@@ -25,13 +25,13 @@ def draw_windows(tasks, workload, table):
 
 
 def draw_images(tasks, workload, table):
-    """`tasks` of `ways` classes, a quarter turn being part of the class; no drawing is in both support and query."""
+    """`tasks` of `ways` classes, each in one quarter turn; no drawing is in both support and query."""
     ways = workload.ways
     shots, queries = workload.support // ways, workload.query // ways
-    turned = torch.rand(tasks, IMAGE_CLASSES * IMAGE_TURNS, device=table.device).topk(ways).indices
+    classes = torch.rand(tasks, IMAGE_CLASSES, device=table.device).topk(ways).indices
+    turn = torch.randint(IMAGE_TURNS, (tasks, ways), device=table.device)[..., None, None, None]
     drawer = torch.rand(tasks, ways, IMAGE_DRAWERS, device=table.device).topk(shots + queries).indices
-    image = table[(turned // IMAGE_TURNS)[..., None], drawer]
-    turn = (turned % IMAGE_TURNS)[..., None, None, None]
+    image = table[classes[..., None], drawer]
     turns = [torch.rot90(image, n, (3, 4)) for n in range(IMAGE_TURNS)]
     for n in range(1, IMAGE_TURNS):
         image = torch.where(turn == n, turns[n], image)

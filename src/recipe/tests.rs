@@ -151,7 +151,7 @@ fn evaluation_tasks_of_series_share_nothing_with_training() {
 #[test]
 fn a_run_goes_on_with_the_images_it_began_with() {
     let mut recipe = Recipe::load("glyphs-5way-1shot", &[]).unwrap();
-    let set = |seed| std::sync::Arc::new(crate::data::glyphs::generate(seed, 40, 20, 28));
+    let set = |seed| std::sync::Arc::new(crate::data::glyphs::generate(seed, 90, 20, 28));
     recipe.set_data(set(1)).unwrap();
     let written = recipe.to_toml().unwrap();
     let mut again = Recipe::parse(&written, "again", &[]).unwrap();

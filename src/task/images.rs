@@ -9,7 +9,8 @@ use std::sync::Arc;
 ///
 /// A task has `ways` classes of one split, labelled 0 … `ways − 1` in the order in which they were drawn, and of each
 /// class as many images for support and query as asked for, no image twice. With rotations, a class turned by
-/// 90°, 180° or 270° is a class of its own.
+/// 90°, 180° or 270° is a class of its own; of the four, a task has one at most, since a character that looks the same
+/// upside down would have two labels.
 #[derive(Clone, Debug)]
 pub struct ImageTasks {
     set: Arc<ImageSet>,
@@ -65,10 +66,15 @@ impl ImageTasks {
         self.rotations
     }
 
-    /// Classes to draw from, rotations counted.
+    /// Classes to draw from, their rotations not counted.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.set.split(self.split).len() * if self.rotations { 4 } else { 1 }
+        self.set.split(self.split).len()
+    }
+
+    /// Quarter turns that a class comes in.
+    pub(crate) fn turns(&self) -> usize {
+        if self.rotations { 4 } else { 1 }
     }
 
     /// The same tasks from another split.
@@ -107,17 +113,16 @@ impl ImageTasks {
     }
 
     /// The images of a task from its stream of words: for each way in turn, `shots + queries` of (image,
-    /// rotation). Words are used in order: one a way, then one an image.
+    /// rotation). Words are used in order: one a way for its class, one a way for its rotation, then one an image.
     #[must_use]
     pub fn draw(&self, words: &mut Philox, each: usize) -> Vec<(usize, u32)> {
-        let turns = if self.rotations { 4 } else { 1 };
-        let first = self.set.split(self.split).start;
+        let split = &self.set.classes()[self.set.split(self.split)];
+        let chosen = distinct(words, split.len(), self.ways);
+        let turned: Vec<u32> = chosen.iter().map(|_| below(words.word(), self.turns() as u32)).collect();
         let mut images = Vec::with_capacity(self.ways * each);
-        for class in distinct(words, self.classes(), self.ways) {
-            let of = &self.set.classes()[first + class / turns];
-            for image in distinct(words, of.count, each) {
-                images.push((of.first + image, (class % turns) as u32));
-            }
+        for (class, turn) in chosen.into_iter().zip(turned) {
+            let of = &split[class];
+            images.extend(distinct(words, of.count, each).into_iter().map(|image| (of.first + image, turn)));
         }
         images
     }
@@ -190,7 +195,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn sampler(split: Split) -> Sampler {
-        let set = Arc::new(glyphs::generate(3, 60, 6, 12));
+        let set = Arc::new(glyphs::generate(3, 90, 6, 12));
         Sampler {
             source: TaskSource::Images(ImageTasks::new(set, split, 5, true).unwrap()),
             seed: 1,
@@ -278,6 +283,24 @@ mod tests {
             tasks.image_into(0, rotation, &mut image);
             assert_eq!(turned, image, "{rotation}");
         }
+    }
+
+    #[test]
+    fn no_class_is_in_a_task_twice_and_every_rotation_comes() {
+        let sampler = sampler(Split::Train);
+        let tasks = tasks(&sampler);
+        let mut turned = [0; 4];
+        for task in 0..400 {
+            let drawn = tasks.draw(&mut Philox::stream(3, Purpose::Task, 0, task), 1);
+            // Six images a class, in order.
+            let classes: HashSet<usize> = drawn.iter().map(|(image, _)| image / 6).collect();
+            assert_eq!(classes.len(), 5, "{drawn:?}");
+            for (_, turn) in drawn {
+                turned[turn as usize] += 1;
+            }
+        }
+        // 500 expected, standard deviation 19.
+        assert!(turned.iter().all(|n| (420..580).contains(n)), "{turned:?}");
     }
 
     #[test]

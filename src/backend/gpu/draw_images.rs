@@ -85,7 +85,7 @@ impl DrawImages {
             queries: queries as u32,
             ways: ways as u32,
             classes: tasks.classes() as u32,
-            turns: if tasks.rotations() { 4 } else { 1 },
+            turns: tasks.turns() as u32,
             side: set.side() as u32,
             inputs: tasks.inputs() as u32,
             seed: [sampler.seed as u32, (sampler.seed >> 32) as u32],
