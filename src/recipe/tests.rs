@@ -116,7 +116,7 @@ fn data_that_do_not_fit_are_refused_by_key() {
     let load = |settings: &[&str]| {
         let settings: Vec<_> = settings.iter().map(|s| parse_setting(s).unwrap()).collect();
         let mut recipe = Recipe::load("glyphs-5way-1shot", &settings).unwrap();
-        recipe.set_data(std::sync::Arc::new(crate::data::glyphs::generate(1, 30, 5, 28))).map(|()| recipe)
+        recipe.set_data(std::sync::Arc::new(crate::data::glyphs::generate(1, 90, 5, 28))).map(|()| recipe)
     };
     let recipe = load(&["evaluation.queries=2"]).unwrap();
     assert_eq!(recipe.evaluation_tasks(&recipe.evaluation, 3..5).unwrap().query, 10);
