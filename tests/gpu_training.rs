@@ -191,6 +191,27 @@ fn resumed_and_cut_trainings_are_the_same_to_the_byte() {
 }
 
 #[test]
+fn a_profile_has_every_dispatch() {
+    let Some(device) = adapter::device("a_profile_has_every_dispatch") else { return };
+    if !device.report().timestamps {
+        return;
+    }
+    let mut gpu = GpuBackend::new(device);
+    for (path, plan) in [
+        (Path::Fused, train_plan(sinusoids(None), Visit::Split, 1)),
+        (Path::Layered, train_plan(sinusoids(None), Visit::Split, 2)),
+        (Path::Auto, image_plan(Visit::Split, 1)),
+    ] {
+        gpu = gpu.with_path(path);
+        let times = gpu.profile(&plan, start(&plan)).unwrap();
+        let dispatches: usize = times.iter().map(|time| time.dispatches).sum();
+        assert_eq!(dispatches, gpu.footprint(&plan).unwrap().dispatches, "{path:?}");
+        assert!(times.iter().any(|time| time.seconds > 0.0), "{path:?}: {times:?}");
+        assert_eq!(times.last().unwrap().kernel, "reduce");
+    }
+}
+
+#[test]
 fn a_diverging_training_is_an_error_with_the_iteration() {
     let Some(device) = adapter::device("a_diverging_training_is_an_error_with_the_iteration") else { return };
     let gpu = GpuBackend::new(device);

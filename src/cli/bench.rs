@@ -3,7 +3,7 @@
 use super::device::DeviceArguments;
 use super::failure::Outcome;
 use super::out::Out;
-use fastweights::meta::{Backend, Block, MetaGradient, Trainer};
+use fastweights::meta::{Backend, Block, KernelTime, MetaGradient, Trainer};
 use fastweights::model::Operations;
 use fastweights::recipe::{WORKLOADS, Workload};
 use fastweights::run::write_atomic;
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Seconds a block
     #[arg(long, value_name = "X", default_value_t = 0.3)]
     seconds: f64,
+    /// Print also what each kernel of a meta-iteration takes, by a GPU's own clock
+    #[arg(long)]
+    profile: bool,
     /// Write the results to this file, as an array; `-` is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -46,6 +49,18 @@ struct Row {
     gflops: f64,
     /// Every timed block.
     samples_per_s: Vec<f64>,
+    /// With `--profile`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kernels: Vec<KernelRow>,
+}
+
+/// What dispatches of one kernel and size take in a meta-iteration.
+#[derive(Serialize)]
+struct KernelRow {
+    kernel: &'static str,
+    workgroups: [u32; 3],
+    dispatches: usize,
+    microseconds: f64,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
@@ -71,6 +86,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             let row = measure(workload, meta_batch, arguments, &*device.backend)?;
             if !to_stdout {
                 out.line(&row.line())?;
+                row.kernels.iter().try_for_each(|kernel| out.line(&kernel.line(row.seconds_of_kernels())))?;
                 out.finish()?;
             }
             rows.push(row);
@@ -130,6 +146,10 @@ fn measure(
     let mut sorted = samples.clone();
     sorted.sort_by(f64::total_cmp);
     let median = 0.5 * (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]);
+    let kernels = match arguments.profile {
+        true => device.profile(&plan, trainer.state()?)?.into_iter().map(KernelRow::from).collect(),
+        false => Vec::new(),
+    };
     let (task, inner, meta) = (&recipe.task, &recipe.inner, &plan.plan);
     let second = inner.order == MetaGradient::SecondOrder;
     let operations =
@@ -145,6 +165,7 @@ fn measure(
         tasks_per_s: tasks,
         gflops: tasks * operations as f64 * 1e-9,
         samples_per_s: samples,
+        kernels,
     })
 }
 
@@ -158,7 +179,31 @@ fn finite(block: Block, workload: &str) -> Result<Block> {
     }
 }
 
+impl From<KernelTime> for KernelRow {
+    fn from(time: KernelTime) -> Self {
+        let KernelTime { kernel, workgroups, dispatches, seconds } = time;
+        Self { kernel, workgroups, dispatches, microseconds: 1e6 * seconds }
+    }
+}
+
+impl KernelRow {
+    fn line(&self, all: f64) -> String {
+        let [x, y, z] = self.workgroups;
+        format!(
+            "    {:>8.1} µs {:>5.1} %  {} × {} ({x} × {y} × {z} workgroups)",
+            self.microseconds,
+            1e-4 * self.microseconds / all.max(1e-12),
+            self.dispatches,
+            self.kernel
+        )
+    }
+}
+
 impl Row {
+    fn seconds_of_kernels(&self) -> f64 {
+        self.kernels.iter().map(|k| 1e-6 * k.microseconds).sum()
+    }
+
     fn line(&self) -> String {
         let order = if self.order == MetaGradient::SecondOrder { "second" } else { "first" };
         format!(

@@ -1,7 +1,7 @@
 //! What a device must be able to do. Trainers, evaluation and the self-check are written over this.
 
 use super::{Plan, TrainPlan};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::task::TaskBatch;
 
 /// A device that computes meta-gradients.
@@ -27,6 +27,15 @@ pub trait Backend {
     /// # Errors
     /// A limit of the device, or shapes that do not fit the plan.
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput>;
+
+    /// What the kernels of a meta-iteration take, where the device has kernels and a clock.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where it has not, and as [`Backend::training`].
+    fn profile(&self, plan: &TrainPlan, state: TrainState) -> Result<Vec<KernelTime>> {
+        let _ = (plan, state);
+        Err(Error::unsupported(format!("{} has no kernels to time; --device gpu has", self.name())))
+    }
 
     /// Adapts on the support points of every task: fast weights θ_K, `[tasks, P]`. The plan comes from
     /// [`Plan::for_evaluation`]; query points are not looked at, but there must be one.
@@ -59,6 +68,19 @@ pub struct Forecast {
     pub bytes: u64,
     /// What they are and how the work is cut, for people.
     pub layout: String,
+}
+
+/// What dispatches of one kernel and size take in a meta-iteration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelTime {
+    /// Its shader.
+    pub kernel: &'static str,
+    /// Workgroups of one dispatch.
+    pub workgroups: [u32; 3],
+    /// Dispatches a meta-iteration.
+    pub dispatches: usize,
+    /// Seconds of them all.
+    pub seconds: f64,
 }
 
 /// A training in progress, resident on a device.

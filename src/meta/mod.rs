@@ -11,7 +11,7 @@ mod plan;
 mod trainer;
 
 pub use annealing::Annealing;
-pub use backend::{Backend, Evaluation, Forecast, Losses, MetaOutput, TrainState, Training};
+pub use backend::{Backend, Evaluation, Forecast, KernelTime, Losses, MetaOutput, TrainState, Training};
 pub use choices::{Adapt, Loss, MetaGradient, RateShape, Rates};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};

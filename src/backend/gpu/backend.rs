@@ -10,7 +10,9 @@ use super::pass::{Now, Pass, Request, Source};
 use super::resident::{self, Resident};
 use super::shader::Library;
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Evaluation, Forecast, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::meta::{
+    Backend, Evaluation, Forecast, KernelTime, MetaOutput, Plan, TrainPlan, TrainState, Training,
+};
 use crate::task::{Sampler, TaskBatch, TaskSource};
 use std::sync::Arc;
 
@@ -131,15 +133,8 @@ impl GpuBackend {
             Path::Fused | Path::Auto => fused::record(&self.device, &self.kernels, &self.tuning, request),
         }
     }
-}
 
-impl Backend for GpuBackend {
-    fn name(&self) -> String {
-        let report = self.device.report();
-        format!("{} ({}, {})", report.name, report.kind, report.backend)
-    }
-
-    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+    fn resident(&self, plan: &TrainPlan, state: &TrainState) -> Result<Resident> {
         plan.check()?;
         let pass = self.pass(&Request {
             plan: &plan.plan,
@@ -152,7 +147,22 @@ impl Backend for GpuBackend {
             outer: Some(&plan.outer),
             slots: resident::DEPTH * resident::BLOCK,
         })?;
-        Ok(Box::new(Resident::new(pass, plan, &state)?))
+        Resident::new(pass, plan, state)
+    }
+}
+
+impl Backend for GpuBackend {
+    fn name(&self) -> String {
+        let report = self.device.report();
+        format!("{} ({}, {})", report.name, report.kind, report.backend)
+    }
+
+    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        Ok(Box::new(self.resident(plan, &state)?))
+    }
+
+    fn profile(&self, plan: &TrainPlan, state: TrainState) -> Result<Vec<KernelTime>> {
+        self.resident(plan, &state)?.profile()
     }
 
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {

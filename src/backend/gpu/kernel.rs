@@ -225,6 +225,11 @@ impl Kernel {
         })
     }
 
+    /// Stem of its shader.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The pipeline.
     #[must_use]
     pub fn pipeline(&self) -> &wgpu::ComputePipeline {

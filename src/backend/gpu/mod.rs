@@ -25,6 +25,7 @@
 //! | `forecast` | memory and dispatches of a training, before anything is allocated |
 //! | `pass` | what both paths have in common: state, mean over tasks, outer update |
 //! | `resident` | the training loop: many meta-iterations a submission |
+//! | `profile` | what each dispatch of a meta-iteration takes |
 //! | [`GpuBackend`] | the whole as a [`Backend`](crate::meta::Backend) |
 //!
 //! To add a kernel: write `shaders/NAME.wgsl` (its header says formula, shapes and paper; shared functions
@@ -100,6 +101,7 @@ pub mod norm;
 mod pass;
 mod probe;
 pub mod product;
+mod profile;
 pub mod rate_sums;
 pub mod recording;
 mod reduce;

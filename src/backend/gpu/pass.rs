@@ -332,6 +332,11 @@ impl Pass {
         self.recorded.data.as_ref()
     }
 
+    /// The dispatches of a meta-iteration.
+    pub(super) fn recording(&self) -> &Recording {
+        &self.recorded.recording
+    }
+
     pub(super) fn device(&self) -> &Arc<Device> {
         &self.state.device
     }

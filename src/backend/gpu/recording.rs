@@ -35,6 +35,11 @@ impl Recording {
         self.steps.is_empty()
     }
 
+    /// The kernel of a dispatch and its workgroups.
+    pub(super) fn describe(&self, step: usize) -> (&'static str, [u32; 3]) {
+        (self.steps[step].kernel.name(), self.steps[step].workgroups)
+    }
+
     /// Encodes all dispatches; `offset` goes to every kernel that has a dynamic uniform, bytes.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, offset: u32) {
         (0..self.steps.len()).for_each(|step| self.encode_one(step, pass, offset));

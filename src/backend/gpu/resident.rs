@@ -85,6 +85,17 @@ impl Resident {
         }
     }
 
+    pub(super) fn pass(&self) -> &Pass {
+        &self.pass
+    }
+
+    /// Writes what the next meta-iteration needs into the first slot; the caller runs it.
+    pub(super) fn next(&mut self) -> &Pass {
+        self.pass.set_now(0, &[self.now(self.iteration, 0)]);
+        self.iteration += 1;
+        &self.pass
+    }
+
     fn submit(&mut self, half: usize, iterations: usize) -> Result<Flight> {
         let first = half * BLOCK;
         let nows: Vec<_> = (0..iterations).map(|i| self.now(self.iteration + i as u64, first + i)).collect();
