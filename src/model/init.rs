@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
-    /// PyTorch's default: weight and bias from `U(−1/√inputs, 1/√inputs)`.
+    /// PyTorch's default, and ours: weight and bias from `U(−1/√inputs, 1/√inputs)`.
+    #[default]
     Torch,
     /// Glorot and Bengio (2010), eq. 16: weight from `U(−√(6/(inputs+outputs)), …)`, bias zero.
     Xavier,
     /// He et al. (2015), eq. 10, as a uniform draw: weight from `U(−√(6/inputs), √(6/inputs))`, bias zero.
-    #[default]
     He,
     /// Weight from the normal distribution of deviation 0.01, bias zero: nearly no signal at first.
     SmallNormal,

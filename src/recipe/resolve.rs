@@ -12,6 +12,7 @@ use super::typed::{self, Kind};
 use crate::data::check_name;
 use crate::error::{Error, Result};
 use crate::meta::{Loss, OuterKind, Schedule};
+use crate::model::Init;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -65,8 +66,8 @@ impl typed::Recipe {
         }
         let seed = within("seed", self.seed.unwrap_or(0), 0..=i64::MAX as u64)?;
         let task = self.task.resolve()?;
-        let model = self.model.resolve(&task)?;
         let inner = self.inner.resolve(&task)?;
+        let model = self.model.resolve(&task, inner.steps)?;
         let outer = self.outer.resolve(&task)?;
         let control = self.control.resolve(&task, &inner, &outer)?;
         let evaluation = self.evaluation.resolve(&task)?;
@@ -196,7 +197,7 @@ impl typed::Task {
 }
 
 impl typed::Model {
-    fn resolve(self, task: &Tasks) -> Result<ModelSettings> {
+    fn resolve(self, task: &Tasks, steps: usize) -> Result<ModelSettings> {
         let network = match self.layers {
             Some(_) if self.hidden.is_some() || self.output_relu.is_some() => {
                 let reason = "and model.hidden or model.output_relu are two ways to say the same; keep one";
@@ -227,7 +228,9 @@ impl typed::Model {
                 format!("is {asked}, but the targets of task.kind = \"{kind}\" are {what}; use {natural}");
             return Err(Error::recipe("model.loss", reason));
         }
-        Ok(ModelSettings { network, init: self.init.unwrap_or_default(), loss })
+        // With `he` the sinusoid is learned best by one step, but several steps of the same rate run away.
+        let init = self.init.unwrap_or(if steps > 1 { Init::Torch } else { Init::He });
+        Ok(ModelSettings { network, init, loss })
     }
 }
 

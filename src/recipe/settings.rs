@@ -170,7 +170,7 @@ pub struct ModelSettings {
     /// Its layers.
     #[serde(flatten)]
     pub network: Network,
-    /// How parameters are drawn (default `he`).
+    /// How parameters are drawn (default `he`, with several inner steps `torch`).
     pub init: Init,
     /// The loss (default `mse`, of images `cross_entropy`).
     pub loss: Loss,

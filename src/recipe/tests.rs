@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Init;
 use crate::task::Visit;
 
 fn with(settings: &[&str]) -> Result<Recipe> {
@@ -159,4 +160,16 @@ fn a_run_goes_on_with_the_images_it_began_with() {
     let refused = again.set_data(set(2)).unwrap_err().to_string();
     assert!(refused.contains("`task.data_sha256`") && refused.contains("glyphs"), "{refused}");
     again.set_data(set(1)).unwrap();
+}
+
+#[test]
+fn several_inner_steps_start_from_gentler_weights() {
+    for (settings, init) in [
+        (&[][..], Init::He),
+        (&["inner.steps=0"], Init::He),
+        (&["inner.steps=2"], Init::Torch),
+        (&["inner.steps=5", "model.init=xavier"], Init::Xavier),
+    ] {
+        assert_eq!(with(settings).unwrap().model.init, init);
+    }
 }
