@@ -39,13 +39,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let group = shape.first_group + workgroup.x;
     // Wraps around where FAST is the larger; adding an address beyond FAST wraps back.
     spill_base = workgroup.x * shape.spill - FAST;
-    for (var c = lane; c < shape.columns; c += WORKGROUP) {
-        partials[group * shape.columns + c] = 0.0;
+    // Rates and losses are added up by one invocation; a group's first task sets all other columns.
+    if (lane == 0u) {
+        for (var c = shape.params; c < shape.columns; c++) {
+            partials[group * shape.columns + c] = 0.0;
+        }
     }
-    // Columns are zeroed by one invocation and added to by others.
-    storageBarrier();
-    let end = min((group + 1u) * shape.group, shape.tasks);
-    for (var task = group * shape.group; task < end; task++) {
+    let first = group * shape.group;
+    let end = min(first + shape.group, shape.tasks);
+    for (var task = first; task < end; task++) {
         var loss = 0.0;
         for (var i = 0u; i < shape.ops; i++) {
             let op = ops[i];
@@ -66,7 +68,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                     loss_tangent(op, lane);
                 }
                 case OP_PRODUCTS: {
-                    products(op, task, lane, group);
+                    products(op, task, lane, group, task == first);
                 }
                 default: {
                     predictions(op, task, lane);

@@ -10,91 +10,186 @@
 // ż = θ_j ḣ + U h, dḣ = θ_jᵀ dż + Uᵀ dz.
 // Finn, Abbeel and Levine (2017), eq. 1; Pearlmutter (1994) for the tangents.
 
+// Every sum over k is cut into shares, each taken by another lane, where there are more lanes than sums: what a task
+// waits for is the longest lane.
+
+// vec4 that shares of sums may take.
+override SCRATCH: u32 = 256u;
+
+var<workgroup> scratch: array<vec4<f32>, SCRATCH>;
 var<workgroup> lanes: array<f32, WORKGROUP>;
 
-// One block's Gram matrix, four points of the block (tile `p`) against four columns.
-fn gram_tile(op: Op, block: Block, p: u32, tile: u32) {
-    var g0 = vec4<f32>(block.bias);
-    var g1 = g0;
-    var g2 = g0;
-    var g3 = g0;
-    for (var k = 0u; k < op.inner; k++) {
-        let r = load(block.right + k * block.tiles + p);
-        let v = load(block.x + k * op.tiles + tile);
-        g0 += r.x * v;
-        g1 += r.y * v;
-        g2 += r.z * v;
-        g3 += r.w * v;
+// Shares that `items` sums of four vec4 each, of `terms` terms, are cut into.
+fn shares_of(items: u32, terms: u32) -> u32 {
+    var shares = 1u;
+    // Adding up the shares takes as many turns as there are.
+    while (shares < 8u && 2u * shares * items <= WORKGROUP && 8u * shares * items <= SCRATCH && 4u * shares <= terms) {
+        shares *= 2u;
     }
-    var coef = block.coef;
-    if (block.rate != NONE) {
-        coef *= params[block.rate];
+    return shares;
+}
+
+// Where part i of an item's share goes.
+fn scratch_at(share: u32, i: u32, items: u32, item: u32) -> u32 {
+    return (4u * share + i) * items + item;
+}
+
+// The sum of all shares of part i of an item.
+fn scratch_sum(shares: u32, i: u32, items: u32, item: u32) -> vec4<f32> {
+    var sum = vec4<f32>(0.0);
+    for (var share = 0u; share < shares; share++) {
+        sum += scratch[scratch_at(share, i, items, item)];
     }
-    let to = block.gram + p * 4u * op.tiles + tile;
-    store(to, coef * g0);
-    store(to + op.tiles, coef * g1);
-    store(to + 2u * op.tiles, coef * g2);
-    store(to + 3u * op.tiles, coef * g3);
+    return sum;
+}
+
+// The Gram matrices of all blocks. An item is four points of a block (tile p) against four columns. Ends with a barrier.
+fn grams(op: Op, lane: u32) {
+    let block_items = op.place * op.tiles;
+    let items = op.blocks * block_items;
+    let shares = shares_of(items, op.inner);
+    for (var work = lane; work < items * shares; work += WORKGROUP) {
+        let item = work % items;
+        let share = work / items;
+        let block = blocks[op.first_block + item / block_items];
+        let p = item % block_items / op.tiles;
+        let tile = item % op.tiles;
+        if (p >= block.tiles) {
+            continue;
+        }
+        // The bias sees a point of ones.
+        let bias = select(0.0, block.bias, share == 0u);
+        var g = mat4x4<f32>(vec4<f32>(bias), vec4<f32>(bias), vec4<f32>(bias), vec4<f32>(bias));
+        for (var k = share; k < op.inner; k += shares) {
+            let r = load(block.right + k * block.tiles + p);
+            let v = load(block.x + k * op.tiles + tile);
+            g[0] += r.x * v;
+            g[1] += r.y * v;
+            g[2] += r.z * v;
+            g[3] += r.w * v;
+        }
+        var coef = block.coef;
+        if (block.rate != NONE) {
+            coef *= params[block.rate];
+        }
+        for (var i = 0u; i < 4u; i++) {
+            if (shares == 1u) {
+                store(block.gram + (4u * p + i) * op.tiles + tile, coef * g[i]);
+            } else {
+                scratch[scratch_at(share, i, items, item)] = coef * g[i];
+            }
+        }
+    }
+    sync();
+    if (shares > 1u) {
+        for (var work = lane; work < 4u * items; work += WORKGROUP) {
+            let item = work % items;
+            let i = work / items;
+            let block = blocks[op.first_block + item / block_items];
+            let p = item % block_items / op.tiles;
+            if (p < block.tiles) {
+                let to = block.gram + (4u * p + i) * op.tiles + item % op.tiles;
+                store(to, scratch_sum(shares, i, items, item));
+            }
+        }
+        sync();
+    }
+}
+
+// Stores one output row at four columns, from its sum over k; returns what it adds to the rate's gradient.
+fn finish(op: Op, row: u32, tile: u32, sum: vec4<f32>) -> f32 {
+    var y = sum;
+    if (op.bias != NONE) {
+        y += vec4<f32>(params[op.bias + row]);
+    }
+    var u = vec4<f32>(0.0);
+    for (var b = 0u; b < op.blocks; b++) {
+        let block = blocks[op.first_block + b];
+        var update = vec4<f32>(0.0);
+        for (var p = 0u; p < block.tiles; p++) {
+            let a = load(block.left + row * block.tiles + p);
+            let g = block.gram + p * 4u * op.tiles + tile;
+            update += a.x * load(g) + a.y * load(g + op.tiles);
+            update += a.z * load(g + 2u * op.tiles) + a.w * load(g + 3u * op.tiles);
+        }
+        if (block.direction != 0u) {
+            u += update;
+        } else {
+            y += update;
+        }
+    }
+    if (op.rate != NONE) {
+        y += params[op.rate] * u;
+    }
+    var rate_dot = 0.0;
+    if (op.dz != NONE) {
+        rate_dot = dot(load(op.dz + row * op.tiles + tile), u);
+    }
+    if (op.gate != NONE) {
+        y = select(vec4<f32>(0.0), y, load(op.gate + row * op.tiles + tile) > vec4<f32>(0.0));
+    } else if (op.relu != 0u) {
+        // Not max: that may turn NaN into 0 and hide a divergence.
+        y = select(y, vec4<f32>(0.0), y < vec4<f32>(0.0));
+    }
+    store(op.y + row * op.tiles + tile, padded(y, tile, op.points));
+    return rate_dot;
 }
 
 // y [rows, tiles] = θ_j x + U x2; ends with a barrier. `place`: most tiles of a block; `dz`: with the direction's
 // rate learned, the cotangents of y, and `place` of the rate's gradient is that of the rate itself.
 fn dense(op: Op, lane: u32, group: u32) {
     if (op.blocks != 0u) {
-        let block_items = op.place * op.tiles;
-        for (var item = lane; item < op.blocks * block_items; item += WORKGROUP) {
-            let block = blocks[op.first_block + item / block_items];
-            let p = (item % block_items) / op.tiles;
-            if (p < block.tiles) {
-                gram_tile(op, block, p, item % op.tiles);
-            }
-        }
-        sync();
+        grams(op, lane);
     }
 
-    // One invocation, one output row at four columns. Neighbours read neighbouring weights.
+    // An item is two output rows, half of all apart so that neighbours read neighbouring weights, at two tiles of columns.
+    let tall = (op.rows + 1u) / 2u;
+    let items = tall * ((op.tiles + 1u) / 2u);
+    var shares = 1u;
+    if (op.x != NONE) {
+        shares = shares_of(items, op.inner);
+    }
     var rate_dot = 0.0;
-    for (var item = lane; item < op.rows * op.tiles; item += WORKGROUP) {
-        let row = item % op.rows;
-        let tile = item / op.rows;
-        var y = vec4<f32>(0.0);
-        if (op.bias != NONE) {
-            y = vec4<f32>(params[op.bias + row]);
-        }
+    for (var work = lane; work < items * shares; work += WORKGROUP) {
+        let item = work % items;
+        let share = work / items;
+        let row = item % tall;
+        let tile = item / tall * 2u;
+        // Beyond the end the last is computed once more.
+        let rows = vec2<u32>(row, min(row + tall, op.rows - 1u));
+        let tiles = vec2<u32>(tile, min(tile + 1u, op.tiles - 1u));
+        var y = mat4x4<f32>();
         if (op.x != NONE) {
-            for (var k = 0u; k < op.inner; k++) {
-                y += params[op.weights + k * op.rows + row] * load(op.x + k * op.tiles + tile);
+            for (var k = share; k < op.inner; k += shares) {
+                let w0 = params[op.weights + k * op.rows + rows.x];
+                let w1 = params[op.weights + k * op.rows + rows.y];
+                let x0 = load(op.x + k * op.tiles + tiles.x);
+                let x1 = load(op.x + k * op.tiles + tiles.y);
+                y[0] += w0 * x0;
+                y[1] += w0 * x1;
+                y[2] += w1 * x0;
+                y[3] += w1 * x1;
             }
         }
-        var u = vec4<f32>(0.0);
-        for (var b = 0u; b < op.blocks; b++) {
-            let block = blocks[op.first_block + b];
-            var sum = vec4<f32>(0.0);
-            for (var p = 0u; p < block.tiles; p++) {
-                let a = load(block.left + row * block.tiles + p);
-                let g = block.gram + p * 4u * op.tiles + tile;
-                sum += a.x * load(g) + a.y * load(g + op.tiles);
-                sum += a.z * load(g + 2u * op.tiles) + a.w * load(g + 3u * op.tiles);
-            }
-            if (block.direction != 0u) {
-                u += sum;
-            } else {
-                y += sum;
+        for (var i = 0u; i < 4u; i++) {
+            let r = row + i / 2u * tall;
+            let t = tile + i % 2u;
+            if (shares > 1u) {
+                scratch[scratch_at(share, i, items, item)] = y[i];
+            } else if (r < op.rows && t < op.tiles) {
+                rate_dot += finish(op, r, t, y[i]);
             }
         }
-        if (op.rate != NONE) {
-            y += params[op.rate] * u;
+    }
+    if (shares > 1u) {
+        sync();
+        for (var work = lane; work < op.rows * op.tiles; work += WORKGROUP) {
+            let row = work % op.rows;
+            let tile = work / op.rows;
+            let i = row / tall * 2u + tile % 2u;
+            let item = tile / 2u * tall + row % tall;
+            rate_dot += finish(op, row, tile, scratch_sum(shares, i, items, item));
         }
-        if (op.dz != NONE) {
-            rate_dot += dot(load(op.dz + row * op.tiles + tile), u);
-        }
-        if (op.gate != NONE) {
-            y = select(vec4<f32>(0.0), y, load(op.gate + row * op.tiles + tile) > vec4<f32>(0.0));
-        } else if (op.relu != 0u) {
-            // Not max: that may turn NaN into 0 and hide a divergence.
-            y = select(y, vec4<f32>(0.0), y < vec4<f32>(0.0));
-        }
-        store(op.y + row * op.tiles + tile, padded(y, tile, op.points));
     }
 
     // ∂/∂α = −⟨∇L_s(θ_j), v_{j+1}⟩ = −Σ dz · (v x): summed by one invocation, in the order of the lanes.

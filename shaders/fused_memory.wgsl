@@ -5,7 +5,7 @@
 // Invocations of a workgroup.
 override WORKGROUP: u32 = 64u;
 // vec4 in workgroup memory.
-override FAST: u32 = 960u;
+override FAST: u32 = 640u;
 // Whether there is anything beyond it.
 override SPILLS: bool = false;
 

@@ -73,7 +73,7 @@ struct Shape {
     points: u32, // that the sampler draws: support + query
     seed: vec2<u32>,
     shuffled: u32, // places that a pool task's shuffle fills: the sampler's support points
-    unused: u32,
+    params: u32, // columns of the gradient by θ₀; those of rates and losses follow
     ranges: array<vec4<f32>, 2>, // low and width of amplitude and phase; of x
     series: vec4<u32>, // count, place of the values, window, place of the scales or 0
 }

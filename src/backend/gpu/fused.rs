@@ -27,8 +27,15 @@ pub(super) const DECLARATION: Declaration = Declaration {
         Binding::Write,
         Binding::Write,
     ],
-    constants: &[("WORKGROUP", 64.0), ("FAST", 960.0), ("SPILLS", 0.0), ("LOSS", 0.0), ("SOURCE", 1.0)],
-    workgroup_bytes: 960 * 16 + 64 * 4,
+    constants: &[
+        ("WORKGROUP", 64.0),
+        ("FAST", 640.0),
+        ("SCRATCH", 256.0),
+        ("SPILLS", 0.0),
+        ("LOSS", 0.0),
+        ("SOURCE", 1.0),
+    ],
+    workgroup_bytes: (640 + 256) * 16 + 64 * 4,
 };
 
 /// Lays out, compiles, allocates and records.

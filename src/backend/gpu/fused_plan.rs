@@ -39,7 +39,7 @@ pub(super) struct Shape {
     pub(super) points: u32,
     pub(super) seed: [u32; 2],
     pub(super) shuffled: u32,
-    pub(super) unused: u32,
+    pub(super) params: u32,
     pub(super) ranges: [[f32; 4]; 2],
     pub(super) series: [u32; 4],
 }
@@ -78,7 +78,7 @@ impl Tuning {
     pub fn of(report: &AdapterReport) -> Self {
         let capacity = &report.capacity;
         // On a processor a workgroup's lanes run in turns: twice its vectors measured best.
-        let workgroup = if report.kind == AdapterKind::Software { 16 } else { 64 };
+        let workgroup = if report.kind == AdapterKind::Software { 16 } else { 128 };
         Self {
             workgroup: workgroup.min(capacity.invocations),
             // More would leave room for few workgroups at once, even where an adapter has it.
@@ -265,10 +265,15 @@ impl FusedPlan {
         let Program { ops, blocks, .. } = fused_program::build(plan, &memory, &wanted);
 
         let reserve = 4 * tuning.workgroup;
+        let lanes = u64::from(tuning.workgroup);
         let room = u64::from(tuning.fast.min(capacity.workgroup_bytes.saturating_sub(reserve) / 16));
-        let fast = memory.words.next_multiple_of(FAST_STEP).min(room);
+        // Shares of sums take what a task leaves over, up to four vec4 a lane; where it overflows anyway, one.
+        let wished = memory.words.next_multiple_of(FAST_STEP);
+        let scratch = if wished > room { lanes } else { (room - wished).clamp(1, 4 * lanes) };
+        let fast = wished.min(room.saturating_sub(scratch));
         let spill = memory.words.saturating_sub(fast);
-        capacity.require(DECLARATION.storage_buffers(), tuning.workgroup, 16 * fast as u32 + reserve)?;
+        let bytes = 16 * (fast + scratch) as u32 + reserve;
+        capacity.require(DECLARATION.storage_buffers(), tuning.workgroup, bytes)?;
 
         let binding = capacity.storage_binding_bytes;
         let short = |needed: u64| {
@@ -306,6 +311,7 @@ impl FusedPlan {
             group: group as u32,
             columns: wanted.columns,
             spill: spill as u32,
+            params: if wanted.train { p as u32 } else { 0 },
             loss: memory.loss,
             inputs: inputs as u32,
             targets: targets as u32,
@@ -319,6 +325,7 @@ impl FusedPlan {
         let constants = vec![
             ("WORKGROUP", f64::from(tuning.workgroup)),
             ("FAST", fast as f64),
+            ("SCRATCH", scratch as f64),
             ("SPILLS", f64::from(u8::from(spill > 0))),
             ("LOSS", f64::from(u8::from(plan.loss == Loss::CrossEntropy))),
         ];
