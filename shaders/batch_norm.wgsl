@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
         let at = norm_at(c, i);
         let value = gamma * ((inputs[x + at] - mean) * root) + beta;
-        outputs[y + at] = select(value, 0.0, layer.relu != 0u && value < 0.0);
+        outputs[y + at] = select(value, rectified(value), layer.relu != 0u);
     }
     if (here && lane < WIDE) {
         let at = layer.stats.x + workgroup.y * layer.stats.y + 4u * c;

@@ -36,7 +36,7 @@ fn finish(task: u32, o: u32, pixel: vec4<i32>, sum: f32) {
     if (o < layer.outputs && pixel.w >= 0) {
         let z = sum + weights[layer.weight.x + task * layer.weight.y + parameter(o, layer.inputs)];
         let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
-        outputs[layer.y.x + task * layer.y.y + at] = select(z, 0.0, layer.relu != 0u && z < 0.0);
+        outputs[layer.y.x + task * layer.y.y + at] = select(z, rectified(z), layer.relu != 0u);
     }
 }
 

@@ -128,8 +128,7 @@ fn finish(op: Op, row: u32, tile: u32, sum: vec4<f32>) -> f32 {
     if (op.gate != NONE) {
         y = select(vec4<f32>(0.0), y, load(op.gate + row * op.tiles + tile) > vec4<f32>(0.0));
     } else if (op.relu != 0u) {
-        // Not max: that may turn NaN into 0 and hide a divergence.
-        y = select(y, vec4<f32>(0.0), y < vec4<f32>(0.0));
+        y = vec4<f32>(rectified(y.x), rectified(y.y), rectified(y.z), rectified(y.w));
     }
     store(op.y + row * op.tiles + tile, padded(y, tile, op.points));
     return rate_dot;

@@ -1,4 +1,5 @@
 // import: fused_shape
+// import: numbers
 // One address space for a task's numbers: workgroup memory, and beyond its end a private stretch of a storage
 // buffer. Everything that fits in workgroup memory compiles to plain workgroup accesses.
 

@@ -1,3 +1,4 @@
+// import: numbers
 // Inner steps beyond plain gradient descent, over a stretch of adapted parameters of every task; the host's twins are
 // `src/meta/inner.rs` (the factors) and `src/backend/gpu/inner.rs`. With h the gradient, θ = θ_j and α the rate:
 //     g = clip(h) + λ θ,  m' = a m + b g,  s' = c s + d g²,  θ_{j+1} = θ − α (p m' + q g) / √(k s' + e).
@@ -39,7 +40,7 @@ struct Inner {
 // Element e of the gradient, clipped by value.
 fn clipped(task: u32, e: u32) -> f32 {
     let h = gradients[inner.gradient.x + task * inner.gradient.y + e];
-    return clamp(h, -inner.clip_value, inner.clip_value);
+    return clamped(h, inner.clip_value);
 }
 
 // What the rate multiplies.

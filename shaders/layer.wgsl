@@ -1,3 +1,4 @@
+// import: numbers
 // One layer in one pass over all tasks: its sizes, and where its numbers lie in the buffers that a kernel binds. The
 // host's twin is `src/backend/gpu/layer.rs`.
 //

@@ -26,7 +26,7 @@ fn right(task: u32, i: u32, o: u32) -> f32 {
 fn finish(task: u32, p: u32, o: u32, sum: f32) {
     if (p < layer.points && o < layer.outputs) {
         let z = sum + weights[layer.weight.x + task * layer.weight.y + parameter(o, layer.inputs)];
-        outputs[layer.y.x + task * layer.y.y + p * layer.outputs + o] = select(z, 0.0, layer.relu != 0u && z < 0.0);
+        outputs[layer.y.x + task * layer.y.y + p * layer.outputs + o] = select(z, rectified(z), layer.relu != 0u);
     }
 }
 

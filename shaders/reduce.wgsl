@@ -1,3 +1,4 @@
+// import: numbers
 // import: outer
 // The mean over tasks of what the groups added up, always in the same order, and the outer update:
 //     g = (1/n) Σ_groups partial,   θ ← rule(θ, g).
@@ -13,41 +14,48 @@ override UPDATE: bool = true;
 
 var<workgroup> sums: array<f32, WORKGROUP>;
 
-// One workgroup: WORKGROUP / SLICES columns.
+// Takes the sum of a column where it goes; returns the square of what is learned from it.
+fn leave(column: u32, total: f32) -> f32 {
+    var mean = total * outer.inverse_tasks;
+    if (column >= outer.learned) {
+        loss_log[now.slot * 2u + column - outer.learned] = mean;
+        return 0.0;
+    }
+    if (outer.clips_value != 0u) {
+        mean = clamped(mean, outer.clip_value);
+    }
+    gradient[column] = mean;
+    if (UPDATE) {
+        update(column, mean);
+    }
+    return mean * mean;
+}
+
+// One workgroup: WORKGROUP / SLICES columns, and again as many where there are more than all workgroups take.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let width = WORKGROUP / SLICES;
-    let column = workgroup.x * width + lane % width;
-    var sum = 0.0;
-    if (column < outer.columns) {
-        for (var row = lane / width; row < outer.groups; row += SLICES) {
-            sum += partials[row * outer.columns + column];
-        }
-    }
-    sums[lane] = sum;
-    workgroupBarrier();
     var square = 0.0;
-    if (lane < width && column < outer.columns) {
-        var total = 0.0;
-        for (var slice = 0u; slice < SLICES; slice++) {
-            total += sums[slice * width + lane];
-        }
-        var mean = total * outer.inverse_tasks;
-        if (column >= outer.learned) {
-            loss_log[now.slot * 2u + column - outer.learned] = mean;
-        } else {
-            if (outer.clips_value != 0u) {
-                mean = clamp(mean, -outer.clip_value, outer.clip_value);
-            }
-            gradient[column] = mean;
-            square = mean * mean;
-            if (UPDATE) {
-                update(column, mean);
+    for (var first = workgroup.x * width; first < outer.columns; first += outer.norm_parts * width) {
+        let column = first + lane % width;
+        var sum = 0.0;
+        if (column < outer.columns) {
+            for (var row = lane / width; row < outer.groups; row += SLICES) {
+                sum += partials[row * outer.columns + column];
             }
         }
+        sums[lane] = sum;
+        workgroupBarrier();
+        if (lane < width && column < outer.columns) {
+            var total = 0.0;
+            for (var slice = 0u; slice < SLICES; slice++) {
+                total += sums[slice * width + lane];
+            }
+            square += leave(column, total);
+        }
+        workgroupBarrier();
     }
     if (!UPDATE) {
-        workgroupBarrier();
         sums[lane] = square;
         workgroupBarrier();
         if (lane == 0u) {

@@ -3,7 +3,8 @@
 
 fn sine(t: f32) -> f32 {
     let turns = floor(t * 0.318309886 + 0.5);
-    let r = ((t - turns * 3.140625) - turns * 9.675026e-4) - turns * 1.509958e-7;
+    // fma, as fast arithmetic may put the parts together again otherwise.
+    let r = fma(turns, -1.509958e-7, fma(turns, -9.675026e-4, fma(turns, -3.140625, t)));
     let r2 = r * r;
     var p = -2.5052108e-8;
     p = p * r2 + 2.7557319e-6;

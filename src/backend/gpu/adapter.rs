@@ -145,9 +145,11 @@ impl AdapterReport {
         }
     }
 
-    /// GL is the last resort for an adapter that another API reaches too.
-    fn rank(&self) -> (AdapterKind, bool, usize) {
-        (self.kind, self.backend == "gl", self.index)
+    /// Of the APIs that reach one adapter: GL is the last resort, and DX12 comes before it, as its older compiler may
+    /// refuse kernels that Vulkan's take.
+    fn rank(&self) -> (AdapterKind, usize, usize) {
+        let api = ["dx12", "gl"].iter().position(|&api| api == self.backend);
+        (self.kind, api.map_or(0, |at| at + 1), self.index)
     }
 }
 

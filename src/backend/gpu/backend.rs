@@ -22,6 +22,10 @@ const EVALUATION_WORDS: usize = 16 << 20;
 /// Widest layer of the fused path: beyond, a task is worth more than one workgroup.
 const FUSED_WIDTH: usize = 128;
 
+/// Most support points of all inner steps on the fused path: its weights are sums of as many outer products, and every
+/// step goes through those of all steps before it.
+const FUSED_RANK: usize = 1024;
+
 /// How a meta-gradient is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Path {
@@ -94,8 +98,8 @@ impl GpuBackend {
     }
 
     /// The path that a plan over `tasks` tasks takes: layered where every parameter has its own rate, where the fused
-    /// path does not fit the adapter, and where layers are so wide that one workgroup a task would be the
-    /// bottleneck.
+    /// path does not fit the adapter, where layers are so wide that one workgroup a task would be the bottleneck, and
+    /// where steps are so many that low rank is none.
     ///
     /// # Errors
     /// As [`Plan::check`].
@@ -105,8 +109,9 @@ impl GpuBackend {
             return Ok(self.path);
         }
         let wide = plan.model.dense().iter().any(|d| d.inputs.max(d.outputs) > FUSED_WIDTH);
+        let long = plan.steps * plan.support > FUSED_RANK;
         let fused = || FusedPlan::new(plan, tasks, purpose, self.device.capacity(), &self.tuning);
-        Ok(if wide || fused().is_err() { Path::Layered } else { Path::Fused })
+        Ok(if wide || long || fused().is_err() { Path::Layered } else { Path::Fused })
     }
 
     /// The path of a training: image tasks are drawn by the layered path alone.

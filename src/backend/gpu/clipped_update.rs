@@ -3,7 +3,7 @@
 use super::kernel::{Binding, Declaration};
 
 /// Elements that one workgroup takes.
-pub(super) const WORKGROUP: u32 = 64;
+pub(super) const WORKGROUP: u32 = 256;
 
 /// The kernel.
 pub(super) const DECLARATION: Declaration = Declaration {
@@ -16,6 +16,6 @@ pub(super) const DECLARATION: Declaration = Declaration {
         Binding::Read,
         Binding::Write,
     ],
-    constants: &[("WORKGROUP", 64.0)],
-    workgroup_bytes: 0,
+    constants: &[("WORKGROUP", 256.0)],
+    workgroup_bytes: 256 * 4,
 };

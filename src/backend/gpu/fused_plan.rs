@@ -264,15 +264,20 @@ impl FusedPlan {
         let memory = Memory::new(plan, &wanted, draft.gram);
         let Program { ops, blocks, .. } = fused_program::build(plan, &memory, &wanted);
 
-        let reserve = 4 * tuning.workgroup;
+        // A float a lane, and the one vec4 that an array has at least.
+        let reserve = 4 * tuning.workgroup + 16;
         let lanes = u64::from(tuning.workgroup);
         let room = u64::from(tuning.fast.min(capacity.workgroup_bytes.saturating_sub(reserve) / 16));
         // Shares of sums take what a task leaves over, up to four vec4 a lane; where it overflows anyway, one.
-        let wished = memory.words.next_multiple_of(FAST_STEP);
-        let scratch = if wished > room { lanes } else { (room - wished).clamp(1, 4 * lanes) };
-        let fast = wished.min(room.saturating_sub(scratch));
+        let (fast, shares) = if memory.words > room {
+            let shares = lanes.min(room / 2);
+            (room - shares, shares)
+        } else {
+            let fast = memory.words.next_multiple_of(FAST_STEP).min(room);
+            (fast, (room - fast).min(4 * lanes))
+        };
         let spill = memory.words.saturating_sub(fast);
-        let bytes = 16 * (fast + scratch) as u32 + reserve;
+        let bytes = 16 * (fast + shares) as u32 + reserve;
         capacity.require(DECLARATION.storage_buffers(), tuning.workgroup, bytes)?;
 
         let binding = capacity.storage_binding_bytes;
@@ -325,7 +330,7 @@ impl FusedPlan {
         let constants = vec![
             ("WORKGROUP", f64::from(tuning.workgroup)),
             ("FAST", fast as f64),
-            ("SCRATCH", scratch as f64),
+            ("SCRATCH", (shares + 1) as f64),
             ("SPILLS", f64::from(u8::from(spill > 0))),
             ("LOSS", f64::from(u8::from(plan.loss == Loss::CrossEntropy))),
         ];

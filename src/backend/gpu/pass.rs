@@ -112,7 +112,8 @@ impl State {
     pub(super) fn new(device: &Arc<Device>, request: &Request<'_>, columns: u32) -> Result<Self> {
         let (plan, capacity) = (request.plan, device.capacity());
         let meta = plan.meta_len();
-        let norm_parts = u64::from(columns.div_ceil(reduce::WIDTH));
+        // One for each workgroup of the reduction, however it is cut.
+        let norm_parts = u64::from(columns.min(reduce::MOST_GROUPS));
         let params_words = 2 * plan.model.param_count() + plan.rate_count();
         let mut layout = Layout::new("state", capacity);
         let params = layout.words("meta-parameters", params_words as u64)?;
@@ -147,13 +148,13 @@ impl State {
         recording: &mut Recording,
     ) -> Result<()> {
         let (device, plan) = (&self.device, request.plan);
-        let norm_parts = partials.columns.div_ceil(reduce::WIDTH);
+        let cut = reduce::Cut::of(partials.groups, partials.columns);
         let mut layout = Layout::new("outer", device.capacity());
         let outer_at = layout.words("outer", size_of::<reduce::Outer>() as u64 / 4)?;
         let table = layout.words("transposition", plan.model.param_count() as u64)?;
         let constants = layout.build(device)?;
         constants.write(device, table, &transposition(plan))?;
-        let settings = reduce::Outer::new(request, partials, norm_parts);
+        let settings = reduce::Outer::new(request, partials, cut);
         constants.write(device, outer_at, &[settings])?;
         let common = || {
             [
@@ -167,13 +168,17 @@ impl State {
         };
         let clips_norm = request.outer.is_some_and(|outer| outer.clip_norm.is_some());
         let update = f64::from(u8::from(request.outer.is_some() && !clips_norm));
-        let kernel = kernels.get(device, &reduce::DECLARATION, &[("UPDATE", update)])?;
+        let kernel = kernels.get(
+            device,
+            &reduce::DECLARATION,
+            &[("SLICES", f64::from(cut.slices)), ("UPDATE", update)],
+        )?;
         let mut bindings = common().to_vec();
         bindings.extend([partials.region.bind(), self.arena.bind(self.log)]);
-        recording.push(&kernel, kernel.bind(device, &bindings)?, [norm_parts, 1, 1]);
+        recording.push(&kernel, kernel.bind(device, &bindings)?, [cut.workgroups, 1, 1]);
         if clips_norm {
             let kernel = kernels.get(device, &clipped_update::DECLARATION, &[])?;
-            let workgroups = (self.meta as u32).div_ceil(clipped_update::WORKGROUP);
+            let workgroups = (self.meta as u32).div_ceil(clipped_update::WORKGROUP).min(reduce::MOST_GROUPS);
             recording.push(&kernel, kernel.bind(device, &common())?, [workgroups, 1, 1]);
         }
         Ok(())

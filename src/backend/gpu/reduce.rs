@@ -5,8 +5,30 @@ use super::pass::{Partials, Request};
 use crate::meta::{OuterKind, OuterOptimizer};
 use bytemuck::{Pod, Zeroable};
 
-/// Columns that one workgroup takes, with the default constants.
-pub(super) const WIDTH: u32 = 256 / 8;
+/// Lanes of a workgroup.
+const WORKGROUP: u32 = 256;
+
+/// How a reduction is cut: it depends on the rows and columns alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Lanes that share the rows of a column. As many as each then has rows to add: that makes the longest lane's way
+    /// shortest.
+    pub(super) slices: u32,
+    /// Workgroups, which each leave a sum of squares.
+    pub(super) workgroups: u32,
+}
+
+impl Cut {
+    /// For `groups` rows of `columns`.
+    pub(super) fn of(groups: u32, columns: u32) -> Self {
+        let slices = f64::from(groups).sqrt().ceil() as u32;
+        let slices = slices.next_power_of_two().clamp(4, 32);
+        Self { slices, workgroups: columns.div_ceil(WORKGROUP / slices).min(MOST_GROUPS) }
+    }
+}
+
+/// The most workgroups that every adapter takes in one dispatch.
+pub(super) const MOST_GROUPS: u32 = 65_535;
 
 /// The kernel.
 pub(super) const DECLARATION: Declaration = Declaration {
@@ -49,7 +71,7 @@ pub(super) struct Outer {
 
 impl Outer {
     /// The settings; without an outer optimizer, of one that changes nothing.
-    pub(super) fn new(request: &Request<'_>, partials: &Partials, norm_parts: u32) -> Self {
+    pub(super) fn new(request: &Request<'_>, partials: &Partials, cut: Cut) -> Self {
         let Request { plan, tasks, outer, .. } = *request;
         let (params, meta) = (plan.model.param_count(), plan.meta_len());
         let fallback = OuterOptimizer { kind: OuterKind::Sgd, ..OuterOptimizer::adam(0.0, 1) };
@@ -62,7 +84,7 @@ impl Outer {
             transposed: (params + plan.rate_count()) as u32,
             rule: (outer.kind == OuterKind::Adam).into(),
             clips_value: outer.clip_value.is_some().into(),
-            norm_parts,
+            norm_parts: cut.workgroups,
             inverse_tasks: (1.0 / tasks as f64) as f32,
             beta1: outer.beta1 as f32,
             rest1: (1.0 - outer.beta1) as f32,

@@ -64,6 +64,7 @@ sources![
     "max_pool_backward",
     "norm",
     "now",
+    "numbers",
     "outer",
     "philox",
     "pool_window",
