@@ -10,6 +10,7 @@
 //! | `sample` | points into lanes |
 //! | `layered` | the engine of models with convolutions, batch norm and pooling |
 //! | `engine`, `threads`, `training` | batches cut into chunks, threads, the resident training |
+//! | `pace` | whether all threads or one are the quicker |
 
 mod arena;
 mod engine;
@@ -23,6 +24,7 @@ mod loss;
 pub mod oracle;
 mod oracle_inner;
 mod oracle_layers;
+mod pace;
 mod passes;
 mod product;
 mod sample;

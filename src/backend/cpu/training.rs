@@ -1,10 +1,12 @@
 //! A training resident on the CPU: threads that meet twice a meta-iteration and never allocate.
 
 use super::kernels::{AdamStep, Isa};
+use super::pace::{Crew, Pace};
 use super::threads::{Meeting, Parts};
 use crate::error::{Error, Result};
 use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
 const BLOCK: usize = 256;
@@ -53,6 +55,7 @@ pub(super) struct CpuTraining<E> {
     outer: OuterOptimizer,
     state: TrainState,
     threads: usize,
+    pace: Pace,
 }
 
 /// What the threads share during one call of `advance`.
@@ -86,7 +89,7 @@ impl<E: Engine> CpuTraining<E> {
                 return Err(Error::shape(name, &[len], &[found.len()]));
             }
         }
-        Ok(Self { engine: engine(), outer: train.outer, state, threads })
+        Ok(Self { engine: engine(), outer: train.outer, state, threads, pace: Pace::new() })
     }
 }
 
@@ -102,8 +105,29 @@ pub(super) fn forecast(engine: &impl Engine, len: usize, threads: usize) -> Fore
 
 impl<E: Engine> Training for CpuTraining<E> {
     fn advance(&mut self, iterations: u64) -> Result<Vec<Losses>> {
+        let threads = self.threads.min(self.engine.chunks());
+        if threads == 1 {
+            return self.run(iterations, 1);
+        }
+        let mut losses = Vec::with_capacity(iterations as usize);
+        while (losses.len() as u64) < iterations {
+            let (crew, count) = self.pace.leg(iterations - losses.len() as u64);
+            let start = Instant::now();
+            losses.extend(self.run(count, if crew == Crew::All { threads } else { 1 })?);
+            self.pace.landed(crew, count, start.elapsed().as_secs_f64());
+        }
+        Ok(losses)
+    }
+
+    fn state(&mut self) -> Result<TrainState> {
+        Ok(self.state.clone())
+    }
+}
+
+impl<E: Engine> CpuTraining<E> {
+    /// Some meta-iterations on so many threads, which stay together meanwhile.
+    fn run(&mut self, iterations: u64, threads: usize) -> Result<Vec<Losses>> {
         let (engine, chunks) = (&self.engine, self.engine.chunks());
-        let threads = self.threads.min(chunks);
         let mut state = std::mem::take(&mut self.state);
         let params = engine.pack(std::mem::take(&mut state.params));
         let len = params.len();
@@ -143,12 +167,6 @@ impl<E: Engine> Training for CpuTraining<E> {
         Ok(losses)
     }
 
-    fn state(&mut self) -> Result<TrainState> {
-        Ok(self.state.clone())
-    }
-}
-
-impl<E: Engine> CpuTraining<E> {
     /// What each thread does: chunks, then a share of the outer update, for every meta-iteration.
     fn work(&self, shared: &Shared, meeting: &Meeting, first: u64, thread: usize, threads: usize) {
         let _attendance = meeting.attend();
