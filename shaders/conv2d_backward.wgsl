@@ -51,6 +51,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let taps = tap_grid(rest);
     let at = corner(workgroup.x, layer.points * pixels.x * pixels.y);
     if (at.x < layer.channels) {
-        product(workgroup.y, at, layer.outputs * taps.x * taps.y, lane);
+        product(workgroup.y, at, vec2<u32>(0u, layer.outputs * taps.x * taps.y), lane);
     }
 }

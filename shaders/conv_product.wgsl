@@ -55,21 +55,22 @@ fn gather(task: u32, m: u32, value: vec4<f32>, lane: u32) {
     }
 }
 
-fn product(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
+// The part of C at a corner, summed over the terms from `range.x` up to `range.y`.
+fn product(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
     let tall = ROWS / 4u;
     let wide = COLUMNS / 4u;
     for (var e = lane; e < COLUMNS; e += WORKGROUP) {
         columns[e] = column(at.y + e);
     }
     for (var k = lane; k < DEPTH; k += WORKGROUP) {
-        terms[k] = term(k);
+        terms[k] = term(range.x + k);
     }
     workgroupBarrier();
     let place = lane % (ROWS * COLUMNS / 16u);
     let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
     var turn = 0u;
     var c = mat4x4<f32>();
-    for (var first = 0u; first < depth; first += DEPTH) {
+    for (var first = range.x; first < range.y; first += DEPTH) {
         for (var item = lane; item < DEPTH * tall; item += WORKGROUP) {
             let k = item % DEPTH;
             let e = item / DEPTH;
@@ -98,7 +99,7 @@ fn product(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
             terms[turn + k] = term(first + DEPTH + k);
         }
         workgroupBarrier();
-        let end = min(begin + DEPTH / SPLIT, depth - first);
+        let end = min(begin + DEPTH / SPLIT, range.y - first);
         for (var k = begin; k < end; k++) {
             let a = left_tile[k * (tall + 1u) + place / wide];
             let b = right_tile[k * (wide + 1u) + place % wide];

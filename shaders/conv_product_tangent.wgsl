@@ -51,7 +51,8 @@ fn gather(task: u32, m: u32, quarter: u32, pair: vec4<f32>, lane: u32) {
     }
 }
 
-fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
+// The part of C at a corner, summed over the terms from `range.x` up to `range.y`.
+fn product_tangent(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
     let tall = ROWS / 4u;
     let wide = COLUMNS / 4u;
     let moving = moves();
@@ -59,7 +60,7 @@ fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
         columns[e] = column(at.y + e);
     }
     for (var k = lane; k < DEPTH; k += WORKGROUP) {
-        terms[k] = term(k);
+        terms[k] = term(range.x + k);
     }
     workgroupBarrier();
     let place = lane % (ROWS * COLUMNS / 16u);
@@ -67,7 +68,7 @@ fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
     var turn = 0u;
     var c = mat4x4<f32>();
     var t = mat4x4<f32>();
-    for (var first = 0u; first < depth; first += DEPTH) {
+    for (var first = range.x; first < range.y; first += DEPTH) {
         for (var item = lane; item < DEPTH * tall; item += WORKGROUP) {
             let k = item % DEPTH;
             let e = item / DEPTH;
@@ -96,7 +97,7 @@ fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
             terms[turn + k] = term(first + DEPTH + k);
         }
         workgroupBarrier();
-        let end = min(begin + DEPTH / SPLIT, depth - first);
+        let end = min(begin + DEPTH / SPLIT, range.y - first);
         for (var k = begin; k < end; k++) {
             let a = left_tile[k * (tall + 1u) + place / wide];
             let b = right_tile[k * (wide + 1u) + place % wide];

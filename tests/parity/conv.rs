@@ -73,6 +73,8 @@ impl Conv {
             kernel: self.kernel as u32,
             stride: self.stride as u32,
             padding: self.padding as u32,
+            stretches: 1,
+            stretch: (self.points * self.out()[0] * self.out()[1]) as u32,
             ..LayerPass::default()
         }
     }
@@ -117,6 +119,15 @@ impl Conv {
             g[self.outputs * self.inputs() + self.channel_of(out)] += dz;
         }
         g
+    }
+
+    /// What is left of cotangents over each of `count` stretches of the terms, pixels of all points, and terms of each.
+    pub(super) fn stretches(&self, dz: &[f64], count: usize) -> (Vec<Vec<f64>>, usize) {
+        let area = self.out()[0] * self.out()[1];
+        let each = (self.points * area).div_ceil(count);
+        let of = |out: usize| (out / (self.outputs * area) * area + out % area) / each;
+        let within = |z: usize| dz.iter().enumerate().map(move |(i, &v)| if of(i) == z { v } else { 0.0 });
+        ((0..count).map(|z| within(z).collect()).collect(), each)
     }
 
     /// The channel of an element of y.

@@ -12,8 +12,8 @@ pub const DECLARATION: Declaration = Declaration {
     workgroup_bytes: ConvCut::DEFAULT.workgroup_bytes(false),
 };
 
-/// Rows and columns of the product, and how many products there are.
+/// Rows and columns of the product, and how many stretches of its terms there are.
 #[must_use]
 pub fn shape(layer: &LayerPass) -> [u32; 3] {
-    [layer.outputs, layer.inputs + 1, 1]
+    [layer.outputs, layer.inputs + 1, layer.stretches]
 }

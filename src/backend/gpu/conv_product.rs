@@ -15,7 +15,7 @@ pub struct ConvCut {
 }
 
 /// Workgroups a task from which on a GPU is taken to be busy.
-const BUSY: u64 = 8;
+pub(super) const BUSY: u32 = 8;
 
 impl ConvCut {
     /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has.
@@ -41,12 +41,17 @@ impl ConvCut {
     /// order of sums does.
     #[must_use]
     pub fn of(rows: u32, columns: u32) -> Self {
+        Self::shared(rows, columns, |_| 1)
+    }
+
+    /// The same where, with each cut, so many workgroups share an element's sum.
+    pub(super) fn shared(rows: u32, columns: u32, sharing: impl Fn(Self) -> u32) -> Self {
         let cost = |cut: &Self| {
-            let workgroups = u64::from(cut.workgroups(rows, columns));
-            let elements = workgroups * u64::from(cut.rows * cut.columns);
+            let tiles = cut.workgroups(rows, columns);
+            let elements = u64::from(tiles) * u64::from(cut.rows * cut.columns);
             // 16 multiply-adds take 16 / rows + 16 / columns loads from the images; in 1/64.
             let loads = u64::from(64 + 1024 / cut.rows + 1024 / cut.columns);
-            elements * loads * BUSY.div_ceil(workgroups.min(BUSY))
+            elements * loads * u64::from(BUSY.div_ceil((tiles * sharing(*cut)).min(BUSY)))
         };
         let mut best = Self::ALL[0];
         for cut in Self::ALL {
@@ -63,6 +68,11 @@ impl ConvCut {
         rows.div_ceil(self.rows) * columns.div_ceil(self.columns)
     }
 
+    /// Terms in workgroup memory at a time.
+    pub(super) const fn depth(self, tangents: bool) -> u32 {
+        self.depths[tangents as usize]
+    }
+
     const fn workgroup(self) -> u32 {
         self.split * self.rows * self.columns / 16
     }
@@ -70,7 +80,7 @@ impl ConvCut {
     /// Overrides of a kernel of values, or of values and tangents.
     #[must_use]
     pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 9] {
-        let (depth, tiles) = if tangents { (self.depths[1], 2) } else { (self.depths[0], 1) };
+        let (depth, tiles) = (self.depth(tangents), if tangents { 2 } else { 1 });
         [
             ("WORKGROUP", self.workgroup() as f64),
             ("ROWS", self.rows as f64),
