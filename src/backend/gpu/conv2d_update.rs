@@ -8,7 +8,7 @@ use super::layer::LayerPass;
 pub const DECLARATION: Declaration = Declaration {
     shader: "conv2d_update",
     bindings: &[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Read, Binding::Write],
-    constants: &declared::<11>(false, &[("STEP", 1.0), ("ADD", 0.0)]),
+    constants: &declared::<10>(false, &[("STEP", 1.0), ("ADD", 0.0)]),
     workgroup_bytes: ConvCut::DEFAULT.workgroup_bytes(false),
 };
 

@@ -18,14 +18,15 @@ pub struct ConvCut {
 pub(super) const BUSY: u32 = 8;
 
 impl ConvCut {
-    /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has.
+    /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has, and no invocation loads more than one
+    /// entry of a tile a slice, which it keeps in registers while the slice before is multiplied.
     pub const ALL: [Self; 7] = [
         Self::new(64, 64, 1, [16, 8]),
         Self::new(32, 64, 2, [16, 8]),
         Self::new(64, 32, 2, [16, 8]),
         Self::new(32, 32, 4, [32, 16]),
-        Self::new(16, 64, 2, [16, 16]),
-        Self::new(64, 16, 2, [16, 16]),
+        Self::new(16, 64, 4, [16, 8]),
+        Self::new(64, 16, 4, [16, 8]),
         Self::new(16, 16, 8, [32, 32]),
     ];
 
@@ -79,7 +80,7 @@ impl ConvCut {
 
     /// Overrides of a kernel of values, or of values and tangents.
     #[must_use]
-    pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 9] {
+    pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 8] {
         let (depth, tiles) = (self.depth(tangents), if tangents { 2 } else { 1 });
         [
             ("WORKGROUP", self.workgroup() as f64),
@@ -89,7 +90,6 @@ impl ConvCut {
             ("DEPTH", depth as f64),
             ("LEFT_TILE", (tiles * depth * (self.rows / 4 + 1)) as f64),
             ("RIGHT_TILE", (tiles * depth * (self.columns / 4 + 1)) as f64),
-            ("TERMS", (2 * depth) as f64),
             ("PARTS", self.workgroup() as f64),
         ]
     }
@@ -98,7 +98,7 @@ impl ConvCut {
     #[must_use]
     pub const fn workgroup_bytes(self, tangents: bool) -> u32 {
         let all = self.constants(tangents);
-        (16.0 * (all[2].1 + all[5].1 + all[6].1 + all[7].1 + all[8].1)) as u32
+        (16.0 * (all[2].1 + all[4].1 + all[5].1 + all[6].1 + all[7].1)) as u32
     }
 }
 
@@ -143,6 +143,8 @@ mod tests {
             // One float an invocation more where rates are summed.
             let bytes = cut.workgroup_bytes(false).max(cut.workgroup_bytes(true) + 4 * cut.workgroup());
             assert!(bytes <= 16 * 1024, "{cut:?}: {bytes}");
+            let entries = cut.depths.map(|depth| depth * cut.rows.max(cut.columns) / 4);
+            assert!(entries.iter().all(|&entries| entries <= cut.workgroup()), "{cut:?}");
             assert!(cut.workgroup() <= 256 && cut.depths.iter().all(|depth| depth % cut.split == 0));
         }
     }
