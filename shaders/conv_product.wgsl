@@ -7,7 +7,8 @@
 //     const RIGHT_BY_DEPTH: whether terms, not columns, run through memory;
 //     fn finish(task, m, column, value): takes C[m, n], also beyond its ends.
 // While a slice of the sum lies in workgroup memory and is multiplied, the next is on its way to registers, so that
-// only the first is waited for. The order of every sum depends on the cut alone, and the cut on the layer's shape.
+// only the first is waited for. The order of every sum depends on the cut alone, and the cut on the layer's shape
+// and the number of tasks.
 
 // Invocations: SPLIT · ROWS · COLUMNS / 16.
 override WORKGROUP: u32 = 256u;

@@ -149,7 +149,7 @@ pub(super) fn check_conv(
     result: usize,
     expected: &[Vec<f64>],
 ) {
-    let chosen = [ConvCut::of(rows, columns)];
+    let chosen = [ConvCut::of(rows, columns, expected.len() as u32)];
     let tangents = declaration.constants.iter().any(|(name, _)| *name == "VALUE");
     for cut in if every_cut { &ConvCut::ALL[..] } else { &chosen[..] } {
         let mut all = cut.constants(tangents).to_vec();

@@ -14,8 +14,10 @@ pub struct ConvCut {
     depths: [u32; 2],
 }
 
-/// Workgroups a task from which on a GPU is taken to be busy.
-pub(super) const BUSY: u32 = 8;
+/// Workgroups, of all tasks, from which on a GPU is taken to be busy: about one for each multiprocessor of a large one.
+const BUSY: u32 = 128;
+/// Most that are wanted of one task.
+const BUSY_TASK: u32 = 32;
 
 impl ConvCut {
     /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has, and no invocation loads more than one
@@ -37,22 +39,23 @@ impl ConvCut {
         Self { rows, columns, split, depths }
     }
 
-    /// The cut for a product of `rows × columns`: few elements beyond its edges, tiles as large as leave enough
-    /// workgroups, since an element of a large tile needs fewer loads. It depends on the shape alone, so that the
-    /// order of sums does.
+    /// The cut for products of `rows × columns`, one for each of `tasks`: few elements beyond its edges, tiles as large
+    /// as leave enough workgroups, since an element of a large tile needs fewer loads. It depends on the shape and on
+    /// the meta-batch alone, and so does the order of sums: not on the device, nor on how tasks are cut into tiles.
     #[must_use]
-    pub fn of(rows: u32, columns: u32) -> Self {
-        Self::shared(rows, columns, |_| 1)
+    pub fn of(rows: u32, columns: u32, tasks: u32) -> Self {
+        Self::shared(rows, columns, tasks, |_| 1)
     }
 
     /// The same where, with each cut, so many workgroups share an element's sum.
-    pub(super) fn shared(rows: u32, columns: u32, sharing: impl Fn(Self) -> u32) -> Self {
+    pub(super) fn shared(rows: u32, columns: u32, tasks: u32, sharing: impl Fn(Self) -> u32) -> Self {
+        let busy = BUSY.div_ceil(tasks.max(1)).min(BUSY_TASK);
         let cost = |cut: &Self| {
             let tiles = cut.workgroups(rows, columns);
             let elements = u64::from(tiles) * u64::from(cut.rows * cut.columns);
             // 16 multiply-adds take 16 / rows + 16 / columns loads from the images; in 1/64.
             let loads = u64::from(64 + 1024 / cut.rows + 1024 / cut.columns);
-            elements * loads * u64::from(BUSY.div_ceil((tiles * sharing(*cut)).min(BUSY)))
+            elements * loads * u64::from(busy.div_ceil((tiles * sharing(*cut)).min(busy)))
         };
         let mut best = Self::ALL[0];
         for cut in Self::ALL {
@@ -122,18 +125,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cuts_follow_the_shape() {
+    fn cuts_follow_the_shape_and_the_meta_batch() {
         // 64 filters on 28 × 28 images, stride 2, five points: forward of the four layers, updates of the first two.
-        for (rows, columns, cut) in [
-            (64, 980, (64, 64)),
-            (64, 245, (32, 64)),
-            (64, 80, (16, 16)),
-            (64, 20, (16, 16)),
-            (64, 10, (16, 16)),
-            (64, 577, (64, 64)),
+        for (rows, columns, cuts) in [
+            (64, 980, [(32, 64), (64, 64), (64, 64)]),
+            (64, 245, [(16, 16), (64, 64), (64, 64)]),
+            (64, 80, [(16, 16), (64, 16), (64, 32)]),
+            (64, 20, [(16, 16), (16, 16), (64, 32)]),
+            (64, 10, [(16, 16), (16, 16), (64, 16)]),
+            (64, 577, [(32, 32), (64, 64), (64, 64)]),
         ] {
-            let chosen = ConvCut::of(rows, columns);
-            assert_eq!((chosen.rows, chosen.columns), cut, "{rows} × {columns}");
+            for (tasks, cut) in [1, 32, 512].into_iter().zip(cuts) {
+                let chosen = ConvCut::of(rows, columns, tasks);
+                assert_eq!((chosen.rows, chosen.columns), cut, "{rows} × {columns} of {tasks}");
+            }
         }
     }
 

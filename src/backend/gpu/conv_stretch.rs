@@ -1,10 +1,12 @@
 //! How the sum of a convolution's weight gradient, over all pixels of all points, is shared by workgroups
 //! (`shaders/conv_stretch.wgsl`).
 
-use super::conv_product::{BUSY, ConvCut};
+use super::conv_product::ConvCut;
 use super::conv2d_update;
 use super::layer::LayerPass;
 
+/// Workgroups a task of a product whose sums are not shared.
+const ENOUGH: u32 = 8;
 /// Workgroups a task that sharing may make of a product.
 const MOST: u32 = 32;
 /// Slices in a row from which on sharing pays for the dispatch that adds up the stretches.
@@ -24,11 +26,11 @@ pub struct Stretches {
 }
 
 impl Stretches {
-    /// The stretches of a layer's pass. They follow from the shape alone, so that the order of sums does.
+    /// The stretches of a layer's pass over `tasks`. They follow from the cut and the shape alone.
     #[must_use]
-    pub fn of(layer: &LayerPass, tangents: bool) -> Self {
+    pub fn of(layer: &LayerPass, tasks: u32, tangents: bool) -> Self {
         let [rows, columns, _] = conv2d_update::shape(layer);
-        let cut = ConvCut::shared(rows, columns, |cut| Self::with(cut, layer, tangents).count);
+        let cut = ConvCut::shared(rows, columns, tasks, |cut| Self::with(cut, layer, tangents).count);
         Self::with(cut, layer, tangents)
     }
 
@@ -39,7 +41,7 @@ impl Stretches {
         let (tiles, depth) = (cut.workgroups(rows, columns), cut.depth(tangents));
         let all = layer.points * layer.out_height * layer.out_width;
         let slices = all.div_ceil(depth);
-        if tiles >= BUSY || slices < MANY {
+        if tiles >= ENOUGH || slices < MANY {
             return Self { cut, count: 1, terms: all };
         }
         let each = slices.div_ceil((slices / LEAST).min(MOST / tiles));
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn long_sums_of_few_elements_are_shared() {
-        // 28 × 28 images, stride 2: the four layers at 5 and at 75 points.
+        // 28 × 28 images, stride 2: the four layers at 5 and at 75 points, of 32 tasks.
         // Stretches of values and of tangents with their terms.
         for (points, channels, side, cut, stretches) in [
             (5, 1, 14, (64, 16), [(13, 80), (25, 40)]),
@@ -95,7 +97,7 @@ mod tests {
         ] {
             let layer = layer(points, channels, side);
             for (tangents, expected) in [false, true].into_iter().zip(stretches) {
-                let Stretches { cut: chosen, count, terms } = Stretches::of(&layer, tangents);
+                let Stretches { cut: chosen, count, terms } = Stretches::of(&layer, 32, tangents);
                 let what = format!("{points} points of {channels} channels, {side} × {side}, {tangents}");
                 assert_eq!((chosen.rows, chosen.columns), cut, "{what}");
                 assert_eq!((count, terms), expected, "{what}");

@@ -117,7 +117,7 @@ impl<'a> Facts<'a> {
             let (rows, columns) = (layer.outputs, layer.inputs + 1);
             match node.layer {
                 _ if whole => (rows * columns).div_ceil(inner::WORKGROUP),
-                Layer::Conv2d { .. } => match Stretches::of(&layer, true) {
+                Layer::Conv2d { .. } => match Stretches::of(&layer, tasks as u32, true) {
                     Stretches { cut, count: 1, .. } => cut.workgroups(rows, columns),
                     _ => (rows * columns).div_ceil(conv2d_update_sums::WORKGROUP),
                 },
@@ -203,7 +203,7 @@ impl<'a> Facts<'a> {
             || (0..self.nodes.len()).filter(|&l| matches!(self.nodes[l].layer, Layer::Conv2d { .. }));
         let words = |l: usize, points: usize, tangents: bool| {
             let layer = self.nodes[l].sizes(points);
-            Stretches::of(&layer, tangents).words(&layer, tangents)
+            Stretches::of(&layer, self.tasks as u32, tangents).words(&layer, tangents)
         };
         let steps = convolutions().filter(|&l| self.adapted(l)).map(|l| words(l, plan.support, false));
         let queries = convolutions().filter(|_| learns).map(|l| words(l, plan.query, false));

@@ -205,7 +205,7 @@ impl Emitter<'_> {
         bindings: &[Bound],
     ) {
         let [rows, columns, products] = size(&layer);
-        let cut = ConvCut::of(rows, columns);
+        let cut = ConvCut::of(rows, columns, self.facts.tasks as u32);
         self.conv_cut(kernel, cut, [rows, columns, products], layer, constants, bindings);
     }
 
@@ -218,7 +218,7 @@ impl Emitter<'_> {
         constants: Constants<'_>,
         [whole, partial, total]: [&[Bound]; 3],
     ) {
-        let shared = Stretches::of(&layer, has_tangents(kernel));
+        let shared = Stretches::of(&layer, self.facts.tasks as u32, has_tangents(kernel));
         let layer = shared.share(layer);
         let bindings = if shared.count == 1 { whole } else { partial };
         self.conv_cut(kernel, shared.cut, conv2d_update::shape(&layer), layer, constants, bindings);
