@@ -44,5 +44,5 @@ fn finish(task: u32, o: u32, pixel: vec4<i32>, sum: f32) {
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let pixels = layer.points * layer.out_height * layer.out_width;
-    product(workgroup.y, corner(workgroup.x, pixels), layer.inputs, lane);
+    product(workgroup.y, corner(workgroup.x, pixels), vec2<u32>(0u, layer.inputs), lane);
 }

@@ -45,11 +45,12 @@ fn finish(task: u32, c: u32, pixel: vec4<i32>, sum: f32) {
 // One workgroup: ROWS input channels by COLUMNS pixels, of those with one remainder by the stride, of one task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    remainder = vec2<u32>(workgroup.z / layer.stride, workgroup.z % layer.stride);
-    let pixels = pixel_grid();
-    let taps = tap_grid();
+    let rest = vec2<u32>(workgroup.z / layer.stride, workgroup.z % layer.stride);
+    remainder = rest;
+    let pixels = pixel_grid(rest);
+    let taps = tap_grid(rest);
     let at = corner(workgroup.x, layer.points * pixels.x * pixels.y);
     if (at.x < layer.channels) {
-        product(workgroup.y, at, layer.outputs * taps.x * taps.y, lane);
+        product(workgroup.y, at, vec2<u32>(0u, layer.outputs * taps.x * taps.y), lane);
     }
 }

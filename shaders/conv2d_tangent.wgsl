@@ -67,5 +67,5 @@ fn finish(task: u32, o: u32, pixel: vec4<i32>, value: f32, tangent: f32) {
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let pixels = layer.points * layer.out_height * layer.out_width;
-    product_tangent(workgroup.y, corner(workgroup.x, pixels), layer.inputs, lane);
+    product_tangent(workgroup.y, corner(workgroup.x, pixels), vec2<u32>(0u, layer.inputs), lane);
 }

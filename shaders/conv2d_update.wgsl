@@ -1,18 +1,18 @@
 // import: conv_taps
 // import: conv_product
+// import: conv_stretch
+// import: step_on
 // The gradient of a convolution's parameters, used where it is made:
 //     G[o, k] = Σ_{p, i} dz[p, o, i] x[p, tap(k, i)], and the sum of dz for the bias,  [outputs, inputs + 1]
 //     STEP:      θ_{j+1} = θ_j − α_j ⊙ G          (Finn et al. 2017, equation 1)
-//     otherwise: v = G, or with ADD v + G.
-
-override STEP: bool = true;
-override ADD: bool = false;
+//     otherwise: v = G, or with ADD v + G, or
+//     where several workgroups share a sum, each one's stretch of G for `conv2d_update_sums`.
 
 @group(0) @binding(1) var<storage, read> cotangents: array<f32>;
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read> rates: array<f32>;
-@group(0) @binding(5) var<storage, read_write> result: array<f32>; // θ_{j+1} or v
+@group(0) @binding(5) var<storage, read_write> result: array<f32>; // θ_{j+1}, v or stretches
 
 const RIGHT_BY_DEPTH = true;
 
@@ -48,23 +48,16 @@ fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32) {
         return;
     }
     let e = parameter(o, u32(weight.w));
-    if (STEP) {
-        let rate = rates[layer.rate.x + e * layer.rate.y];
-        let value = weights[layer.weight.x + task * layer.weight.y + e];
-        result[layer.next.x + task * layer.next.y + e] = value - rate * gradient;
+    if (layer.stretches > 1u) {
+        result[stretch_at(task, stretch, e)] = gradient;
     } else {
-        let at = layer.v.x + task * layer.v.y + e;
-        if (ADD) {
-            result[at] += gradient;
-        } else {
-            result[at] = gradient;
-        }
+        step_on(task, e, gradient);
     }
 }
 
-// One workgroup: ROWS output channels by COLUMNS weights of one task.
+// One workgroup: ROWS output channels by COLUMNS weights of one task, over one stretch of the terms.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let pixels = layer.points * layer.out_height * layer.out_width;
-    product(workgroup.y, corner(workgroup.x, layer.inputs + 1u), pixels, lane);
+    stretch = workgroup.z;
+    product(workgroup.y, corner(workgroup.x, layer.inputs + 1u), stretch_terms(workgroup.z), lane);
 }

@@ -1,12 +1,14 @@
 // import: conv_taps
 // import: conv_product_tangent
+// import: conv_stretch
 // import: step_back
 // One inner step of a convolution, backwards:
 //     SECOND:    v_j = v_{j+1} − (dż ∗ [x, 1] + dz ∗ [ẋ, 0])          the rows of H u, u = α ⊙ v_{j+1}
 //     RATES 1:   ∂/∂α[e] = −G[e] v_{j+1}[e], a rate for each parameter, with G = dz ∗ [x, 1]
 //     RATES 2:   their sum over this workgroup's parameters, one rate for all of them,
 // where (dz ∗ x)[o, k] = Σ_{p, i} dz[p, o, i] x[p, tap(k, i)]. G is one more product of tiles that are there anyway;
-// VALUE is on with RATES.
+// VALUE is on with RATES. Where several workgroups share a sum, each leaves its stretch of G and of the rows of H u for
+// `conv2d_update_tangent_sums`.
 
 override SECOND: bool = true;
 
@@ -14,7 +16,7 @@ override SECOND: bool = true;
 @group(0) @binding(2) var<storage, read> cotangent_tangents: array<f32>;
 @group(0) @binding(3) var<storage, read> inputs: array<f32>;
 @group(0) @binding(4) var<storage, read> input_tangents: array<f32>;
-@group(0) @binding(5) var<storage, read_write> rows: array<f32>; // v and, with RATES 1, their gradients
+@group(0) @binding(5) var<storage, read_write> rows: array<f32>; // v and, with RATES 1, their gradients; or stretches
 @group(0) @binding(6) var<storage, read_write> rate_sums: array<f32>; // with RATES 2
 
 const RIGHT_BY_DEPTH = true;
@@ -66,14 +68,23 @@ fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32, tangent: f32) {
     if (o >= layer.outputs || weight.w < 0) {
         return;
     }
-    step_back(task, parameter(o, u32(weight.w)), gradient, tangent);
+    let e = parameter(o, u32(weight.w));
+    if (layer.stretches > 1u) {
+        let at = 2u * stretch_at(task, stretch, e);
+        rows[at] = gradient;
+        rows[at + 1u] = tangent;
+    } else {
+        step_back(task, e, gradient, tangent);
+    }
 }
 
-// One workgroup: ROWS output channels by COLUMNS weights of one task.
+// One workgroup: ROWS output channels by COLUMNS weights of one task, over one stretch of the terms.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     rate_sum = 0.0;
-    let pixels = layer.points * layer.out_height * layer.out_width;
-    product_tangent(workgroup.y, corner(workgroup.x, layer.inputs + 1u), pixels, lane);
-    leave_rate_sum(workgroup, lane);
+    stretch = workgroup.z;
+    product_tangent(workgroup.y, corner(workgroup.x, layer.inputs + 1u), stretch_terms(workgroup.z), lane);
+    if (layer.stretches == 1u) {
+        leave_rate_sum(workgroup, lane);
+    }
 }

@@ -6,7 +6,9 @@
 //     fn left(task, m, term) -> f32, fn right(task, term, column) -> f32, zero beyond their ends;
 //     const RIGHT_BY_DEPTH: whether terms, not columns, run through memory;
 //     fn finish(task, m, column, value): takes C[m, n], also beyond its ends.
-// The order of every sum depends on the cut alone, and the cut on the layer's shape.
+// While a slice of the sum lies in workgroup memory and is multiplied, the next is on its way to registers, so that
+// only the first is waited for. The order of every sum depends on the cut alone, and the cut on the layer's shape
+// and the number of tasks.
 
 // Invocations: SPLIT · ROWS · COLUMNS / 16.
 override WORKGROUP: u32 = 256u;
@@ -19,15 +21,13 @@ override DEPTH: u32 = 32u;
 // a column of entries do not meet in one memory bank.
 override LEFT_TILE: u32 = 288u;
 override RIGHT_TILE: u32 = 288u;
-// 2 · DEPTH: of this slice and of the next.
-override TERMS: u32 = 64u;
 // WORKGROUP.
 override PARTS: u32 = 256u;
 
 // Component i of entry e is row or column e + i · (a quarter of them).
 var<workgroup> left_tile: array<vec4<f32>, LEFT_TILE>;
 var<workgroup> right_tile: array<vec4<f32>, RIGHT_TILE>;
-var<workgroup> terms: array<vec4<i32>, TERMS>;
+var<workgroup> terms: array<vec4<i32>, DEPTH>;
 var<workgroup> columns: array<vec4<i32>, COLUMNS>;
 var<workgroup> parts: array<vec4<f32>, PARTS>;
 
@@ -55,57 +55,73 @@ fn gather(task: u32, m: u32, value: vec4<f32>, lane: u32) {
     }
 }
 
-fn product(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
+// The part of C at a corner, summed over the terms from `range.x` up to `range.y`.
+fn product(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
     let tall = ROWS / 4u;
     let wide = COLUMNS / 4u;
     for (var e = lane; e < COLUMNS; e += WORKGROUP) {
         columns[e] = column(at.y + e);
     }
     for (var k = lane; k < DEPTH; k += WORKGROUP) {
-        terms[k] = term(k);
+        terms[k] = term(range.x + k);
     }
     workgroupBarrier();
     let place = lane % (ROWS * COLUMNS / 16u);
     let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
-    var turn = 0u;
+    // The entries of the tiles that this invocation loads: no cut has more of a tile than invocations.
+    let left_k = lane % DEPTH;
+    let left_e = lane / DEPTH;
+    let right_k = select(lane / wide, lane % DEPTH, RIGHT_BY_DEPTH);
+    let right_e = select(lane % wide, lane / DEPTH, RIGHT_BY_DEPTH);
+    let loads_left = lane < DEPTH * tall;
+    let loads_right = lane < DEPTH * wide;
+    var a_next = vec4<f32>();
+    var b_next = vec4<f32>();
     var c = mat4x4<f32>();
-    for (var first = 0u; first < depth; first += DEPTH) {
-        for (var item = lane; item < DEPTH * tall; item += WORKGROUP) {
-            let k = item % DEPTH;
-            let e = item / DEPTH;
-            let known = terms[turn + k];
-            let m = at.x + e;
-            left_tile[k * (tall + 1u) + e] = vec4<f32>(
+    for (var first = range.x; ; first += DEPTH) {
+        // A slice is on its way from memory while the one before, in the tiles, is multiplied.
+        if (loads_left && first < range.y) {
+            let known = terms[left_k];
+            let m = at.x + left_e;
+            a_next = vec4<f32>(
                 left(task, m, known),
                 left(task, m + tall, known),
                 left(task, m + 2u * tall, known),
                 left(task, m + 3u * tall, known),
             );
         }
-        for (var item = lane; item < DEPTH * wide; item += WORKGROUP) {
-            let k = select(item / wide, item % DEPTH, RIGHT_BY_DEPTH);
-            let e = select(item % wide, item / DEPTH, RIGHT_BY_DEPTH);
-            let known = terms[turn + k];
-            right_tile[k * (wide + 1u) + e] = vec4<f32>(
-                right(task, known, columns[e]),
-                right(task, known, columns[e + wide]),
-                right(task, known, columns[e + 2u * wide]),
-                right(task, known, columns[e + 3u * wide]),
+        if (loads_right && first < range.y) {
+            let known = terms[right_k];
+            b_next = vec4<f32>(
+                right(task, known, columns[right_e]),
+                right(task, known, columns[right_e + wide]),
+                right(task, known, columns[right_e + 2u * wide]),
+                right(task, known, columns[right_e + 3u * wide]),
             );
         }
-        turn = DEPTH - turn;
-        for (var k = lane; k < DEPTH; k += WORKGROUP) {
-            terms[turn + k] = term(first + DEPTH + k);
+        if (first > range.x) {
+            let end = min(begin + DEPTH / SPLIT, range.y + DEPTH - first);
+            for (var k = begin; k < end; k++) {
+                let a = left_tile[k * (tall + 1u) + place / wide];
+                let b = right_tile[k * (wide + 1u) + place % wide];
+                c[0] += a.x * b;
+                c[1] += a.y * b;
+                c[2] += a.z * b;
+                c[3] += a.w * b;
+            }
+        }
+        if (first >= range.y) {
+            break;
         }
         workgroupBarrier();
-        let end = min(begin + DEPTH / SPLIT, depth - first);
-        for (var k = begin; k < end; k++) {
-            let a = left_tile[k * (tall + 1u) + place / wide];
-            let b = right_tile[k * (wide + 1u) + place % wide];
-            c[0] += a.x * b;
-            c[1] += a.y * b;
-            c[2] += a.z * b;
-            c[3] += a.w * b;
+        if (loads_left) {
+            left_tile[left_k * (tall + 1u) + left_e] = a_next;
+        }
+        if (loads_right) {
+            right_tile[right_k * (wide + 1u) + right_e] = b_next;
+        }
+        for (var k = lane; k < DEPTH; k += WORKGROUP) {
+            terms[k] = term(first + DEPTH + k);
         }
         workgroupBarrier();
     }

@@ -14,14 +14,13 @@ override DEPTH: u32 = 16u;
 // 2 · DEPTH · (ROWS / 4 + 1) and 2 · DEPTH · (COLUMNS / 4 + 1).
 override LEFT_TILE: u32 = 288u;
 override RIGHT_TILE: u32 = 288u;
-override TERMS: u32 = 32u;
 override PARTS: u32 = 256u;
 override VALUE: bool = false;
 
 // Values first, then tangents.
 var<workgroup> left_tile: array<vec4<f32>, LEFT_TILE>;
 var<workgroup> right_tile: array<vec4<f32>, RIGHT_TILE>;
-var<workgroup> terms: array<vec4<i32>, TERMS>;
+var<workgroup> terms: array<vec4<i32>, DEPTH>;
 var<workgroup> columns: array<vec4<i32>, COLUMNS>;
 var<workgroup> parts: array<vec4<f32>, PARTS>;
 
@@ -51,7 +50,8 @@ fn gather(task: u32, m: u32, quarter: u32, pair: vec4<f32>, lane: u32) {
     }
 }
 
-fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
+// The part of C at a corner, summed over the terms from `range.x` up to `range.y`.
+fn product_tangent(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
     let tall = ROWS / 4u;
     let wide = COLUMNS / 4u;
     let moving = moves();
@@ -59,67 +59,82 @@ fn product_tangent(task: u32, at: vec2<u32>, depth: u32, lane: u32) {
         columns[e] = column(at.y + e);
     }
     for (var k = lane; k < DEPTH; k += WORKGROUP) {
-        terms[k] = term(k);
+        terms[k] = term(range.x + k);
     }
     workgroupBarrier();
     let place = lane % (ROWS * COLUMNS / 16u);
     let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
-    var turn = 0u;
+    // The entries of the tiles that this invocation loads: no cut has more of a tile than invocations.
+    let left_k = lane % DEPTH;
+    let left_e = lane / DEPTH;
+    let right_k = select(lane / wide, lane % DEPTH, RIGHT_BY_DEPTH);
+    let right_e = select(lane % wide, lane / DEPTH, RIGHT_BY_DEPTH);
+    let loads_left = lane < DEPTH * tall;
+    let loads_right = lane < DEPTH * wide;
+    var a_next = mat2x4<f32>();
+    var b_next = mat2x4<f32>();
     var c = mat4x4<f32>();
     var t = mat4x4<f32>();
-    for (var first = 0u; first < depth; first += DEPTH) {
-        for (var item = lane; item < DEPTH * tall; item += WORKGROUP) {
-            let k = item % DEPTH;
-            let e = item / DEPTH;
-            let known = terms[turn + k];
-            let m = at.x + e;
+    for (var first = range.x; ; first += DEPTH) {
+        // A slice is on its way from memory while the one before, in the tiles, is multiplied.
+        if (loads_left && first < range.y) {
+            let known = terms[left_k];
+            let m = at.x + left_e;
             let l0 = left(task, m, known);
             let l1 = left(task, m + tall, known);
             let l2 = left(task, m + 2u * tall, known);
             let l3 = left(task, m + 3u * tall, known);
-            left_tile[k * (tall + 1u) + e] = vec4<f32>(l0.x, l1.x, l2.x, l3.x);
-            left_tile[(DEPTH + k) * (tall + 1u) + e] = vec4<f32>(l0.y, l1.y, l2.y, l3.y);
+            a_next = transpose(mat4x2<f32>(l0, l1, l2, l3));
         }
-        for (var item = lane; item < DEPTH * wide; item += WORKGROUP) {
-            let k = select(item / wide, item % DEPTH, RIGHT_BY_DEPTH);
-            let e = select(item % wide, item / DEPTH, RIGHT_BY_DEPTH);
-            let known = terms[turn + k];
-            let r0 = right(task, known, columns[e]);
-            let r1 = right(task, known, columns[e + wide]);
-            let r2 = right(task, known, columns[e + 2u * wide]);
-            let r3 = right(task, known, columns[e + 3u * wide]);
-            right_tile[k * (wide + 1u) + e] = vec4<f32>(r0.x, r1.x, r2.x, r3.x);
-            right_tile[(DEPTH + k) * (wide + 1u) + e] = vec4<f32>(r0.y, r1.y, r2.y, r3.y);
+        if (loads_right && first < range.y) {
+            let known = terms[right_k];
+            let r0 = right(task, known, columns[right_e]);
+            let r1 = right(task, known, columns[right_e + wide]);
+            let r2 = right(task, known, columns[right_e + 2u * wide]);
+            let r3 = right(task, known, columns[right_e + 3u * wide]);
+            b_next = transpose(mat4x2<f32>(r0, r1, r2, r3));
         }
-        turn = DEPTH - turn;
-        for (var k = lane; k < DEPTH; k += WORKGROUP) {
-            terms[turn + k] = term(first + DEPTH + k);
+        if (first > range.x) {
+            let end = min(begin + DEPTH / SPLIT, range.y + DEPTH - first);
+            for (var k = begin; k < end; k++) {
+                let a = left_tile[k * (tall + 1u) + place / wide];
+                let b = right_tile[k * (wide + 1u) + place % wide];
+                if (moving.x) {
+                    let a_dot = left_tile[(DEPTH + k) * (tall + 1u) + place / wide];
+                    t[0] += a_dot.x * b;
+                    t[1] += a_dot.y * b;
+                    t[2] += a_dot.z * b;
+                    t[3] += a_dot.w * b;
+                }
+                if (moving.y) {
+                    let b_dot = right_tile[(DEPTH + k) * (wide + 1u) + place % wide];
+                    t[0] += a.x * b_dot;
+                    t[1] += a.y * b_dot;
+                    t[2] += a.z * b_dot;
+                    t[3] += a.w * b_dot;
+                }
+                if (VALUE) {
+                    c[0] += a.x * b;
+                    c[1] += a.y * b;
+                    c[2] += a.z * b;
+                    c[3] += a.w * b;
+                }
+            }
+        }
+        if (first >= range.y) {
+            break;
         }
         workgroupBarrier();
-        let end = min(begin + DEPTH / SPLIT, depth - first);
-        for (var k = begin; k < end; k++) {
-            let a = left_tile[k * (tall + 1u) + place / wide];
-            let b = right_tile[k * (wide + 1u) + place % wide];
-            if (moving.x) {
-                let a_dot = left_tile[(DEPTH + k) * (tall + 1u) + place / wide];
-                t[0] += a_dot.x * b;
-                t[1] += a_dot.y * b;
-                t[2] += a_dot.z * b;
-                t[3] += a_dot.w * b;
-            }
-            if (moving.y) {
-                let b_dot = right_tile[(DEPTH + k) * (wide + 1u) + place % wide];
-                t[0] += a.x * b_dot;
-                t[1] += a.y * b_dot;
-                t[2] += a.z * b_dot;
-                t[3] += a.w * b_dot;
-            }
-            if (VALUE) {
-                c[0] += a.x * b;
-                c[1] += a.y * b;
-                c[2] += a.z * b;
-                c[3] += a.w * b;
-            }
+        if (loads_left) {
+            left_tile[left_k * (tall + 1u) + left_e] = a_next[0];
+            left_tile[(DEPTH + left_k) * (tall + 1u) + left_e] = a_next[1];
+        }
+        if (loads_right) {
+            right_tile[right_k * (wide + 1u) + right_e] = b_next[0];
+            right_tile[(DEPTH + right_k) * (wide + 1u) + right_e] = b_next[1];
+        }
+        for (var k = lane; k < DEPTH; k += WORKGROUP) {
+            terms[k] = term(first + DEPTH + k);
         }
         workgroupBarrier();
     }

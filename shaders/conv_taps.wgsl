@@ -49,31 +49,33 @@ fn input_at(tap: vec4<i32>) -> i32 {
 }
 
 // The pixels of the input whose row and column, with the padding, leave these remainders by the stride: they meet the
-// same weights, every stride-th. So a stride makes stride² smaller products, and no product with zero.
+// same weights, every stride-th. So a stride makes stride² smaller products, and no product with zero. Functions that
+// decide how often barriers run take the remainders as an argument: WGSL holds a private variable to differ from
+// invocation to invocation, and refuses barriers under what depends on one.
 var<private> remainder: vec2<u32>;
 
 // First row and column among the pixels with these remainders.
-fn first_pixel() -> vec2<u32> {
+fn first_pixel(rest: vec2<u32>) -> vec2<u32> {
     let past = vec2<u32>(layer.padding % layer.stride);
-    return (remainder + layer.stride - past) % layer.stride;
+    return (rest + layer.stride - past) % layer.stride;
 }
 
 // Rows and columns of pixels with these remainders.
-fn pixel_grid() -> vec2<u32> {
+fn pixel_grid(rest: vec2<u32>) -> vec2<u32> {
     let size = vec2<u32>(layer.height, layer.width);
-    let first = min(first_pixel(), size);
+    let first = min(first_pixel(rest), size);
     return (size - first + layer.stride - 1u) / layer.stride;
 }
 
 // Rows and columns of the weights that they meet.
-fn tap_grid() -> vec2<u32> {
-    let first = min(remainder, vec2<u32>(layer.kernel));
+fn tap_grid(rest: vec2<u32>) -> vec2<u32> {
+    let first = min(rest, vec2<u32>(layer.kernel));
     return (layer.kernel - first + layer.stride - 1u) / layer.stride;
 }
 
 // The k-th weight (o, ty, tx); the last component is its place in W at input channel 0.
 fn input_tap(k: u32) -> vec4<i32> {
-    let grid = tap_grid();
+    let grid = tap_grid(remainder);
     let area = max(grid.x * grid.y, 1u);
     let o = k / area;
     if (o >= layer.outputs || grid.x * grid.y == 0u) {
@@ -88,13 +90,13 @@ fn input_tap(k: u32) -> vec4<i32> {
 
 // The n-th pixel of the input (p, y, x); the last component is its place in x at channel 0.
 fn input_pixel(n: u32) -> vec4<i32> {
-    let grid = pixel_grid();
+    let grid = pixel_grid(remainder);
     let area = grid.x * grid.y;
     let p = n / max(area, 1u);
     if (p >= layer.points || area == 0u) {
         return OUTSIDE;
     }
-    let pixel = first_pixel() + layer.stride * vec2<u32>(n % area / grid.y, n % grid.y);
+    let pixel = first_pixel(remainder) + layer.stride * vec2<u32>(n % area / grid.y, n % grid.y);
     let y = (pixel.x + layer.padding) / layer.stride;
     let x = (pixel.y + layer.padding) / layer.stride;
     let offset = (p * layer.outputs * layer.out_height + y) * layer.out_width + x;

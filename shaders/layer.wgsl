@@ -40,6 +40,8 @@ struct Layer {
     record: vec2<u32>,
     record_words: u32, // of a channel
     epsilon: f32,
+    stretches: u32, // workgroups that share the sum of a convolution's weight gradient, see `conv_stretch.wgsl`
+    stretch: u32, // terms of each
 }
 
 @group(0) @binding(0) var<uniform> layer: Layer;

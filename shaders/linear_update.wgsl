@@ -1,12 +1,10 @@
 // import: layer
 // import: product
+// import: step_on
 // The gradient of a linear layer's parameters, used where it is made:
 //     G = dzᵀ [x, 1]                  [outputs, inputs + 1], the last column for the bias
 //     STEP:      θ_{j+1} = θ_j − α_j ⊙ G          (Finn et al. 2017, equation 1)
 //     otherwise: v = G, or with ADD v + G.
-
-override STEP: bool = true;
-override ADD: bool = false;
 
 @group(0) @binding(1) var<storage, read> cotangents: array<f32>;
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
@@ -38,19 +36,7 @@ fn finish(task: u32, o: u32, i: u32, gradient: f32) {
     if (o >= layer.outputs || i > layer.inputs) {
         return;
     }
-    let e = parameter(o, i);
-    if (STEP) {
-        let rate = rates[layer.rate.x + e * layer.rate.y];
-        let value = weights[layer.weight.x + task * layer.weight.y + e];
-        result[layer.next.x + task * layer.next.y + e] = value - rate * gradient;
-    } else {
-        let at = layer.v.x + task * layer.v.y + e;
-        if (ADD) {
-            result[at] += gradient;
-        } else {
-            result[at] = gradient;
-        }
-    }
+    step_on(task, parameter(o, i), gradient);
 }
 
 // One workgroup: ROWS outputs by COLUMNS inputs of one task.

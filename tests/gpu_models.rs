@@ -134,6 +134,13 @@ fn models() -> Vec<Random> {
             [4, 3, 2, 2],
             |_| {},
         ),
+        random("long sums", [2, 17, 15], &small, CrossEntropy, [4, 6, 2, 2], |_| {}),
+        random("long sums, one rate", [2, 17, 15], &small, CrossEntropy, [4, 6, 2, 2], |p| {
+            learned(p, RateShape::One)
+        }),
+        random("long sums, a rate a parameter", [2, 17, 15], &small, CrossEntropy, [4, 6, 2, 2], |p| {
+            learned(p, RateShape::PerParameter)
+        }),
         random("pretraining of images", [3, 7, 5], &small, CrossEntropy, [0, 6, 0, 3], |_| {}),
         random("first order, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 3, 2], |p| {
             p.order = MetaGradient::FirstOrder;
@@ -221,7 +228,7 @@ fn tiles_of_tasks_change_no_bit() {
     let mut gpu = GpuBackend::new(device);
     let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
     let Random { plan, params, tasks, .. } =
-        random("tiles", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 4, 2, 11], |p| {
+        random("tiles", [1, 21, 20], &layers, Loss::CrossEntropy, [3, 4, 2, 11], |p| {
             learned(p, RateShape::PerLayerStep)
         });
     // Groups of one task and of several: then tiles cut through groups.

@@ -127,13 +127,14 @@ fn perceptrons() -> Vec<(&'static str, TrainPlan)> {
 }
 
 fn images() -> Vec<(&'static str, TrainPlan)> {
-    let set = Arc::new(glyphs::generate(5, 60, 6, 8));
+    // Of a size that makes workgroups share the sums of the first layer.
+    let set = Arc::new(glyphs::generate(5, 60, 6, 16));
     let conv = |outputs, stride| Layer::Conv2d { outputs, kernel: 3, stride, padding: 1 };
     let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
     let mut layers = vec![conv(18, 2), norm, Layer::Relu, conv(5, 1), Layer::Relu];
     layers.extend([Layer::MaxPool2d { kernel: 2, stride: 2 }, Layer::GlobalAvgPool2d]);
     layers.push(Layer::Linear { outputs: 3 });
-    let image = Shape::Image { channels: 1, height: 8, width: 8 };
+    let image = Shape::Image { channels: 1, height: 16, width: 16 };
     let plan = |rates| {
         let source = TaskSource::Images(ImageTasks::new(Arc::clone(&set), Split::Train, 3, true).unwrap());
         let model = Model::of(image, &layers).unwrap();

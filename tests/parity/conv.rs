@@ -73,6 +73,8 @@ impl Conv {
             kernel: self.kernel as u32,
             stride: self.stride as u32,
             padding: self.padding as u32,
+            stretches: 1,
+            stretch: (self.points * self.out()[0] * self.out()[1]) as u32,
             ..LayerPass::default()
         }
     }
@@ -119,6 +121,15 @@ impl Conv {
         g
     }
 
+    /// What is left of cotangents over each of `count` stretches of the terms, pixels of all points, and terms of each.
+    pub(super) fn stretches(&self, dz: &[f64], count: usize) -> (Vec<Vec<f64>>, usize) {
+        let area = self.out()[0] * self.out()[1];
+        let each = (self.points * area).div_ceil(count);
+        let of = |out: usize| (out / (self.outputs * area) * area + out % area) / each;
+        let within = |z: usize| dz.iter().enumerate().map(move |(i, &v)| if of(i) == z { v } else { 0.0 });
+        ((0..count).map(|z| within(z).collect()).collect(), each)
+    }
+
     /// The channel of an element of y.
     pub(super) fn channel_of(&self, out: usize) -> usize {
         out / (self.out()[0] * self.out()[1]) % self.outputs
@@ -138,7 +149,7 @@ pub(super) fn check_conv(
     result: usize,
     expected: &[Vec<f64>],
 ) {
-    let chosen = [ConvCut::of(rows, columns)];
+    let chosen = [ConvCut::of(rows, columns, expected.len() as u32)];
     let tangents = declaration.constants.iter().any(|(name, _)| *name == "VALUE");
     for cut in if every_cut { &ConvCut::ALL[..] } else { &chosen[..] } {
         let mut all = cut.constants(tangents).to_vec();

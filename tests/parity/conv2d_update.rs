@@ -34,3 +34,29 @@ fn steps_and_sums_of_a_convolution_are_their_formulas() {
         }
     }
 }
+
+#[test]
+fn stretches_of_a_sum_are_left_side_by_side() {
+    let Some(device) = adapter::device("stretches_of_a_sum_are_left_side_by_side") else { return };
+    for conv in Conv::ALL {
+        let dz = Numbers::new(conv.tasks, conv.y(), 1);
+        let x = Numbers::new(conv.tasks, conv.x(), 2);
+        let unused = Numbers::poisoned(1, 1);
+        // Terms that no slice of any cut divides, and stretches beyond the last term.
+        for count in [2, 3, 7] {
+            let mut result = Numbers::dense(conv.tasks, count * conv.words(), 3);
+            result.all.fill(f32::NAN);
+            let mut layer = conv.layer();
+            (layer.dz, layer.x) = (dz.place, x.place);
+            let mut expected = Vec::new();
+            for task in 0..conv.tasks {
+                let (parts, each) = conv.stretches(&dz.task(task), count);
+                (layer.stretches, layer.stretch) = (count as u32, each as u32);
+                expected.push(parts.iter().flat_map(|dz| conv.gradient(dz, &x.task(task))).collect());
+            }
+            let buffers = [&dz, &x, &unused, &unused, &result];
+            let size = shape(&layer);
+            check_conv(&device, &DECLARATION, &[], &layer, size, count == 3, &buffers, 4, &expected);
+        }
+    }
+}

@@ -46,3 +46,38 @@ fn a_step_back_of_a_convolution_is_its_formula() {
         }
     }
 }
+
+#[test]
+fn stretches_of_a_gradient_and_its_tangent_are_left_in_pairs() {
+    let Some(device) = adapter::device("stretches_of_a_gradient_and_its_tangent_are_left_in_pairs") else {
+        return;
+    };
+    for conv in Conv::ALL {
+        let (tasks, words) = (conv.tasks, conv.words());
+        let (dz, dz_dot) = (Numbers::new(tasks, conv.y(), 1), Numbers::new(tasks, conv.y(), 2));
+        let x = Numbers::new(tasks, conv.x(), 3);
+        let unused = Numbers::poisoned(1, 1);
+        let count = 3;
+        let mut pairs = Numbers::dense(tasks, 2 * count * words, 4);
+        pairs.all.fill(f32::NAN);
+        let mut layer = conv.layer();
+        layer.adapted = 1;
+        (layer.dz, layer.dz_dot, layer.x) = (dz.place, dz_dot.place, x.place);
+        let mut expected = Vec::new();
+        for task in 0..tasks {
+            let [(values, each), (tangents, _)] =
+                [&dz, &dz_dot].map(|numbers| conv.stretches(&numbers.task(task), count));
+            (layer.stretches, layer.stretch) = (count as u32, each as u32);
+            let gradients = |parts: Vec<Vec<f64>>| -> Vec<f64> {
+                parts.iter().flat_map(|dz| conv.gradient(dz, &x.task(task))).collect()
+            };
+            let both = gradients(values).into_iter().zip(gradients(tangents));
+            expected.push(both.flat_map(|(value, tangent)| [value, tangent]).collect());
+        }
+        // Sums for one rate are left to the kernel that adds up the stretches.
+        let constants = [("VALUE", 1.0), ("SECOND", 1.0), ("RATES", 2.0)];
+        let buffers = [&dz, &dz_dot, &x, &x, &pairs, &unused];
+        let size = shape(&layer);
+        check_conv(&device, &DECLARATION, &constants, &layer, size, true, &buffers, 4, &expected);
+    }
+}

@@ -13,7 +13,9 @@ mod conv2d_backward;
 mod conv2d_backward_tangent;
 mod conv2d_tangent;
 mod conv2d_update;
+mod conv2d_update_sums;
 mod conv2d_update_tangent;
+mod conv2d_update_tangent_sums;
 mod copy_rows;
 mod group_sums;
 mod inner;
@@ -66,6 +68,11 @@ impl Numbers {
     /// The same for all tasks.
     fn shared(words: usize, stream: u32) -> Self {
         Self { place: Place::new(1, 0), words, all: draw(1 + words, stream) }
+    }
+
+    /// One task after the other from the beginning.
+    fn dense(tasks: usize, words: usize, stream: u32) -> Self {
+        Self { place: Place::new(0, words), words, all: draw(tasks * words, stream) }
     }
 
     fn poisoned(tasks: usize, words: usize) -> Self {

@@ -8,7 +8,7 @@ use super::layer::LayerPass;
 pub const DECLARATION: Declaration = Declaration {
     shader: "conv2d_backward",
     bindings: &[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Write],
-    constants: &declared::<9>(false, &[]),
+    constants: &declared::<8>(false, &[]),
     workgroup_bytes: ConvCut::DEFAULT.workgroup_bytes(false),
 };
 

@@ -16,6 +16,6 @@ pub const DECLARATION: Declaration = Declaration {
         Binding::Read,
         Binding::Write,
     ],
-    constants: &declared::<10>(true, &[("VALUE", 0.0)]),
+    constants: &declared::<9>(true, &[("VALUE", 0.0)]),
     workgroup_bytes: ConvCut::DEFAULT.workgroup_bytes(true),
 };

@@ -8,12 +8,12 @@ use super::layer::LayerPass;
 pub const DECLARATION: Declaration = Declaration {
     shader: "conv2d_update",
     bindings: &[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Read, Binding::Write],
-    constants: &declared::<11>(false, &[("STEP", 1.0), ("ADD", 0.0)]),
+    constants: &declared::<10>(false, &[("STEP", 1.0), ("ADD", 0.0)]),
     workgroup_bytes: ConvCut::DEFAULT.workgroup_bytes(false),
 };
 
-/// Rows and columns of the product, and how many products there are.
+/// Rows and columns of the product, and how many stretches of its terms there are.
 #[must_use]
 pub fn shape(layer: &LayerPass) -> [u32; 3] {
-    [layer.outputs, layer.inputs + 1, 1]
+    [layer.outputs, layer.inputs + 1, layer.stretches]
 }

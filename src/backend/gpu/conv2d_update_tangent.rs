@@ -15,6 +15,6 @@ pub const DECLARATION: Declaration = Declaration {
         Binding::Write,
         Binding::Write,
     ],
-    constants: &declared::<12>(true, &[("VALUE", 0.0), ("SECOND", 1.0), ("RATES", 0.0)]),
+    constants: &declared::<11>(true, &[("VALUE", 0.0), ("SECOND", 1.0), ("RATES", 0.0)]),
     workgroup_bytes: ConvCut::DEFAULT.workgroup_bytes(true) + 256 * 4,
 };

@@ -14,18 +14,21 @@ pub struct ConvCut {
     depths: [u32; 2],
 }
 
-/// Workgroups a task from which on a GPU is taken to be busy.
-const BUSY: u64 = 8;
+/// Workgroups, of all tasks, from which on a GPU is taken to be busy: about one for each multiprocessor of a large one.
+const BUSY: u32 = 128;
+/// Most that are wanted of one task.
+const BUSY_TASK: u32 = 32;
 
 impl ConvCut {
-    /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has.
+    /// Every cut. All fit the 16 KiB of workgroup memory that any adapter has, and no invocation loads more than one
+    /// entry of a tile a slice, which it keeps in registers while the slice before is multiplied.
     pub const ALL: [Self; 7] = [
         Self::new(64, 64, 1, [16, 8]),
         Self::new(32, 64, 2, [16, 8]),
         Self::new(64, 32, 2, [16, 8]),
         Self::new(32, 32, 4, [32, 16]),
-        Self::new(16, 64, 2, [16, 16]),
-        Self::new(64, 16, 2, [16, 16]),
+        Self::new(16, 64, 4, [16, 8]),
+        Self::new(64, 16, 4, [16, 8]),
         Self::new(16, 16, 8, [32, 32]),
     ];
 
@@ -36,17 +39,23 @@ impl ConvCut {
         Self { rows, columns, split, depths }
     }
 
-    /// The cut for a product of `rows × columns`: few elements beyond its edges, tiles as large as leave enough
-    /// workgroups, since an element of a large tile needs fewer loads. It depends on the shape alone, so that the
-    /// order of sums does.
+    /// The cut for products of `rows × columns`, one for each of `tasks`: few elements beyond its edges, tiles as large
+    /// as leave enough workgroups, since an element of a large tile needs fewer loads. It depends on the shape and on
+    /// the meta-batch alone, and so does the order of sums: not on the device, nor on how tasks are cut into tiles.
     #[must_use]
-    pub fn of(rows: u32, columns: u32) -> Self {
+    pub fn of(rows: u32, columns: u32, tasks: u32) -> Self {
+        Self::shared(rows, columns, tasks, |_| 1)
+    }
+
+    /// The same where, with each cut, so many workgroups share an element's sum.
+    pub(super) fn shared(rows: u32, columns: u32, tasks: u32, sharing: impl Fn(Self) -> u32) -> Self {
+        let busy = BUSY.div_ceil(tasks.max(1)).min(BUSY_TASK);
         let cost = |cut: &Self| {
-            let workgroups = u64::from(cut.workgroups(rows, columns));
-            let elements = workgroups * u64::from(cut.rows * cut.columns);
+            let tiles = cut.workgroups(rows, columns);
+            let elements = u64::from(tiles) * u64::from(cut.rows * cut.columns);
             // 16 multiply-adds take 16 / rows + 16 / columns loads from the images; in 1/64.
             let loads = u64::from(64 + 1024 / cut.rows + 1024 / cut.columns);
-            elements * loads * BUSY.div_ceil(workgroups.min(BUSY))
+            elements * loads * u64::from(busy.div_ceil((tiles * sharing(*cut)).min(busy)))
         };
         let mut best = Self::ALL[0];
         for cut in Self::ALL {
@@ -63,14 +72,19 @@ impl ConvCut {
         rows.div_ceil(self.rows) * columns.div_ceil(self.columns)
     }
 
+    /// Terms in workgroup memory at a time.
+    pub(super) const fn depth(self, tangents: bool) -> u32 {
+        self.depths[tangents as usize]
+    }
+
     const fn workgroup(self) -> u32 {
         self.split * self.rows * self.columns / 16
     }
 
     /// Overrides of a kernel of values, or of values and tangents.
     #[must_use]
-    pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 9] {
-        let (depth, tiles) = if tangents { (self.depths[1], 2) } else { (self.depths[0], 1) };
+    pub const fn constants(self, tangents: bool) -> [(&'static str, f64); 8] {
+        let (depth, tiles) = (self.depth(tangents), if tangents { 2 } else { 1 });
         [
             ("WORKGROUP", self.workgroup() as f64),
             ("ROWS", self.rows as f64),
@@ -79,7 +93,6 @@ impl ConvCut {
             ("DEPTH", depth as f64),
             ("LEFT_TILE", (tiles * depth * (self.rows / 4 + 1)) as f64),
             ("RIGHT_TILE", (tiles * depth * (self.columns / 4 + 1)) as f64),
-            ("TERMS", (2 * depth) as f64),
             ("PARTS", self.workgroup() as f64),
         ]
     }
@@ -88,7 +101,7 @@ impl ConvCut {
     #[must_use]
     pub const fn workgroup_bytes(self, tangents: bool) -> u32 {
         let all = self.constants(tangents);
-        (16.0 * (all[2].1 + all[5].1 + all[6].1 + all[7].1 + all[8].1)) as u32
+        (16.0 * (all[2].1 + all[4].1 + all[5].1 + all[6].1 + all[7].1)) as u32
     }
 }
 
@@ -112,18 +125,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cuts_follow_the_shape() {
+    fn cuts_follow_the_shape_and_the_meta_batch() {
         // 64 filters on 28 × 28 images, stride 2, five points: forward of the four layers, updates of the first two.
-        for (rows, columns, cut) in [
-            (64, 980, (64, 64)),
-            (64, 245, (32, 64)),
-            (64, 80, (16, 16)),
-            (64, 20, (16, 16)),
-            (64, 10, (16, 16)),
-            (64, 577, (64, 64)),
+        for (rows, columns, cuts) in [
+            (64, 980, [(32, 64), (64, 64), (64, 64)]),
+            (64, 245, [(16, 16), (64, 64), (64, 64)]),
+            (64, 80, [(16, 16), (64, 16), (64, 32)]),
+            (64, 20, [(16, 16), (16, 16), (64, 32)]),
+            (64, 10, [(16, 16), (16, 16), (64, 16)]),
+            (64, 577, [(32, 32), (64, 64), (64, 64)]),
         ] {
-            let chosen = ConvCut::of(rows, columns);
-            assert_eq!((chosen.rows, chosen.columns), cut, "{rows} × {columns}");
+            for (tasks, cut) in [1, 32, 512].into_iter().zip(cuts) {
+                let chosen = ConvCut::of(rows, columns, tasks);
+                assert_eq!((chosen.rows, chosen.columns), cut, "{rows} × {columns} of {tasks}");
+            }
         }
     }
 
@@ -133,6 +148,8 @@ mod tests {
             // One float an invocation more where rates are summed.
             let bytes = cut.workgroup_bytes(false).max(cut.workgroup_bytes(true) + 4 * cut.workgroup());
             assert!(bytes <= 16 * 1024, "{cut:?}: {bytes}");
+            let entries = cut.depths.map(|depth| depth * cut.rows.max(cut.columns) / 4);
+            assert!(entries.iter().all(|&entries| entries <= cut.workgroup()), "{cut:?}");
             assert!(cut.workgroup() <= 256 && cut.depths.iter().all(|depth| depth % cut.split == 0));
         }
     }

@@ -7,11 +7,12 @@ use super::fused_program::{Block, Op};
 use super::shader::Library;
 use super::{
     batch_norm, batch_norm_backward, batch_norm_backward_tangent, batch_norm_tangent, clipped_update, conv2d,
-    conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update, conv2d_update_tangent,
-    copy_rows, displacement, draw, draw_images, fused, global_avg_pool, global_avg_pool_backward, group_sums,
-    inner, inner_adjoint, inner_step, inner_sum, inner_unclip, layer, linear, linear_backward,
-    linear_backward_tangent, linear_tangent, linear_update, linear_update_tangent, loss, loss_tangent,
-    max_pool, max_pool_backward, pass, probe, rate_sums, reduce, relu,
+    conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update, conv2d_update_sums,
+    conv2d_update_tangent, conv2d_update_tangent_sums, copy_rows, displacement, draw, draw_images, fused,
+    global_avg_pool, global_avg_pool_backward, group_sums, inner, inner_adjoint, inner_step, inner_sum,
+    inner_unclip, layer, linear, linear_backward, linear_backward_tangent, linear_tangent, linear_update,
+    linear_update_tangent, loss, loss_tangent, max_pool, max_pool_backward, pass, probe, rate_sums, reduce,
+    relu,
 };
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +58,9 @@ pub const ALL: &[&Declaration] = &[
     &conv2d_backward_tangent::DECLARATION,
     &conv2d_tangent::DECLARATION,
     &conv2d_update::DECLARATION,
+    &conv2d_update_sums::DECLARATION,
     &conv2d_update_tangent::DECLARATION,
+    &conv2d_update_tangent_sums::DECLARATION,
     &copy_rows::DECLARATION,
     &displacement::DECLARATION,
     &draw::DECLARATION,

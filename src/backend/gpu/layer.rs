@@ -64,4 +64,6 @@ pub struct LayerPass {
     pub record: Place,
     pub record_words: u32,
     pub epsilon: f32,
+    pub stretches: u32,
+    pub stretch: u32,
 }

@@ -2,7 +2,8 @@
 
 use super::adapter::Capacity;
 use super::arena::{Layout, Slice};
-use super::conv_product::ConvCut;
+use super::conv_stretch::Stretches;
+use super::conv2d_update_sums;
 use super::fused_plan::Purpose;
 use super::inner;
 use super::layer::Place;
@@ -65,6 +66,8 @@ pub(super) struct Slices {
     pub(super) rows: Slice,
     pub(super) partials: Slice,
     pub(super) rate_sums: Slice,
+    /// What the dispatch before the last left of a weight gradient.
+    pub(super) stretches: Slice,
     pub(super) report: Slice,
 }
 
@@ -114,7 +117,10 @@ impl<'a> Facts<'a> {
             let (rows, columns) = (layer.outputs, layer.inputs + 1);
             match node.layer {
                 _ if whole => (rows * columns).div_ceil(inner::WORKGROUP),
-                Layer::Conv2d { .. } => ConvCut::of(rows, columns).workgroups(rows, columns),
+                Layer::Conv2d { .. } => match Stretches::of(&layer, tasks as u32, true) {
+                    Stretches { cut, count: 1, .. } => cut.workgroups(rows, columns),
+                    _ => (rows * columns).div_ceil(conv2d_update_sums::WORKGROUP),
+                },
                 Layer::BatchNorm { .. } => NormCut::of(&layer).workgroups(layer.channels),
                 _ => Cut::of(rows, columns).workgroups(rows, columns),
             }
@@ -187,6 +193,22 @@ impl<'a> Facts<'a> {
             None if self.kept() => self.plan.steps,
             _ => 0,
         }
+    }
+
+    /// Most floats that the stretches of a task's weight gradient take.
+    fn stretch_words(&self) -> usize {
+        let (plan, wanted) = (self.plan, self.wanted);
+        let learns = wanted.gradient && plan.order != MetaGradient::Displacement;
+        let convolutions =
+            || (0..self.nodes.len()).filter(|&l| matches!(self.nodes[l].layer, Layer::Conv2d { .. }));
+        let words = |l: usize, points: usize, tangents: bool| {
+            let layer = self.nodes[l].sizes(points);
+            Stretches::of(&layer, self.tasks as u32, tangents).words(&layer, tangents)
+        };
+        let steps = convolutions().filter(|&l| self.adapted(l)).map(|l| words(l, plan.support, false));
+        let queries = convolutions().filter(|_| learns).map(|l| words(l, plan.query, false));
+        let back = convolutions().filter(|_| self.kept()).map(|l| words(l, plan.support, true));
+        steps.chain(queries).chain(back).max().unwrap_or(0)
     }
 
     /// Numbers of every layer's outputs, each in a slice of its own.
@@ -291,6 +313,7 @@ impl<'a> Facts<'a> {
             0
         };
         let rate_sums = words(Role::RateSums, "parts", parts)?;
+        let stretches = words(Role::Stretches, "stretches", tile * self.stretch_words())?;
         let mut report_words = 0;
         let mut report = |wanted: bool, count: usize| {
             let at = report_words;
@@ -333,6 +356,7 @@ impl<'a> Facts<'a> {
             rows,
             partials,
             rate_sums,
+            stretches,
             report,
         };
         Ok((layouts, slices, places))

@@ -80,6 +80,7 @@ impl Node {
             Layer::Conv2d { kernel, stride, padding, .. } => {
                 sizes.inputs = channels * (kernel * kernel) as u32;
                 (sizes.kernel, sizes.stride, sizes.padding) = (kernel as u32, stride as u32, padding as u32);
+                (sizes.stretches, sizes.stretch) = (1, sizes.points * out_height * out_width);
             }
             Layer::MaxPool2d { kernel, stride } => {
                 (sizes.kernel, sizes.stride) = (kernel as u32, stride as u32)

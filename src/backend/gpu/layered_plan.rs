@@ -52,13 +52,15 @@ pub enum Role {
     Partials,
     /// Parts of the gradients of shared rates.
     RateSums,
+    /// Stretches of sums that workgroups share.
+    Stretches,
     /// Losses, fast weights and predictions for the host.
     Report,
 }
 
 impl Role {
     /// Roles whose arenas the pass has of its own.
-    pub const OWN: [Self; 21] = [
+    pub const OWN: [Self; 22] = [
         Self::Points,
         Self::Fast(0),
         Self::Fast(1),
@@ -79,6 +81,7 @@ impl Role {
         Self::Rows,
         Self::Partials,
         Self::RateSums,
+        Self::Stretches,
         Self::Report,
     ];
 
@@ -101,6 +104,7 @@ impl Role {
             Self::Rows => "rows of tasks",
             Self::Partials => "partial sums",
             Self::RateSums => "sums for rates",
+            Self::Stretches => "stretches of sums",
             Self::Report => "report",
         }
     }

@@ -1,17 +1,26 @@
 //! Linear layers and convolutions as dispatches. Both are products, of the same operands.
 
 use super::conv_product::ConvCut;
+use super::conv_stretch::Stretches;
 use super::kernel::Declaration;
 use super::layer::LayerPass;
 use super::layered_ops::{Back, Constants, Emitter, Pass, Take};
 use super::layered_plan::{Bound, Role};
 use super::product::Cut;
 use super::{conv2d, conv2d_backward, conv2d_backward_tangent, conv2d_tangent, conv2d_update};
-use super::{conv2d_update_tangent, linear, linear_backward, linear_backward_tangent, linear_tangent};
+use super::{
+    conv2d_update_sums, conv2d_update_tangent, conv2d_update_tangent_sums, linear, linear_backward,
+    linear_backward_tangent, linear_tangent,
+};
 use super::{linear_update, linear_update_tangent};
 
 /// Overrides and bindings.
 type Told<const C: usize, const B: usize> = ([(&'static str, f64); C], [Bound; B]);
+
+/// Whether a kernel of convolutions has tangents beside its values.
+fn has_tangents(kernel: &Declaration) -> bool {
+    kernel.constants.iter().any(|(name, _)| *name == "VALUE")
+}
 
 fn flag(on: bool) -> f64 {
     f64::from(u8::from(on))
@@ -42,8 +51,11 @@ impl Emitter<'_> {
     pub(super) fn conv2d_backward(&mut self, pass: Pass, l: usize, take: Take, below: bool) {
         if let Some((constants, bindings)) = self.update_bindings(pass, l, take) {
             let layer = self.taken(pass, l, take);
-            let (kernel, size) = (&conv2d_update::DECLARATION, conv2d_update::shape);
-            self.conv_product(kernel, size, layer, &constants, &bindings);
+            let (kernel, sums) = (&conv2d_update::DECLARATION, &conv2d_update_sums::DECLARATION);
+            let [dz, x, weights, rates, result] = bindings;
+            let partial = [dz, x, weights, rates, self.stretches()];
+            let total = [self.stretches(), weights, rates, result];
+            self.conv_update([kernel, sums], layer, &constants, [&bindings, &partial, &total]);
         }
         if below {
             let (layer, bindings) = (self.layer(pass, l), self.backward_bindings(pass, l));
@@ -86,8 +98,12 @@ impl Emitter<'_> {
         }
         if let Some((constants, bindings)) = self.update_tangent_bindings(pass, l, back) {
             let layer = self.layer(pass, l);
-            let (kernel, size) = (&conv2d_update_tangent::DECLARATION, conv2d_update::shape);
-            self.conv_product(kernel, size, layer, &constants, &bindings);
+            let (kernel, sums) =
+                (&conv2d_update_tangent::DECLARATION, &conv2d_update_tangent_sums::DECLARATION);
+            let [dz, dz_dot, x, x_dot, rows, rate_sums] = bindings;
+            let partial = [dz, dz_dot, x, x_dot, self.stretches(), rate_sums];
+            let total = [self.stretches(), rows, rate_sums];
+            self.conv_update([kernel, sums], layer, &constants, [&bindings, &partial, &total]);
         }
     }
 
@@ -189,11 +205,47 @@ impl Emitter<'_> {
         bindings: &[Bound],
     ) {
         let [rows, columns, products] = size(&layer);
-        let cut = ConvCut::of(rows, columns);
-        let tangents = kernel.constants.iter().any(|(name, _)| *name == "VALUE");
-        let mut all = cut.constants(tangents).to_vec();
+        let cut = ConvCut::of(rows, columns, self.facts.tasks as u32);
+        self.conv_cut(kernel, cut, [rows, columns, products], layer, constants, bindings);
+    }
+
+    /// The update of a convolution: one dispatch with the first bindings, or, where workgroups share its sums, one with
+    /// the second and one of the kernel that adds them up.
+    fn conv_update(
+        &mut self,
+        [kernel, sums]: [&'static Declaration; 2],
+        layer: LayerPass,
+        constants: Constants<'_>,
+        [whole, partial, total]: [&[Bound]; 3],
+    ) {
+        let shared = Stretches::of(&layer, self.facts.tasks as u32, has_tangents(kernel));
+        let layer = shared.share(layer);
+        let bindings = if shared.count == 1 { whole } else { partial };
+        self.conv_cut(kernel, shared.cut, conv2d_update::shape(&layer), layer, constants, bindings);
+        if shared.count > 1 {
+            let known = |(name, _): &&(&str, f64)| sums.constants.iter().any(|(known, _)| known == name);
+            let constants: Vec<_> = constants.iter().filter(known).copied().collect();
+            let across = (layer.outputs * (layer.inputs + 1)).div_ceil(conv2d_update_sums::WORKGROUP);
+            self.push(sums, &constants, &layer, total, [across, self.tasks as u32, 1]);
+        }
+    }
+
+    fn conv_cut(
+        &mut self,
+        kernel: &'static Declaration,
+        cut: ConvCut,
+        [rows, columns, products]: [u32; 3],
+        layer: LayerPass,
+        constants: Constants<'_>,
+        bindings: &[Bound],
+    ) {
+        let mut all = cut.constants(has_tangents(kernel)).to_vec();
         all.extend_from_slice(constants);
         let workgroups = [cut.workgroups(rows, columns), self.tasks as u32, products];
         self.push(kernel, &all, &layer, bindings, workgroups);
+    }
+
+    fn stretches(&self) -> Bound {
+        Bound::Slice(Role::Stretches, self.slices.stretches)
     }
 }

@@ -20,7 +20,7 @@
 //! | `layered_inner` | inner optimizers beyond plain gradient descent, and Reptile, as dispatches |
 //! | [`inner`] | what the kernels of inner optimizers are told |
 //! | `layered` | the layered pass on a device |
-//! | [`layer`], [`product`], [`conv_product`], [`norm`] | what the kernels of a layer are told, and how their work is cut |
+//! | [`layer`], [`product`], [`conv_product`], [`conv_stretch`], [`norm`] | what the kernels of a layer are told, and how their work is cut |
 //! | [`linear`], [`conv2d`], [`batch_norm`] and their like, pools, [`relu`], [`loss`], [`loss_tangent`], [`rate_sums`], [`group_sums`], [`copy_rows`], [`inner_step`], [`inner_sum`], [`inner_adjoint`], [`inner_unclip`], [`displacement`], `draw`, `draw_images` | host modules of the shaders of the same names |
 //! | `forecast` | memory and dispatches of a training, before anything is allocated |
 //! | `pass` | what both paths have in common: state, mean over tasks, outer update |
@@ -56,8 +56,11 @@ pub mod conv2d_backward;
 pub mod conv2d_backward_tangent;
 pub mod conv2d_tangent;
 pub mod conv2d_update;
+pub mod conv2d_update_sums;
 pub mod conv2d_update_tangent;
+pub mod conv2d_update_tangent_sums;
 pub mod conv_product;
+pub mod conv_stretch;
 pub mod copy_rows;
 pub mod device;
 pub mod displacement;

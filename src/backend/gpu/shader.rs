@@ -27,9 +27,12 @@ sources![
     "conv2d_backward_tangent",
     "conv2d_tangent",
     "conv2d_update",
+    "conv2d_update_sums",
     "conv2d_update_tangent",
+    "conv2d_update_tangent_sums",
     "conv_product",
     "conv_product_tangent",
+    "conv_stretch",
     "conv_taps",
     "copy_rows",
     "displacement",
@@ -76,6 +79,7 @@ sources![
     "relu",
     "sine",
     "step_back",
+    "step_on",
     "task_draws",
 ];
 
