@@ -113,6 +113,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         Command::Fetch { what: Fetch::Omniglot { from, any_checksum, common } } => {
             let target = common.path("omniglot")?;
             if target.exists() && !common.force {
+                ImageSet::read(&target)?;
                 return out.line(&format!("{} is there already; --force fetches it again", target.display()));
             }
             let cache = data_dir(common.place.data.as_deref())?.join("cache");

@@ -10,19 +10,18 @@ use std::path::PathBuf;
 
 /// Files of a table.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Tables")]
 pub(super) struct TableArguments {
     /// A CSV file of training rows: a header, numbers, and a column of classes (task.train)
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, help_heading = "Tables", value_name = "FILE", conflicts_with = "resume")]
     train: Option<String>,
     /// Its column of classes (task.label) [default: label]
-    #[arg(long, value_name = "COLUMN", conflicts_with = "resume")]
+    #[arg(long, help_heading = "Tables", value_name = "COLUMN", conflicts_with = "resume")]
     label: Option<String>,
     /// A CSV file of rows to judge by or, without the column of classes, to predict (task.test)
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, help_heading = "Tables", value_name = "FILE", conflicts_with = "resume")]
     test: Option<String>,
     /// Write the predictions to this file too, beside the run's predictions.csv
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Tables", value_name = "FILE")]
     out_predictions: Option<PathBuf>,
 }
 

@@ -51,6 +51,9 @@ pub(super) fn read(
         let name = (entry.name())
             .map_err(|e| Error::file_caused(path, format!("entry {i} has no readable name"), e))?
             .into_owned();
+        if name.contains(char::is_control) {
+            return Err(Error::file(path, format!("entry {name:?} has control characters in its name")));
+        }
         let refused = |reason: String| Err(Error::file(path, format!("entry `{name}` {reason}")));
         if leads_elsewhere(&name) {
             return refused("has a name that leads out of the archive".into());
@@ -89,8 +92,5 @@ pub(super) fn read(
 /// Nothing is written under an entry's name, but an archive with such names means harm, or is not what it should be.
 fn leads_elsewhere(name: &str) -> bool {
     let drive = name.as_bytes().get(1) == Some(&b':');
-    drive
-        || name.starts_with(['/', '\\'])
-        || name.contains('\0')
-        || name.split(['/', '\\']).any(|part| part == "..")
+    drive || name.starts_with(['/', '\\']) || name.split(['/', '\\']).any(|part| part == "..")
 }

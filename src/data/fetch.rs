@@ -97,9 +97,16 @@ impl Download<'_> {
         {
             return Ok(whole);
         }
+        let resumed = length(&self.part) > 0;
         self.receive()?;
         if let Some(sum) = sum {
-            let found = md5_of(&self.part)?;
+            let mut found = md5_of(&self.part)?;
+            if found != sum && resumed {
+                // What was there may have been another file's beginning.
+                remove(&self.part)?;
+                self.receive()?;
+                found = md5_of(&self.part)?;
+            }
             if found != sum {
                 remove(&self.part)?;
                 let reason = format!(

@@ -27,6 +27,8 @@ pub struct FolderImport {
 
 const SHARES: [usize; 3] = [64, 16, 20];
 const MAX_PICTURE_SIDE: u32 = 16_384;
+/// Of one picture's decoded pixels: 89 million of three bytes. Every core decodes one at a time.
+const MAX_PICTURE_BYTES: u64 = 1 << 28;
 /// Folders below a class; also ends the walk of a link that leads to a folder above it.
 const DEPTH: usize = 8;
 
@@ -112,7 +114,13 @@ impl FolderImport {
             .collect();
         let skipped = pictures.skipped;
         let channels = if self.gray { 1 } else { 3 };
-        let rule = Rule { channels, side: self.side, max_side: MAX_PICTURE_SIDE, invert: false };
+        let rule = Rule {
+            channels,
+            side: self.side,
+            max_side: MAX_PICTURE_SIDE,
+            max_bytes: MAX_PICTURE_BYTES,
+            invert: false,
+        };
         let set = pictures.assemble(&self.name, &rule, &splits, watch)?;
         let split =
             if is_split { "split as found".to_owned() } else { format!("split by seed {}", self.seed) };
@@ -178,7 +186,7 @@ fn walk(
                 return Err(Error::file(&path, format!("lies too deep below the class `{class}`")));
             }
             walk(&path, class, names, pictures, watch)?;
-        } else if is_picture(&path) {
+        } else if is_picture(&path) && path.is_file() {
             pictures.add(class, &names.join("/"), Picture::File(path))?;
             watch(Step { phase: Phase::Read, done: pictures.len() as u64, total: 0 });
         } else {

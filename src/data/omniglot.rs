@@ -17,7 +17,7 @@ use std::sync::Arc;
 const SHARES: [usize; 3] = [1100, 100, 423];
 const DRAWERS: usize = 20;
 const PARTS: [&str; 2] = ["images_background", "images_evaluation"];
-const RULE: Rule = Rule { channels: 1, side: 28, max_side: 1024, invert: true };
+const RULE: Rule = Rule { channels: 1, side: 28, max_side: 1024, max_bytes: 8 << 20, invert: true };
 /// The published archives have 20,000 entries of some 250 bytes.
 const BOUNDS: Bounds = Bounds { entries: 200_000, entry_bytes: 4 << 20, total_bytes: 256 << 20 };
 /// Folders below folders; also ends the walk of a link that leads to a folder above it.
@@ -133,7 +133,7 @@ fn walk(dir: &Path, names: &mut Vec<String>, pictures: &mut Pictures, watch: Wat
                 return Err(Error::file(&path, "lies too deep; name the folder that holds the alphabets"));
             }
             walk(&path, names, pictures, watch)?;
-        } else if let Some((class, drawing)) = parse(&names.join("/")) {
+        } else if let Some((class, drawing)) = parse(&names.join("/")).filter(|_| path.is_file()) {
             let drawing = drawing.to_owned();
             pictures.add(&class, &drawing, Picture::File(path))?;
             watch(Step { phase: Phase::Read, done: pictures.len() as u64, total: 0 });

@@ -15,12 +15,11 @@ pub(super) struct Rule {
     pub(super) side: usize,
     /// The largest width or height of a picture; its header is asked before anything is decoded.
     pub(super) max_side: u32,
+    /// The most bytes of its decoded pixels; so much again may be what stands beside them in the file.
+    pub(super) max_bytes: u64,
     /// Dark becomes light.
     pub(super) invert: bool,
 }
-
-/// What decoding one picture may take, in bytes.
-const MEMORY: u64 = 1 << 29;
 
 impl Rule {
     /// Bytes of an image.
@@ -48,7 +47,7 @@ impl Rule {
             return Err("is no PNG or JPEG picture".into());
         }
         let mut limits = Limits::default();
-        limits.max_alloc = Some(MEMORY);
+        limits.max_alloc = Some(self.max_bytes);
         reader.limits(limits);
         let damaged = |e: ImageError| format!("is a damaged picture: {e}");
         let mut decoder = reader.into_decoder().map_err(damaged)?;
@@ -58,6 +57,10 @@ impl Rule {
             return Err(format!(
                 "is a picture of {width} × {height} pixels; at most {most} × {most} are read"
             ));
+        }
+        if decoder.total_bytes() > self.max_bytes {
+            let (bytes, most) = (decoder.total_bytes(), self.max_bytes);
+            return Err(format!("is a picture of {bytes} bytes when decoded; at most {most} are"));
         }
         // Cameras turn the picture in its header only.
         let orientation = decoder.orientation().map_err(damaged)?;
