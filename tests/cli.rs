@@ -83,6 +83,37 @@ fn recipes_are_listed_and_printed() {
     wrong.stderr(contains("did you mean `sinusoid-anil`"));
 }
 
+/// Every recipe that brings its tasks along trains, with its control, to the pictures.
+#[test]
+fn every_recipe_that_needs_no_files_trains() {
+    let dir = temp();
+    let mut trained = 0;
+    for known in fastweights::recipe::builtins() {
+        let mut recipe = fastweights::recipe::Recipe::load(known.name, &[]).unwrap();
+        if recipe.load_data(Some(dir.path())).is_err() {
+            continue;
+        }
+        let image = known.name.starts_with("glyphs");
+        let mut command = train(dir.path(), &[known.name, "--quiet", "--out", known.name]);
+        command.args(["--steps", if image { "3" } else { "60" }, "--set", "evaluation.tasks=5"]);
+        if image {
+            command.args(["--set", "outer.meta_batch=4", "--set", "validation.tasks=4"]);
+        }
+        command.assert().success();
+        assert!(dir.path().join(known.name).join("evaluation.json").is_file(), "{}", known.name);
+        trained += 1;
+    }
+    assert!(trained >= 13, "{trained}");
+}
+
+#[test]
+fn a_control_that_leaves_the_finite_range_is_named() {
+    let dir = temp();
+    let arguments = ["sinusoid-reptile", "--quiet", "--steps", "200", "--set", "control.optimizer=sgd"];
+    let run = train(dir.path(), &arguments).args(["--set", "control.meta_lr=1.0"]).assert().code(1);
+    run.stderr(contains("of the control, the loss is not finite at update").and(contains("control.meta_lr")));
+}
+
 #[test]
 fn a_run_leaves_everything_behind() {
     let dir = temp();

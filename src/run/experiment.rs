@@ -5,7 +5,7 @@ use super::metrics::{MetricsWriter, Sums};
 use super::report::Models;
 use super::trial::{Trials, ValidationLine, validate};
 use super::{MetricsLine, RunDir};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Backend, Losses, TrainPlan, Trainer};
 use crate::recipe::Recipe;
 use std::ops::ControlFlow;
@@ -53,6 +53,19 @@ pub enum Ending {
     Stopped,
 }
 
+/// Says of a loss that is not finite that it is the control's.
+fn of_control(error: Error) -> Error {
+    match error.kind() {
+        // What else the message says is about keys of the meta-learner.
+        ErrorKind::NotFinite(what) => Error::not_finite(format!(
+            "of the control, {}; a smaller control.meta_lr or another control.optimizer may help, and \
+             control.enabled=false leaves it out",
+            what.split(';').next().unwrap_or(what).replace("meta-iteration", "update")
+        )),
+        _ => error,
+    }
+}
+
 impl<'a> Experiment<'a> {
     /// Sets up a training from its start. Nothing is written; whatever a device refuses is refused here.
     ///
@@ -93,7 +106,7 @@ impl<'a> Experiment<'a> {
         control: Saved,
     ) -> Result<Self> {
         let learning = |device: &'a dyn Backend, plan: TrainPlan, state| {
-            Ok::<_, crate::Error>(Learning { trainer: Trainer::new(device, &plan, state)?, plan })
+            Ok::<_, Error>(Learning { trainer: Trainer::new(device, &plan, state)?, plan })
         };
         let sums = Sums::from_saved(&saved.sums);
         let maml = learning(device, recipe.train_plan()?, saved.state)?;
@@ -178,7 +191,7 @@ impl<'a> Experiment<'a> {
         let block = self.maml.trainer.advance(iterations)?;
         let updates = self.recipe.control_updates();
         let control = match &mut self.control {
-            Some(control) => Some(control.trainer.advance(iterations * updates)?),
+            Some(control) => Some(control.trainer.advance(iterations * updates).map_err(of_control)?),
             None => None,
         };
         let mut lines = Vec::new();
