@@ -230,7 +230,8 @@ fn resumes_to_the_byte(recipe: &str, settings: &[&str]) {
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let names = files(&whole);
     assert!(names.len() > 12, "{names:?}");
-    for name in names.iter().filter(|name| !name.ends_with("evaluation.json")) {
+    let timed = |name: &&PathBuf| name.ends_with("evaluation.json") || name.ends_with("times.jsonl");
+    for name in names.iter().filter(|name| !timed(name)) {
         let (a, b) = (fs::read(whole.join(name)).unwrap(), fs::read(parts.join(name)).unwrap());
         assert!(a == b, "{recipe}: {} differs", name.display());
     }
@@ -250,6 +251,40 @@ fn a_resumed_run_with_fresh_tasks_and_learned_rates_is_the_same_to_the_byte() {
     let settings =
         ["inner.steps=3", "inner.learned_lr=per_parameter_step", "outer.clip_norm=1.0", "task.pool=0"];
     resumes_to_the_byte("sinusoid-paper", &settings);
+}
+
+/// Every file below a directory with its bytes.
+fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    files(root).into_iter().map(|name| (name.clone(), fs::read(root.join(&name)).unwrap())).collect()
+}
+
+#[test]
+fn a_finished_run_is_left_alone_and_its_times_add_up() {
+    let dir = temp();
+    let run = dir.path().join("a");
+    let seconds = || -> Vec<f64> {
+        let text = fs::read_to_string(run.join("times.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["train"].as_f64().unwrap()).collect()
+    };
+    let first = ["--steps", "40", "--quiet", "--out", "a", "--stop-at", "30", "--json"];
+    let stopped = train(dir.path(), &first).args(SMALL).assert().success();
+    let stopped: serde_json::Value = serde_json::from_slice(&stopped.get_output().stdout).unwrap();
+    assert_eq!((&stopped["run"], &stopped["stopped_at"]), (&"a".into(), &30.into()));
+    let before = *seconds().last().unwrap();
+    train(dir.path(), &["--resume", "a", "--quiet"]).assert().success();
+    let (all, report) = (seconds(), json(run.join("evaluation.json")));
+    assert!(all.len() == 3 && all[2] > before && before > 0.0, "{all:?}");
+    assert_eq!(report["seconds"]["train"], all[2]);
+    let left = contents(&run);
+    let again = train(dir.path(), &["--resume", "a", "--json"]).assert().success();
+    let again: serde_json::Value =
+        serde_json::from_slice(&again.stderr(contains("a is finished, after 40")).get_output().stdout).unwrap();
+    assert_eq!(again["learners"], report["learners"]);
+    assert!(left == contents(&run));
+    // More can still be asked for.
+    train(dir.path(), &["--resume", "a", "--steps", "41", "--quiet"]).assert().success();
+    assert!(run.join("checkpoints/41.safetensors").is_file() && seconds()[3] > all[2]);
 }
 
 #[test]
