@@ -434,6 +434,52 @@ fn gradcheck_writes_what_it_computed_and_fails_on_a_wrong_answer() {
     }
 }
 
+/// A case with its header of tensors, or its description, changed.
+fn changed_case(to: &Path, change: impl Fn(&mut serde_json::Value, &mut serde_json::Value)) {
+    let bytes = fs::read(golden("sine_k1")).unwrap();
+    let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..data]).unwrap();
+    let mut case = serde_json::from_str(header["__metadata__"]["case"].as_str().unwrap()).unwrap();
+    change(&mut header, &mut case);
+    header["__metadata__"]["case"] = case.to_string().into();
+    let header = header.to_string();
+    let parts = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[data..]];
+    fs::write(to, parts.concat()).unwrap();
+}
+
+#[test]
+fn gradcheck_refuses_a_case_whose_tensors_are_missing_or_of_another_shape() {
+    let dir = temp();
+    let path = dir.path().join("case.safetensors");
+    let refuses = |words: &[&str]| {
+        let mut command = fastweights(dir.path());
+        command.args(["gradcheck", "--device", "cpu-f64"]).arg(&path);
+        let output = command.assert().code(1);
+        let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}, without one of {words:?}");
+    };
+    for name in ["meta_loss", "meta_grad.2.weight", "query_loss", "support_loss", "theta.0.bias"] {
+        changed_case(&path, |header, _| {
+            // Nothing of the data may be left without a name.
+            let tensor = header.as_object_mut().unwrap().remove(name).unwrap();
+            header["other"] = tensor;
+        });
+        refuses(&[name, "missing"]);
+    }
+    for (name, shape, needed) in [
+        ("theta.0.weight", [1, 40].as_slice(), "[40, 1]"),
+        ("meta_grad.2.weight", &[1600], "[40, 40]"),
+        ("support_x", &[5, 3, 1], "[3, 5, 1]"),
+    ] {
+        changed_case(&path, |header, _| header[name]["shape"] = shape.into());
+        refuses(&[name, needed, &format!("{shape:?}")]);
+    }
+    changed_case(&path, |_, case| case["inner"]["steps"] = 10_000_000.into());
+    refuses(&["inner.steps", "10000000", "1000"]);
+    changed_case(&path, |_, case| case["inner"]["steps"] = 1000.into());
+    refuses(&["query_loss", "[3, 1001]"]);
+}
+
 #[test]
 fn bench_writes_an_array() {
     let dir = temp();
