@@ -21,7 +21,7 @@ pub struct Case {
     pub params: Vec<f64>,
     /// The tasks.
     pub tasks: TaskBatch<f64>,
-    /// Expected tensors by name.
+    /// Expected tensors by name; their shapes are checked when they are read.
     pub answers: BTreeMap<String, Vec<f64>>,
 }
 
@@ -69,6 +69,53 @@ struct HeaderInner {
     loss_weights: Option<Vec<f64>>,
 }
 
+impl Header {
+    /// Refuses counts that only a damaged or hostile file has, before anything is sized by them.
+    fn check(&self, path: &Path) -> Result<()> {
+        let mut counts = vec![
+            ("inner.steps", self.inner.steps, 1000),
+            ("tasks", self.tasks, 1 << 20),
+            ("support", self.support, 1 << 20),
+            ("query", self.query, 1 << 20),
+            ("layers (their number)", self.layers.len(), 256),
+        ];
+        counts.extend(self.input.iter().flatten().map(|&size| ("input", size, 1 << 20)));
+        for layer in &self.layers {
+            for (key, value) in [
+                ("layers.out", layer.out),
+                ("layers.kernel", layer.kernel),
+                ("layers.stride", layer.stride),
+                ("layers.padding", layer.padding),
+            ] {
+                counts.extend(value.map(|value| (key, value, 1 << 16)));
+            }
+        }
+        match counts.into_iter().find(|(_, value, most)| value > most) {
+            None => Ok(()),
+            Some((key, value, most)) => {
+                Err(Error::file(path, format!("`{key}` is {value}; at most {most} is allowed")))
+            }
+        }
+    }
+}
+
+/// The answers that a case has: names, shapes, and whether one may be missing.
+fn answer_shapes(plan: &Plan, tasks: usize) -> Vec<(String, Vec<usize>, bool)> {
+    let losses = [("query_loss", plan.steps + 1), ("support_loss", plan.steps)];
+    let losses = losses.map(|(name, count)| (name.to_owned(), vec![tasks, count], count == 0));
+    let mut all = vec![("meta_loss".to_owned(), vec![1], false)];
+    all.extend(losses);
+    for param in plan.model.params() {
+        let with = |first: usize| [&[first], &param.shape[..]].concat();
+        all.push((format!("meta_grad.{}", param.name), param.shape.clone(), false));
+        if plan.rates.learned {
+            all.push((format!("meta_grad_lr.{}", param.name), with(plan.steps), false));
+        }
+        all.push((format!("fast.{}", param.name), with(tasks), true));
+    }
+    all
+}
+
 impl Case {
     /// Reads a case file.
     ///
@@ -109,6 +156,7 @@ impl Case {
         mut tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
     ) -> Result<Self> {
         let missing = |name: &str| Error::file(path, format!("tensor `{name}` is missing"));
+        header.check(path)?;
         let mut layers = Vec::new();
         for (i, layer) in header.layers.iter().enumerate() {
             let need = |value: Option<usize>, key: &str| {
@@ -141,11 +189,25 @@ impl Case {
             });
         }
         let (shape, _) = tensors.get("support_x").ok_or_else(|| missing("support_x"))?;
-        let input = match header.input.as_deref().unwrap_or(shape.get(2..).unwrap_or_default()) {
-            &[channels, height, width] => Shape::Image { channels, height, width },
-            other => Shape::Vector(other.iter().product()),
+        let point = header.input.as_deref().unwrap_or(shape.get(2..).unwrap_or_default()).to_vec();
+        let input = match point[..] {
+            [channels, height, width] => Shape::Image { channels, height, width },
+            _ => Shape::Vector(point.iter().product()),
         };
         let model = Model::of(input, &layers)?;
+        let mut take = |name: &str, needed: &[usize]| -> Result<Vec<f64>> {
+            let (shape, values) = tensors.remove(name).ok_or_else(|| missing(name))?;
+            if shape == needed {
+                Ok(values)
+            } else {
+                Err(Error::shape(format!("{}: `{name}`", path.display()), needed, &shape))
+            }
+        };
+        // Ahead of the rates, so that what a header says is allocated only if the file is as large.
+        let mut params = Vec::new();
+        for param in model.params() {
+            params.extend(take(&format!("theta.{}", param.name), &param.shape)?);
+        }
         let steps = header.inner.steps;
         let learned = header.inner.lr.as_str() == Some("learned");
         let rates = if learned {
@@ -175,22 +237,10 @@ impl Case {
             plan.loss_weights.clone_from(weights);
         }
         plan.check()?;
-        let mut take = |name: &str, len: usize| -> Result<Vec<f64>> {
-            let (shape, values) = tensors.remove(name).ok_or_else(|| missing(name))?;
-            if values.len() == len {
-                Ok(values)
-            } else {
-                Err(Error::shape(format!("{}: `{name}`", path.display()), &[len], &shape))
-            }
-        };
-        let mut params = Vec::with_capacity(plan.meta_len());
-        for param in plan.model.params() {
-            params.extend(take(&format!("theta.{}", param.name), param.len())?);
-        }
         if learned {
             let mut per_param = Vec::new();
             for param in plan.model.params() {
-                per_param.push(take(&format!("lr.{}", param.name), steps * param.len())?);
+                per_param.push(take(&format!("lr.{}", param.name), &[&[steps], &param.shape[..]].concat())?);
             }
             for j in 0..steps {
                 for (param, rates) in plan.model.params().iter().zip(&per_param) {
@@ -200,17 +250,29 @@ impl Case {
             plan.rates.values = params[plan.model.param_count()..].to_vec();
         }
         let (t, inputs, targets) = (header.tasks, plan.model.inputs(), plan.targets());
+        // A class is one number, without an axis of its own.
+        let target: &[usize] = if plan.loss == Loss::CrossEntropy { &[] } else { &[targets] };
         let tasks = TaskBatch {
             tasks: t,
             support: plan.support,
             query: plan.query,
             inputs,
             targets,
-            support_x: take("support_x", t * plan.support * inputs)?,
-            support_y: take("support_y", t * plan.support * targets)?,
-            query_x: take("query_x", t * plan.query * inputs)?,
-            query_y: take("query_y", t * plan.query * targets)?,
+            support_x: take("support_x", &[&[t, plan.support], &point[..]].concat())?,
+            support_y: take("support_y", &[&[t, plan.support], target].concat())?,
+            query_x: take("query_x", &[&[t, plan.query], &point[..]].concat())?,
+            query_y: take("query_y", &[&[t, plan.query], target].concat())?,
         };
+        for (name, needed, optional) in answer_shapes(&plan, t) {
+            match tensors.get(&name) {
+                Some((shape, _)) if *shape == needed => {}
+                Some((shape, _)) => {
+                    return Err(Error::shape(format!("{}: `{name}`", path.display()), &needed, shape));
+                }
+                None if optional => {}
+                None => return Err(missing(&name)),
+            }
+        }
         let answers = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
         Ok(Self { plan, params, tasks, answers })
     }

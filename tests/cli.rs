@@ -83,6 +83,40 @@ fn recipes_are_listed_and_printed() {
     wrong.stderr(contains("did you mean `sinusoid-anil`"));
 }
 
+/// Every recipe that brings its tasks along trains, with its control, to the pictures.
+#[test]
+fn every_recipe_that_needs_no_files_trains() {
+    let dir = temp();
+    let mut trained = 0;
+    for known in fastweights::recipe::builtins() {
+        let mut recipe = fastweights::recipe::Recipe::load(known.name, &[]).unwrap();
+        if recipe.load_data(Some(dir.path())).is_err() {
+            continue;
+        }
+        let image = known.name.starts_with("glyphs");
+        let mut command = train(dir.path(), &[known.name, "--quiet", "--out", known.name]);
+        command.args(["--steps", if image { "3" } else { "60" }]);
+        if known.name != "table" {
+            command.args(["--set", "evaluation.tasks=5"]);
+        }
+        if image {
+            command.args(["--set", "outer.meta_batch=4", "--set", "validation.tasks=4"]);
+        }
+        command.assert().success();
+        assert!(dir.path().join(known.name).join("evaluation.json").is_file(), "{}", known.name);
+        trained += 1;
+    }
+    assert!(trained >= 13, "{trained}");
+}
+
+#[test]
+fn a_control_that_leaves_the_finite_range_is_named() {
+    let dir = temp();
+    let arguments = ["sinusoid-reptile", "--quiet", "--steps", "200", "--set", "control.optimizer=sgd"];
+    let run = train(dir.path(), &arguments).args(["--set", "control.meta_lr=1.0"]).assert().code(1);
+    run.stderr(contains("of the control, the loss is not finite at update").and(contains("control.meta_lr")));
+}
+
 #[test]
 fn a_run_leaves_everything_behind() {
     let dir = temp();
@@ -135,6 +169,29 @@ fn a_run_leaves_everything_behind() {
     assert!(dir.path().join("runs/sinusoid-2").is_dir());
 }
 
+/// One line of metrics and one point of a curve are drawn as dots.
+#[test]
+fn the_shortest_run_has_its_pictures_and_one_that_diverges_too() {
+    let dir = temp();
+    let short = ["--steps", "1", "--quiet", "--out", "a", "--set", "evaluation.steps=0"];
+    train(dir.path(), &short).args(SMALL).args(["--set", "run.report_every=100"]).assert().success();
+    let far = ["--steps", "1", "--quiet", "--out", "b", "--set", "control.lr=1e20"];
+    train(dir.path(), &far).args(SMALL).assert().success();
+    for (run, stem) in [("a", "task"), ("a", "training"), ("a", "adaptation"), ("b", "adaptation")] {
+        let svg = fs::read_to_string(dir.path().join(format!("{run}/plots/{stem}.svg"))).unwrap();
+        assert!(svg.matches("<circle").count() > 0, "{run} {stem}");
+        assert_eq!(svg.contains("no task is finite"), run == "b", "{run} {stem}");
+        assert!(dir.path().join(format!("{run}/plots/{stem}.png")).is_file(), "{run} {stem}");
+    }
+    // The tasks that diverge later are in the means before.
+    let mut command = fastweights(dir.path());
+    command.args(["eval", "a", "--device", "cpu", "--inner-lr", "1e6", "--steps", "9", "--json", "e.json"]);
+    command.assert().success().stdout(contains("from there on they are in the median"));
+    let curve = &json(dir.path().join("e.json"))["learners"]["maml"];
+    assert_eq!(curve["diverged"], 20);
+    assert!(curve["mean"][0].is_f64() && curve["mean"][9].is_null(), "{curve}");
+}
+
 #[test]
 fn the_table_is_on_standard_output_and_progress_is_not() {
     let dir = temp();
@@ -173,7 +230,8 @@ fn resumes_to_the_byte(recipe: &str, settings: &[&str]) {
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let names = files(&whole);
     assert!(names.len() > 12, "{names:?}");
-    for name in names.iter().filter(|name| !name.ends_with("evaluation.json")) {
+    let timed = |name: &&PathBuf| name.ends_with("evaluation.json") || name.ends_with("times.jsonl");
+    for name in names.iter().filter(|name| !timed(name)) {
         let (a, b) = (fs::read(whole.join(name)).unwrap(), fs::read(parts.join(name)).unwrap());
         assert!(a == b, "{recipe}: {} differs", name.display());
     }
@@ -193,6 +251,40 @@ fn a_resumed_run_with_fresh_tasks_and_learned_rates_is_the_same_to_the_byte() {
     let settings =
         ["inner.steps=3", "inner.learned_lr=per_parameter_step", "outer.clip_norm=1.0", "task.pool=0"];
     resumes_to_the_byte("sinusoid-paper", &settings);
+}
+
+/// Every file below a directory with its bytes.
+fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    files(root).into_iter().map(|name| (name.clone(), fs::read(root.join(&name)).unwrap())).collect()
+}
+
+#[test]
+fn a_finished_run_is_left_alone_and_its_times_add_up() {
+    let dir = temp();
+    let run = dir.path().join("a");
+    let seconds = || -> Vec<f64> {
+        let text = fs::read_to_string(run.join("times.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["train"].as_f64().unwrap()).collect()
+    };
+    let first = ["--steps", "40", "--quiet", "--out", "a", "--stop-at", "30", "--json"];
+    let stopped = train(dir.path(), &first).args(SMALL).assert().success();
+    let stopped: serde_json::Value = serde_json::from_slice(&stopped.get_output().stdout).unwrap();
+    assert_eq!((&stopped["run"], &stopped["stopped_at"]), (&"a".into(), &30.into()));
+    let before = *seconds().last().unwrap();
+    train(dir.path(), &["--resume", "a", "--quiet"]).assert().success();
+    let (all, report) = (seconds(), json(run.join("evaluation.json")));
+    assert!(all.len() == 3 && all[2] > before && before > 0.0, "{all:?}");
+    assert_eq!(report["seconds"]["train"], all[2]);
+    let left = contents(&run);
+    let again = train(dir.path(), &["--resume", "a", "--json"]).assert().success();
+    let again: serde_json::Value =
+        serde_json::from_slice(&again.stderr(contains("a is finished, after 40")).get_output().stdout).unwrap();
+    assert_eq!(again["learners"], report["learners"]);
+    assert!(left == contents(&run));
+    // More can still be asked for.
+    train(dir.path(), &["--resume", "a", "--steps", "41", "--quiet"]).assert().success();
+    assert!(run.join("checkpoints/41.safetensors").is_file() && seconds()[3] > all[2]);
 }
 
 #[test]
@@ -340,6 +432,52 @@ fn gradcheck_writes_what_it_computed_and_fails_on_a_wrong_answer() {
         command.args(["gradcheck", "--device", "cpu-f64"]).arg(&path);
         command.assert().code(1).stdout(contains("FAILED").and(contains("meta_grad.0.weight")));
     }
+}
+
+/// A case with its header of tensors, or its description, changed.
+fn changed_case(to: &Path, change: impl Fn(&mut serde_json::Value, &mut serde_json::Value)) {
+    let bytes = fs::read(golden("sine_k1")).unwrap();
+    let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..data]).unwrap();
+    let mut case = serde_json::from_str(header["__metadata__"]["case"].as_str().unwrap()).unwrap();
+    change(&mut header, &mut case);
+    header["__metadata__"]["case"] = case.to_string().into();
+    let header = header.to_string();
+    let parts = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[data..]];
+    fs::write(to, parts.concat()).unwrap();
+}
+
+#[test]
+fn gradcheck_refuses_a_case_whose_tensors_are_missing_or_of_another_shape() {
+    let dir = temp();
+    let path = dir.path().join("case.safetensors");
+    let refuses = |words: &[&str]| {
+        let mut command = fastweights(dir.path());
+        command.args(["gradcheck", "--device", "cpu-f64"]).arg(&path);
+        let output = command.assert().code(1);
+        let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}, without one of {words:?}");
+    };
+    for name in ["meta_loss", "meta_grad.2.weight", "query_loss", "support_loss", "theta.0.bias"] {
+        changed_case(&path, |header, _| {
+            // Nothing of the data may be left without a name.
+            let tensor = header.as_object_mut().unwrap().remove(name).unwrap();
+            header["other"] = tensor;
+        });
+        refuses(&[name, "missing"]);
+    }
+    for (name, shape, needed) in [
+        ("theta.0.weight", [1, 40].as_slice(), "[40, 1]"),
+        ("meta_grad.2.weight", &[1600], "[40, 40]"),
+        ("support_x", &[5, 3, 1], "[3, 5, 1]"),
+    ] {
+        changed_case(&path, |header, _| header[name]["shape"] = shape.into());
+        refuses(&[name, needed, &format!("{shape:?}")]);
+    }
+    changed_case(&path, |_, case| case["inner"]["steps"] = 10_000_000.into());
+    refuses(&["inner.steps", "10000000", "1000"]);
+    changed_case(&path, |_, case| case["inner"]["steps"] = 1000.into());
+    refuses(&["query_loss", "[3, 1001]"]);
 }
 
 #[test]

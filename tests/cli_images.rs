@@ -51,9 +51,7 @@ fn a_run_keeps_its_best_checkpoint_and_resumes_to_the_byte() {
     let best = fs::read_dir(root.join("checkpoints/best")).unwrap().map(|e| e.unwrap().path());
     assert_eq!(best.filter(|path| path.is_file()).count(), 1);
     for picture in ["training", "accuracy", "adaptation", "task"] {
-        // Five meta-iterations make no line of metrics but the last.
-        let there = root.join(format!("plots/{picture}.png")).is_file();
-        assert_eq!(there, picture != "training", "{picture}");
+        assert!(root.join(format!("plots/{picture}.png")).is_file(), "{picture}");
     }
 
     train(dir.path(), &["--out", "halves", "--stop-at", "3"]).success();

@@ -11,12 +11,13 @@ use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Compute known meta-gradients on a device and compare: a check of hardware and driver.
+///
+/// Besides the devices of `train`, --device takes cpu-f64, the float64 oracle that the others are judged by.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Cases with their answers, as safetensors
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// As for `train`; or `cpu-f64`, the float64 oracle
     #[command(flatten)]
     device: DeviceArguments,
     /// Write what was computed, under the names of the answers; for a single case

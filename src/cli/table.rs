@@ -81,7 +81,7 @@ fn diverged(name: &str, curve: &Curve, tasks: usize, out: &mut Out) -> Outcome {
     match curve.diverged {
         0 => Ok(()),
         n => out.line(&format!(
-            "{name}: {n} of {tasks} tasks left the finite range; they are in the median, not in the mean"
+            "{name}: {n} of {tasks} tasks left the finite range; from there on they are in the median, not in the mean"
         )),
     }
 }

@@ -45,6 +45,15 @@ impl TableArguments {
         if path.is_dir() { Err(Error::file(path, "is a directory; give a file")) } else { Ok(()) }
     }
 
+    /// Refuses to write what a run has written when it finished.
+    pub(super) fn check_finished(&self, run: &str) -> Result<()> {
+        if self.out_predictions.is_none() {
+            return Ok(());
+        }
+        let reason = format!("comes too late, {run} is finished; its predictions.csv is there, and `predict` makes others");
+        Err(Error::recipe("--out-predictions", reason))
+    }
+
     /// Writes the predictions of a finished run, if it has any.
     pub(super) fn write_predictions(
         &self,

@@ -59,6 +59,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let (mut recipe, resumed) = arguments.recipe()?;
+    if let Some(dir) = &resumed
+        && dir.is_finished(recipe.outer.iterations)?
+    {
+        return arguments.finished(&recipe, dir, out);
+    }
     if let Some(path) = &arguments.out {
         RunDir::check_free(path)?;
     }
@@ -109,6 +114,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if ending? == Ending::Stopped {
         let (done, path) = (experiment.iteration(), dir.path().display());
         note(&format!("stopped after {done} of {total}; go on with: fastweights train --resume {path}"));
+        if arguments.json {
+            let stopped = serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
+            out.text(&json(stopped, &dir)?)?;
+            out.finish()?;
+        }
         let asked = arguments.stop_at.is_some_and(|stop| done >= stop);
         return if asked { Ok(()) } else { Err(Failure::Interrupted) };
     }
@@ -118,7 +128,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         if recipe.control.enabled { format!("control in {}, ", time(control)) } else { String::new() };
     say(format!("trained in {}, {control}evaluated in {}", time(train), time(evaluation)));
     if arguments.json {
-        return out.text(&json(&report, &dir)?);
+        let report = serde_json::to_value(&report).map_err(|e| Error::failed(e.to_string()))?;
+        return out.text(&json(report, &dir)?);
     }
     table::print(&report, out)?;
     out.line(&format!("{}: recipe, metrics, checkpoints, evaluation.json, plots/", dir.path().display()))
@@ -154,6 +165,26 @@ impl Arguments {
         }
         Ok((recipe, Some(dir)))
     }
+
+    /// A run that is through is left as it is.
+    fn finished(&self, recipe: &Recipe, dir: &RunDir, out: &mut Out) -> Outcome {
+        let (path, done) = (dir.path().display(), recipe.outer.iterations);
+        self.table.check_finished(&path.to_string())?;
+        if !self.quiet {
+            note(&format!(
+                "{path} is finished, after {done} meta-iterations; --steps N goes on to more, and `eval {path}` \
+                 judges it anew"
+            ));
+        }
+        if !self.json {
+            return Ok(());
+        }
+        let file = dir.evaluation();
+        let text = std::fs::read_to_string(&file).map_err(|e| Error::file_caused(&file, "cannot be read", e))?;
+        let report = serde_json::from_str(&text)
+            .map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
+        out.text(&json(report, dir)?)
+    }
 }
 
 /// The control's updates on half a task are too small for a GPU.
@@ -188,20 +219,18 @@ fn conclude(
         if recipe.validation.every > 0 { Models::load(dir, &recipe)? } else { experiment.models()? };
     let mut judged = judge(&recipe, &recipe.evaluation, &models, &*device.backend, None)?;
     let (train, control) = experiment.times();
-    judged.report.seconds.train = train.as_secs_f64();
-    judged.report.seconds.control = control.as_secs_f64();
+    (judged.report.seconds.train, judged.report.seconds.control) = (train, control);
     dir.write_report(&judged.report)?;
     table.write_predictions(dir, &recipe, &models, &*device.backend)?;
     draw_all(dir, &recipe, &models, &judged, &*device.backend)?;
+    dir.finish(experiment)?;
     Ok(judged.report)
 }
 
-/// The report with the run's place, as one line.
-fn json(report: &Report, dir: &RunDir) -> Result<String> {
-    let failed = |e: serde_json::Error| Error::failed(e.to_string());
-    let mut value = serde_json::to_value(report).map_err(failed)?;
+/// A result with the run's place, as one line.
+fn json(mut value: serde_json::Value, dir: &RunDir) -> Result<String> {
     value["run"] = serde_json::Value::String(dir.path().display().to_string());
-    Ok(serde_json::to_string(&value).map_err(failed)? + "\n")
+    Ok(serde_json::to_string(&value).map_err(|e| Error::failed(e.to_string()))? + "\n")
 }
 
 /// Set when the user presses Ctrl-C, so that a checkpoint can still be written; a second one ends at once.

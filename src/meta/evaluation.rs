@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// The loss or the accuracy against steps of adaptation, over tasks; index `j` is after `j` steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// Mean over the tasks whose values all stayed finite.
+    /// Mean over the tasks whose value after so many steps is finite; NaN where none is.
     pub mean: Vec<f64>,
-    /// Half the width of its 95 % interval, `1.96 · σ / √n`, σ the standard deviation (n − 1) over those tasks.
+    /// Half the width of its 95 % interval, `1.96 · σ / √n`, σ the standard deviation (n − 1) over the same `n` tasks.
     pub ci95: Vec<f64>,
     /// Median over all tasks; a loss that is not finite counts as the largest.
     pub median: Vec<f64>,
-    /// Tasks with a loss that is not finite.
+    /// Tasks with a loss that is not finite after any number of steps.
     pub diverged: usize,
     /// Tasks whose losses are finite, but after some step more than ten times that before adapting: they are in
     /// the mean, which a single one can lift by orders of magnitude.
@@ -28,6 +28,7 @@ impl Curve {
     /// # use fastweights::meta::{Curve, Evaluation};
     /// let query_loss = vec![4.0, 2.0, 6.0, 1.0, 5.0, f32::INFINITY];
     /// let curve = Curve::of(&Evaluation { query_loss, predictions: None }, 1);
+    /// // After the step, the third task is in the median alone.
     /// assert_eq!(curve.mean, [5.0, 1.5]);
     /// assert_eq!(curve.median, [5.0, 2.0]);
     /// assert_eq!((curve.diverged, curve.runaway), (1, 0));
@@ -44,12 +45,13 @@ impl Curve {
     #[must_use]
     pub fn of_values(values: &[f32], steps: usize) -> Self {
         let rows: Vec<_> = values.chunks_exact(steps + 1).collect();
-        let finite: Vec<_> = rows.iter().filter(|row| row.iter().all(|v| v.is_finite())).collect();
-        let n = finite.len() as f64;
-        let mut curve = Self { diverged: rows.len() - finite.len(), ..Self::default() };
+        let diverged = rows.iter().filter(|row| !row.iter().all(|v| v.is_finite())).count();
+        let mut curve = Self { diverged, ..Self::default() };
         for step in 0..=steps {
-            let mean = finite.iter().map(|row| f64::from(row[step])).sum::<f64>() / n;
-            let squares = finite.iter().map(|row| (f64::from(row[step]) - mean).powi(2)).sum::<f64>();
+            let finite = || rows.iter().map(|row| f64::from(row[step])).filter(|v| v.is_finite());
+            let n = finite().count() as f64;
+            let mean = finite().sum::<f64>() / n;
+            let squares = finite().map(|v| (v - mean).powi(2)).sum::<f64>();
             // One task has no spread to speak of.
             let deviation = if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
             curve.mean.push(mean);
@@ -94,6 +96,19 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_task_is_in_the_means_of_the_steps_at_which_it_is_finite() {
+        // One of three tasks diverges at the first step, another at the second, the last at the third.
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        let query_loss = vec![1.0, inf, inf, nan, 2.0, 4.0, nan, nan, 6.0, 8.0, 10.0, inf];
+        let curve = Curve::of(&Evaluation { query_loss, predictions: None }, 3);
+        assert_eq!(curve.mean[..3], [3.0, 6.0, 10.0]);
+        assert!(curve.mean[3].is_nan() && curve.ci95[3].is_nan());
+        assert_eq!(curve.ci95[2], 0.0);
+        assert_eq!(curve.median[..3], [2.0, 8.0, f64::INFINITY]);
+        assert_eq!(curve.diverged, 3);
+    }
 
     #[test]
     fn accuracy_counts_the_first_largest_output() {

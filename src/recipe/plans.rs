@@ -6,7 +6,7 @@ use super::settings::{
 use crate::data::Split;
 use crate::error::Result;
 use crate::meta::{
-    Annealing, InnerOptimizer, InnerRule, OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState,
+    Annealing, InnerOptimizer, InnerRule, OuterKind, OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState,
 };
 use crate::model::{Layer, Model, Shape};
 use crate::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
@@ -122,10 +122,10 @@ impl Recipe {
         }
     }
 
-    fn optimizer(&self, meta_lr: f64, iterations: u64) -> OuterOptimizer {
+    fn optimizer(&self, kind: OuterKind, meta_lr: f64, iterations: u64) -> OuterOptimizer {
         let (outer, on) = (&self.outer, |clip: f64| (clip > 0.0).then_some(clip as f32));
         OuterOptimizer {
-            kind: outer.optimizer,
+            kind,
             meta_lr,
             schedule: outer.schedule,
             iterations,
@@ -143,7 +143,7 @@ impl Recipe {
     /// As [`TrainPlan::check`].
     pub fn train_plan(&self) -> Result<TrainPlan> {
         let visit = if self.inner.steps == 0 { Visit::Joint } else { Visit::Split };
-        let outer = self.optimizer(self.outer.meta_lr, self.outer.iterations);
+        let outer = self.optimizer(self.outer.optimizer, self.outer.meta_lr, self.outer.iterations);
         let plan = TrainPlan { plan: self.plan()?, sampler: self.sampler(visit)?, outer };
         plan.check()?;
         Ok(plan)
@@ -165,7 +165,7 @@ impl Recipe {
         let rates = Rates::fixed(self.control.lr);
         let plan = Plan::new(self.model()?, self.model.loss, 0, sampler.points().1, 0, rates)?;
         let updates = self.outer.iterations * self.control_updates();
-        let outer = self.optimizer(self.control.meta_lr, updates);
+        let outer = self.optimizer(self.control.optimizer, self.control.meta_lr, updates);
         let plan = TrainPlan { plan, sampler, outer };
         plan.check()?;
         Ok(Some(plan))

@@ -11,7 +11,7 @@ use super::table_rows::Loaded;
 use super::typed::{self, Kind};
 use crate::data::check_name;
 use crate::error::{Error, Result};
-use crate::meta::{Loss, OuterKind, Schedule};
+use crate::meta::{Loss, MetaGradient, OuterKind, Schedule};
 use crate::model::Init;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -281,10 +281,16 @@ impl typed::Control {
             let reason = "is true, but a label means another class in every task: no plain network can learn them all; use false";
             return Err(Error::recipe("control.enabled", reason));
         }
+        // Reptile's outer rate is a share of the way that adaptation went; no gradient can be followed at such a rate.
+        let reptile = inner.order == MetaGradient::Displacement;
+        let optimizer = self.optimizer.unwrap_or(if reptile { OuterKind::Adam } else { outer.optimizer });
+        let same = !reptile && optimizer == outer.optimizer;
+        let meta_lr = self.meta_lr.unwrap_or(if same { outer.meta_lr } else { 1e-3 });
         Ok(Control {
             enabled,
             visit,
-            meta_lr: positive("control.meta_lr", self.meta_lr.unwrap_or(outer.meta_lr), false)?,
+            optimizer,
+            meta_lr: positive("control.meta_lr", meta_lr, false)?,
             lr: positive("control.lr", self.lr.unwrap_or(inner.lr), true)?,
         })
     }

@@ -300,7 +300,10 @@ pub struct Control {
     pub enabled: bool,
     /// What one update looks at (default `halves` where support and query are equally many, else `joint`; of tables `joint`).
     pub visit: ControlVisit,
-    /// The rate of its optimizer, which is otherwise the outer one (default: `outer.meta_lr`).
+    /// Its optimizer (default: `outer.optimizer`, but `adam` where `inner.order` is `reptile`, whose outer step is a
+    /// share of a way and not along a gradient); betas, ε, schedule and clipping are the outer ones.
+    pub optimizer: OuterKind,
+    /// Its rate (default: `outer.meta_lr`, but 0.001 where `inner.order` is `reptile` or the optimizer is not the outer one).
     pub meta_lr: f64,
     /// The rate of its fine-tuning at evaluation (default: `inner.lr`).
     pub lr: f64,

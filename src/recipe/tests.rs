@@ -36,6 +36,20 @@ fn the_default_is_the_sinusoid_of_the_seed_project() {
 }
 
 #[test]
+fn a_control_follows_gradients_at_a_rate_for_gradients() {
+    use crate::meta::OuterKind;
+    for (settings, optimizer, meta_lr) in [
+        (&["outer.optimizer=sgd", "outer.meta_lr=0.5"][..], OuterKind::Sgd, 0.5),
+        (&["outer.optimizer=sgd", "outer.meta_lr=0.5", "inner.order=reptile"], OuterKind::Adam, 1e-3),
+        (&["outer.optimizer=sgd", "outer.meta_lr=0.5", "control.optimizer=adam"], OuterKind::Adam, 1e-3),
+        (&["outer.meta_lr=0.002", "control.meta_lr=0.1"], OuterKind::Adam, 0.1),
+    ] {
+        let outer = with(settings).unwrap().control_plan().unwrap().unwrap().outer;
+        assert_eq!((outer.kind, outer.meta_lr), (optimizer, meta_lr), "{settings:?}");
+    }
+}
+
+#[test]
 fn settings_are_toml_and_bare_words_are_strings() {
     let recipe = with(&["inner.order=first", "model.hidden=[8, 8, 8]", "inner.lr=0.5"]).unwrap();
     assert_eq!(recipe.model.network, Network::Mlp { hidden: vec![8; 3], output_relu: false });

@@ -115,7 +115,7 @@ section!(Outer {
     clip_value: f64,
     clip_norm: f64,
 });
-section!(Control { enabled: bool, visit: ControlVisit, meta_lr: f64, lr: f64 });
+section!(Control { enabled: bool, visit: ControlVisit, optimizer: OuterKind, meta_lr: f64, lr: f64 });
 section!(Validation { every: u64, tasks: usize, steps: usize });
 section!(Evaluation {
     tasks: usize,

@@ -4,8 +4,9 @@ use super::checkpoint::Saved;
 use super::metrics::{MetricsWriter, Sums};
 use super::report::Models;
 use super::trial::{Trials, ValidationLine, validate};
+use super::times::Times;
 use super::{MetricsLine, RunDir};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Backend, Losses, TrainPlan, Trainer};
 use crate::recipe::Recipe;
 use std::ops::ControlFlow;
@@ -20,6 +21,8 @@ pub struct Experiment<'a> {
     maml: Learning<'a>,
     control: Option<Learning<'a>>,
     sums: Sums,
+    /// What earlier processes took.
+    before: Times,
 }
 
 struct Learning<'a> {
@@ -53,6 +56,19 @@ pub enum Ending {
     Stopped,
 }
 
+/// Says of a loss that is not finite that it is the control's.
+fn of_control(error: Error) -> Error {
+    match error.kind() {
+        // What else the message says is about keys of the meta-learner.
+        ErrorKind::NotFinite(what) => Error::not_finite(format!(
+            "of the control, {}; a smaller control.meta_lr or another control.optimizer may help, and \
+             control.enabled=false leaves it out",
+            what.split(';').next().unwrap_or(what).replace("meta-iteration", "update")
+        )),
+        _ => error,
+    }
+}
+
 impl<'a> Experiment<'a> {
     /// Sets up a training from its start. Nothing is written; whatever a device refuses is refused here.
     ///
@@ -77,12 +93,19 @@ impl<'a> Experiment<'a> {
         let (plan, updates) = (recipe.plan()?, recipe.control_updates());
         let Some(control_plan) = recipe.control_plan()? else {
             let saved = dir.checkpoints().load_newest(&plan, u64::MAX)?;
-            return Self::from_saved(recipe, device, control_device, saved, Saved::default());
+            let resumed = Self::from_saved(recipe, device, control_device, saved, Saved::default())?;
+            return Ok(resumed.after(dir));
         };
         // A crash may fall between the two writes, so the newest step is the control's.
         let control = dir.control_checkpoints().load_newest(&control_plan.plan, u64::MAX)?;
         let saved = dir.checkpoints().load(&plan, control.state.iteration / updates)?;
-        Self::from_saved(recipe, device, control_device, saved, control)
+        Ok(Self::from_saved(recipe, device, control_device, saved, control)?.after(dir))
+    }
+
+    /// Takes over what the run took so far.
+    fn after(mut self, dir: &RunDir) -> Self {
+        self.before = dir.times().of(self.iteration()).unwrap_or_default();
+        self
     }
 
     fn from_saved(
@@ -93,7 +116,7 @@ impl<'a> Experiment<'a> {
         control: Saved,
     ) -> Result<Self> {
         let learning = |device: &'a dyn Backend, plan: TrainPlan, state| {
-            Ok::<_, crate::Error>(Learning { trainer: Trainer::new(device, &plan, state)?, plan })
+            Ok::<_, Error>(Learning { trainer: Trainer::new(device, &plan, state)?, plan })
         };
         let sums = Sums::from_saved(&saved.sums);
         let maml = learning(device, recipe.train_plan()?, saved.state)?;
@@ -101,7 +124,7 @@ impl<'a> Experiment<'a> {
             Some(plan) => Some(learning(control_device, plan, control.state)?),
             None => None,
         };
-        Ok(Self { recipe, maml, control, sums })
+        Ok(Self { recipe, maml, control, sums, before: Times::default() })
     }
 
     /// The recipe.
@@ -116,11 +139,18 @@ impl<'a> Experiment<'a> {
         self.maml.trainer.iteration()
     }
 
-    /// Time spent in training: of the meta-learner, and of the control.
+    /// Seconds spent in training up to here, those of earlier processes included: of the meta-learner, and of the
+    /// control.
     #[must_use]
-    pub fn times(&self) -> (Duration, Duration) {
+    pub fn times(&self) -> (f64, f64) {
         let control = self.control.as_ref().map_or(Duration::ZERO, |c| c.trainer.time());
-        (self.maml.trainer.time(), control)
+        let train = self.maml.trainer.time();
+        (self.before.train + train.as_secs_f64(), self.before.control + control.as_secs_f64())
+    }
+
+    pub(super) fn noted(&self) -> Times {
+        let (train, control) = self.times();
+        Times { iteration: self.iteration(), train, control, concluded: false }
     }
 
     /// Trains to the recipe's last meta-iteration, or to `stop_at`, writing metrics and checkpoints;
@@ -178,7 +208,7 @@ impl<'a> Experiment<'a> {
         let block = self.maml.trainer.advance(iterations)?;
         let updates = self.recipe.control_updates();
         let control = match &mut self.control {
-            Some(control) => Some(control.trainer.advance(iterations * updates)?),
+            Some(control) => Some(control.trainer.advance(iterations * updates).map_err(of_control)?),
             None => None,
         };
         let mut lines = Vec::new();
@@ -222,6 +252,8 @@ impl<'a> Experiment<'a> {
 
     fn save(&mut self, dir: &RunDir) -> Result<()> {
         let seed = self.recipe.seed;
+        // A crash before the checkpoint is there leaves a line that the next process drops.
+        dir.times().note(self.noted())?;
         let saved = Saved { state: self.maml.trainer.state()?, sums: self.sums.to_saved() };
         dir.checkpoints().save(&self.maml.plan.plan, seed, &saved)?;
         if let Some(control) = &mut self.control {

@@ -9,12 +9,13 @@
 //! | `checkpoints/best/` | the same two of the step that did best in a trial, if there are trials |
 //! | `validation.jsonl` | the trials: accuracy on meta-validation tasks every `validation.every` meta-iterations |
 //! | `checkpoints/control/` | the same two of the control; its steps are its own updates |
+//! | `times.jsonl` | seconds of training up to each checkpoint, over all processes of the run |
 //! | `evaluation.json` | losses on new tasks against steps of adaptation |
 //! | `columns.toml` | of a table: names of columns, scaling, classes; with a checkpoint all that predicting needs |
 //! | `predictions.csv` | of a table: classes and probabilities of the test or held-out rows |
 //! | `plots/` | pictures, as SVG and PNG |
 //!
-//! All but `evaluation.json`, which holds times, are the same bytes for the same recipe, seed and device,
+//! All but `evaluation.json` and `times.jsonl`, which hold times, are the same bytes for the same recipe, seed and device,
 //! however often the run was interrupted and resumed.
 
 mod checkpoint;
@@ -25,6 +26,7 @@ mod plot;
 mod report;
 mod series;
 mod table_report;
+mod times;
 mod trial;
 
 pub use checkpoint::{Checkpoints, Saved};
@@ -148,7 +150,7 @@ impl RunDir {
     /// # Errors
     /// [`File`](crate::ErrorKind::File) if it cannot be written.
     pub fn write_report(&self, report: &Report) -> Result<()> {
-        write_atomic(&self.root.join("evaluation.json"), report.to_json()?.as_bytes())
+        write_atomic(&self.evaluation(), report.to_json()?.as_bytes())
     }
 
     /// Checkpoints of the meta-learner.
@@ -167,6 +169,39 @@ impl RunDir {
     #[must_use]
     pub fn best_checkpoint(&self) -> Checkpoints {
         Checkpoints::at(self.root.join("checkpoints").join("best"))
+    }
+
+    /// The file of times.
+    fn times(&self) -> times::TimesFile {
+        times::TimesFile::at(self.root.join("times.jsonl"))
+    }
+
+    /// Where its evaluation is.
+    #[must_use]
+    pub fn evaluation(&self) -> PathBuf {
+        self.root.join("evaluation.json")
+    }
+
+    /// Whether a training of so many meta-iterations is through, evaluation and pictures included.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::steps`].
+    pub fn is_finished(&self, iterations: u64) -> Result<bool> {
+        let trained = self.checkpoints().steps()?.last() == Some(&iterations);
+        let noted = match self.times().of(u64::MAX) {
+            Some(times) => times.concluded && times.iteration == iterations,
+            // Without times, by an earlier version of the program.
+            None => true,
+        };
+        Ok(trained && noted && self.evaluation().is_file())
+    }
+
+    /// Notes that the run is through.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if it cannot be written.
+    pub fn finish(&self, experiment: &Experiment<'_>) -> Result<()> {
+        self.times().note(times::Times { concluded: true, ..experiment.noted() })
     }
 
     /// The file of trials.

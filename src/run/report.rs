@@ -129,7 +129,7 @@ pub struct Points {
     pub query: usize,
 }
 
-/// Wall-clock times of this process.
+/// Wall-clock times; of training, over all processes of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Seconds {
     /// Meta-training.

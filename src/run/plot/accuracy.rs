@@ -10,6 +10,12 @@ pub(super) struct Accuracy<'a> {
     pub(super) trials: &'a [ValidationLine],
 }
 
+/// Both ends of a trial's interval.
+fn upper_lower(trial: &ValidationLine) -> Vec<(f64, f64)> {
+    let x = trial.iteration as f64;
+    [(trial.accuracy + trial.ci95).min(1.0), trial.accuracy - trial.ci95].map(|y| (x, 100.0 * y)).to_vec()
+}
+
 impl Draw for Accuracy<'_> {
     fn size(&self) -> (u32, u32) {
         (820, 460)
@@ -43,8 +49,15 @@ impl Draw for Accuracy<'_> {
         mesh(&mut chart, &axes, scale)?;
         let band: Vec<_> = upper.into_iter().chain(lower.into_iter().rev()).collect();
         chart.draw_series([Polygon::new(band, MAML.mix(0.2).filled())])?;
-        chart.draw_series(LineSeries::new(train, TRUTH.stroke_width(px(1.5, scale))))?;
+        chart.draw_series(LineSeries::new(train.clone(), TRUTH.stroke_width(px(1.5, scale))))?;
         chart.draw_series(LineSeries::new(validation.clone(), MAML.stroke_width(px(2.5, scale))))?;
+        if let (&[train], &[validation]) = (&train[..], &validation[..]) {
+            // A single trial makes no line and no band, but a whisker.
+            let ends = upper_lower(&self.trials[0]);
+            chart.draw_series([PathElement::new(ends, MAML.stroke_width(px(1.5, scale)))])?;
+            let dots = [(train, TRUTH), (validation, MAML)];
+            chart.draw_series(dots.map(|(at, colour)| Circle::new(at, px(4.5, scale), colour.filled())))?;
+        }
         let best = self.trials.iter().rposition(|t| t.best).map(|i| validation[i]);
         chart.draw_series(best.map(|at| Circle::new(at, px(4.5, scale), INK.filled())))?;
         let entries = [

@@ -116,6 +116,7 @@ pub(super) enum Mark {
     Line(RGBColor, f64),
     Dashes(RGBColor, f64),
     Dot(RGBColor),
+    Cross(RGBColor),
     Band(RGBColor),
 }
 
@@ -149,6 +150,10 @@ pub(super) fn legend<DB: DrawingBackend>(
             }
             Mark::Dot(colour) => {
                 area.draw(&Circle::new((x + sample / 2, y), px(4.5, scale) as i32, colour.filled()))?;
+            }
+            Mark::Cross(colour) => {
+                let style = colour.stroke_width(px(2.0, scale));
+                area.draw(&Cross::new((x + sample / 2, y), px(4.0, scale) as i32, style))?;
             }
             Mark::Band(colour) => {
                 let half = px(6.0, scale) as i32;

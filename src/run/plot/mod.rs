@@ -34,11 +34,11 @@ pub fn draw_all(
     std::fs::create_dir_all(dir.plots()).map_err(|e| Error::file_caused(dir.plots(), "cannot be made", e))?;
     let mut files = Vec::new();
     let lines = read_metrics(&dir.metrics())?;
-    if lines.len() > 1 {
+    if !lines.is_empty() {
         files.extend(save(&dir.plots(), "training", &training::Training { lines: &lines })?);
     }
     let trials = if dir.validation().is_file() { read_validation(&dir.validation())? } else { Vec::new() };
-    if trials.len() > 1 {
+    if !trials.is_empty() {
         files.extend(save(&dir.plots(), "accuracy", &accuracy::Accuracy { trials: &trials })?);
     }
     if let Some(outcome) = judged.report.table.as_ref().filter(|o| o.classes.len() <= confusion::MOST) {
@@ -51,7 +51,7 @@ pub fn draw_all(
         files.extend(save(&dir.plots(), &stem, &picture)?);
     }
     // Of rows, every one is right or wrong: their curve would be a line without a median.
-    if judged.report.steps.len() > 1 && judged.report.table.is_none() {
+    if judged.report.table.is_none() {
         files.extend(save(&dir.plots(), "adaptation", &steps::Steps { report: &judged.report })?);
         if let Some(picture) = typical_task(recipe, models, judged, device)? {
             files.extend(save(&dir.plots(), "task", &picture)?);

@@ -78,6 +78,9 @@ impl Draw for Training<'_> {
         for (points, colour, _) in &series {
             let style = colour.stroke_width(px(2.2, scale));
             chart.draw_series(LineSeries::new(inside(&smooth(points)), style))?;
+            // A single point makes no line.
+            let alone = (points.len() == 1).then(|| points[0]);
+            chart.draw_series(alone.map(|at| Circle::new(at, px(3.5, scale), colour.filled())))?;
         }
         let entries: Vec<_> = (series.iter())
             .filter(|(points, ..)| !points.is_empty())
