@@ -307,8 +307,9 @@ impl Case {
         all
     }
 
-    /// `‖out − ref‖ / ‖ref‖` of every tensor that the case has an answer for. The gradient of a bias ahead of a
-    /// batch norm is zero but for rounding, so it is judged against the norm of the whole gradient. A tensor that should be
+    /// `‖out − ref‖ / ‖ref‖` of every tensor that the case has an answer for. The gradient of a bias that
+    /// a batch norm takes away again is zero but for rounding, so what comes of it is judged against the norm of all
+    /// parameters' together. A tensor that should be
     /// there and is not, or is not finite, has an error of NaN or infinity, so that `error <= tolerance` fails.
     #[must_use]
     pub fn compare(&self, out: &MetaOutput<f64>) -> Vec<(String, f64)> {
@@ -318,28 +319,36 @@ impl Case {
                 let found = outputs.iter().find(|t| t.name == *name);
                 let error = match found {
                     None => f64::INFINITY,
-                    Some(t) if self.is_zero_gradient(name) => {
-                        relative_to(&t.values, answer, self.gradient_norm())
-                    }
-                    Some(t) => relative_error(&t.values, answer),
+                    Some(t) => match self.family_of_free_bias(name) {
+                        Some(family) => relative_to(&t.values, answer, self.norm_of(family)),
+                        None => relative_error(&t.values, answer),
+                    },
                 };
                 (name.clone(), error)
             })
             .collect()
     }
 
-    /// Whether a tensor is the gradient of a bias that the batch norm behind it takes away again.
-    fn is_zero_gradient(&self, name: &str) -> bool {
-        let (model, name) = (&self.plan.model, name.strip_prefix("meta_grad.").unwrap_or_default());
-        model.params().iter().any(|param| {
-            let block = model.blocks()[param.block];
-            let next = model.stages().get(block.layer + 1).map(|stage| stage.layer);
-            param.name == name && param.offset == block.bias && matches!(next, Some(Layer::BatchNorm { .. }))
-        })
+    /// For a tensor of a bias that a batch norm behind it takes away again, which therefore has no gradient: the prefix
+    /// of the tensors that it is one of.
+    fn family_of_free_bias(&self, name: &str) -> Option<&'static str> {
+        let families = ["meta_grad.", "meta_grad_lr.", "fast."];
+        let (family, name) =
+            families.into_iter().find_map(|family| Some((family, name.strip_prefix(family)?)))?;
+        let model = &self.plan.model;
+        let param = model.params().iter().find(|param| param.name == name)?.clone();
+        let block = model.blocks()[param.block];
+        // What moves with all of a channel goes through these as it is.
+        let carries = |layer: &Layer| {
+            matches!(layer, Layer::Flatten | Layer::GlobalAvgPool2d | Layer::MaxPool2d { .. })
+        };
+        let next = model.stages()[block.layer + 1..].iter().map(|stage| stage.layer).find(|l| !carries(l));
+        let is_free = param.offset == block.bias && matches!(next, Some(Layer::BatchNorm { .. }));
+        is_free.then_some(family)
     }
 
-    fn gradient_norm(&self) -> f64 {
-        let all = self.answers.iter().filter(|(name, _)| name.starts_with("meta_grad."));
+    fn norm_of(&self, family: &str) -> f64 {
+        let all = self.answers.iter().filter(|(name, _)| name.starts_with(family));
         norm(all.flat_map(|(_, answer)| answer).copied())
     }
 }

@@ -279,7 +279,8 @@ fn a_finished_run_is_left_alone_and_its_times_add_up() {
     let left = contents(&run);
     let again = train(dir.path(), &["--resume", "a", "--json"]).assert().success();
     let again: serde_json::Value =
-        serde_json::from_slice(&again.stderr(contains("a is finished, after 40")).get_output().stdout).unwrap();
+        serde_json::from_slice(&again.stderr(contains("a is finished, after 40")).get_output().stdout)
+            .unwrap();
     assert_eq!(again["learners"], report["learners"]);
     assert!(left == contents(&run));
     // More can still be asked for.

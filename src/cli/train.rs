@@ -115,7 +115,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let (done, path) = (experiment.iteration(), dir.path().display());
         note(&format!("stopped after {done} of {total}; go on with: fastweights train --resume {path}"));
         if arguments.json {
-            let stopped = serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
+            let stopped =
+                serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
             out.text(&json(stopped, &dir)?)?;
             out.finish()?;
         }
@@ -180,9 +181,10 @@ impl Arguments {
             return Ok(());
         }
         let file = dir.evaluation();
-        let text = std::fs::read_to_string(&file).map_err(|e| Error::file_caused(&file, "cannot be read", e))?;
-        let report = serde_json::from_str(&text)
-            .map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|e| Error::file_caused(&file, "cannot be read", e))?;
+        let report =
+            serde_json::from_str(&text).map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
         out.text(&json(report, dir)?)
     }
 }

@@ -137,7 +137,10 @@ impl<'a> Learner<'a> {
     /// [`Shape`](crate::ErrorKind::Shape) if the points are not whole, and as [`Backend::evaluate`].
     pub fn evaluate(&self, query: &Points) -> Result<Score> {
         let (task, evaluation) = self.outputs(query, self.plan.loss == Loss::CrossEntropy)?;
-        Ok(Score { loss: evaluation.query_loss[0], accuracy: accuracy(&evaluation, &task).first().copied() })
+        Ok(Score {
+            loss: evaluation.query_loss[0],
+            accuracy: accuracy(&evaluation, &task).first().map(|&share| share as f32),
+        })
     }
 
     /// Outputs `[points, outputs]` at `x: [points, inputs]`; of classes they are scores ahead of the softmax.

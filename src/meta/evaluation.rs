@@ -43,12 +43,13 @@ impl Curve {
 
     /// Sums up any values, `[tasks, steps + 1]`, e.g. accuracies.
     #[must_use]
-    pub fn of_values(values: &[f32], steps: usize) -> Self {
+    pub fn of_values(values: &[impl Copy + Into<f64>], steps: usize) -> Self {
+        let values: Vec<f64> = values.iter().map(|&v| v.into()).collect();
         let rows: Vec<_> = values.chunks_exact(steps + 1).collect();
         let diverged = rows.iter().filter(|row| !row.iter().all(|v| v.is_finite())).count();
         let mut curve = Self { diverged, ..Self::default() };
         for step in 0..=steps {
-            let finite = || rows.iter().map(|row| f64::from(row[step])).filter(|v| v.is_finite());
+            let finite = || rows.iter().map(|row| row[step]).filter(|v| v.is_finite());
             let n = finite().count() as f64;
             let mean = finite().sum::<f64>() / n;
             let squares = finite().map(|v| (v - mean).powi(2)).sum::<f64>();
@@ -56,7 +57,7 @@ impl Curve {
             let deviation = if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
             curve.mean.push(mean);
             curve.ci95.push(1.96 * deviation / n.sqrt());
-            curve.median.push(median(rows.iter().map(|row| f64::from(row[step]))));
+            curve.median.push(median(rows.iter().map(|row| row[step])));
         }
         curve
     }
@@ -65,7 +66,7 @@ impl Curve {
 /// Share of the query points whose largest output is the right class, `[tasks, steps + 1]`; the first of equal
 /// outputs counts, and one that is not finite is wrong. Nothing where predictions were not asked for.
 #[must_use]
-pub fn accuracy(evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f32> {
+pub fn accuracy(evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f64> {
     let Some(predictions) = &evaluation.predictions else { return Vec::new() };
     let (count, query) = (tasks.tasks, tasks.query);
     if count * query == 0 || predictions.is_empty() {
@@ -73,14 +74,14 @@ pub fn accuracy(evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f32> {
     }
     let steps = evaluation.query_loss.len() / count;
     let outputs = predictions.len() / (steps * count * query);
-    let mut shares = vec![0.0; count * steps];
+    let mut right = vec![0_u32; count * steps];
     for (i, row) in predictions.chunks_exact(outputs).enumerate() {
         let (step, task, point) = (i / (count * query), i / query % count, i % query);
         let best = (1..outputs).fold(0, |best, o| if row[o] > row[best] { o } else { best });
-        let right = row.iter().all(|v| v.is_finite()) && best as f32 == tasks.query_y[task * query + point];
-        shares[task * steps + step] += f32::from(u8::from(right)) / query as f32;
+        let hit = row.iter().all(|v| v.is_finite()) && best as f32 == tasks.query_y[task * query + point];
+        right[task * steps + step] += u32::from(hit);
     }
-    shares
+    right.into_iter().map(|right| f64::from(right) / query as f64).collect()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -6,7 +6,8 @@ use super::settings::{
 use crate::data::Split;
 use crate::error::Result;
 use crate::meta::{
-    Annealing, InnerOptimizer, InnerRule, OuterKind, OuterOptimizer, Plan, RateShape, Rates, TrainPlan, TrainState,
+    Annealing, InnerOptimizer, InnerRule, OuterKind, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
+    TrainState,
 };
 use crate::model::{Layer, Model, Shape};
 use crate::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};

@@ -19,7 +19,7 @@ const SLICE: usize = 1 << 24;
 pub(super) struct Outcomes {
     pub(super) maml_loss: Vec<f32>,
     /// Accuracies; empty where targets are numbers.
-    pub(super) maml_accuracy: Vec<f32>,
+    pub(super) maml_accuracy: Vec<f64>,
     pub(super) control_loss: Option<Vec<f32>>,
 }
 
@@ -88,7 +88,8 @@ pub(super) fn validate(
         ci95: accuracy.ci95[steps],
         loss: loss.mean[steps],
         train_accuracy: train.mean[steps],
-        best: best.is_none_or(|best| accuracy.mean[steps] > best),
+        // The first of equal ones, whatever the rounding of the mean.
+        best: best.is_none_or(|best| accuracy.mean[steps] > best + 1e-9),
     })
 }
 
