@@ -3,8 +3,8 @@
 use super::checkpoint::Saved;
 use super::metrics::{MetricsWriter, Sums};
 use super::report::Models;
-use super::trial::{Trials, ValidationLine, validate};
 use super::times::Times;
+use super::trial::{Trials, ValidationLine, validate};
 use super::{MetricsLine, RunDir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Backend, Losses, TrainPlan, Trainer};

@@ -70,13 +70,17 @@ impl Steps<'_> {
         let inside = |(i, y): (f64, f64)| (i, y.clamp(low, high));
         // All bands first, so that none lies over a line. What no step changes stays a plain line.
         for (curve, colour, _) in self.curves().into_iter().filter(|(_, colour, _)| *colour != TRUTH) {
-            let bound = |sign: f64| runs(curve.mean.iter().zip(&curve.ci95).map(move |(m, ci)| m + sign * ci));
+            let bound =
+                |sign: f64| runs(curve.mean.iter().zip(&curve.ci95).map(move |(m, ci)| m + sign * ci));
             for (upper, lower) in bound(1.0).into_iter().zip(bound(-1.0)) {
                 let band: Vec<_> = upper.into_iter().chain(lower.into_iter().rev()).map(inside).collect();
                 chart.draw_series([Polygon::new(band.clone(), colour.mix(0.2).filled())])?;
                 if let [top, bottom] = band[..] {
                     // Of a single point.
-                    chart.draw_series([PathElement::new([top, bottom], colour.stroke_width(px(1.5, scale)))])?;
+                    chart.draw_series([PathElement::new(
+                        [top, bottom],
+                        colour.stroke_width(px(1.5, scale)),
+                    )])?;
                 }
             }
         }
