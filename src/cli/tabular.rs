@@ -51,7 +51,9 @@ impl TableArguments {
         if self.out_predictions.is_none() {
             return Ok(());
         }
-        let reason = format!("comes too late, {run} is finished; its predictions.csv is there, and `predict` makes others");
+        let reason = format!(
+            "comes too late, {run} is finished; its predictions.csv is there, and `predict` makes others"
+        );
         Err(Error::recipe("--out-predictions", reason))
     }
 
