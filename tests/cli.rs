@@ -343,6 +343,21 @@ fn a_wrong_call_names_the_key_and_writes_nothing() {
 }
 
 #[test]
+fn what_does_not_fit_into_memory_is_refused_before_anything_is_written() {
+    let dir = temp();
+    for settings in [
+        // More than eight tebibytes each, for the sums of a meta-batch's chunks.
+        &["outer.meta_batch=1048576", "model.hidden=[16384,16384]"][..],
+        &["outer.meta_batch=1048576", "model.hidden=[16384,16384]", "inner.steps=1000"],
+    ] {
+        let settings: Vec<_> = settings.iter().flat_map(|s| ["--set", s]).collect();
+        let run = train(dir.path(), &["--steps", "1", "--quiet"]).args(settings).assert().code(1);
+        run.stderr(contains("memory for").and(contains("needed")).and(contains("outer.meta_batch")));
+    }
+    assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn no_such_adapter_lists_what_there_is() {
     let dir = temp();
     let run = fastweights(dir.path()).args(["train", "--device", "no such adapter"]).assert().code(1);
@@ -373,7 +388,9 @@ fn a_run_is_evaluated_anew() {
     // A rate that diverges is a result, not a failure.
     eval(&["--inner-lr", "1e6"]).success().stdout(contains("left the finite range"));
     eval(&["--tasks", "0"]).code(2).stderr(contains("evaluation.tasks"));
-    eval(&["--inner-lr", "nan"]).code(2).stderr(contains("--inner-lr"));
+    for rate in ["nan", "1e39", "-1", "inf"] {
+        eval(&["--inner-lr", rate]).code(2).stderr(contains("--inner-lr").and(contains("0 or more")));
+    }
 }
 
 #[test]
@@ -479,6 +496,17 @@ fn gradcheck_refuses_a_case_whose_tensors_are_missing_or_of_another_shape() {
     refuses(&["inner.steps", "10000000", "1000"]);
     changed_case(&path, |_, case| case["inner"]["steps"] = 1000.into());
     refuses(&["query_loss", "[3, 1001]"]);
+}
+
+#[test]
+fn help_names_every_workload_and_the_oracle() {
+    let dir = temp();
+    let help = fastweights(dir.path()).args(["bench", "--help"]).assert().success();
+    let text = String::from_utf8(help.get_output().stdout.clone()).unwrap();
+    for workload in fastweights::recipe::WORKLOADS {
+        assert!(text.contains(workload.name), "{}: {text}", workload.name);
+    }
+    fastweights(dir.path()).args(["gradcheck", "--help"]).assert().success().stdout(contains("cpu-f64"));
 }
 
 #[test]

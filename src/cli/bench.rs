@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Arguments {
     #[command(flatten)]
     device: DeviceArguments,
-    /// sine, sine-paper, sine-paper-5steps, sine-paper-first-order or series; may be repeated
-    /// [default: all]
-    #[arg(long, value_name = "NAME")]
+    // Its help lists the workloads that there are.
+    #[arg(long, value_name = "NAME", help = workload_help())]
     workload: Vec<String>,
     /// Tasks a meta-iteration; may be repeated [default: the workload's own]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
@@ -101,6 +100,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn workload_help() -> String {
+    let names: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+    format!("One of {}; may be repeated [default: all]", names.join(", "))
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {

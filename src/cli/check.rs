@@ -11,8 +11,6 @@ use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Compute known meta-gradients on a device and compare: a check of hardware and driver.
-///
-/// Besides the devices of `train`, --device takes cpu-f64, the float64 oracle that the others are judged by.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Cases with their answers, as safetensors

@@ -63,8 +63,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     settings.protocol = protocol.or(settings.protocol);
     settings.check(&recipe.task)?;
     recipe.load_data(arguments.data.as_deref())?;
-    if let Some(rate) = arguments.inner_lr.filter(|rate| !(rate.is_finite() && *rate >= 0.0)) {
-        return Err(Error::recipe("--inner-lr", format!("is {rate}; a finite number is needed")).into());
+    // Devices compute in float32.
+    if let Some(rate) = arguments.inner_lr.filter(|&rate| !((rate as f32).is_finite() && rate >= 0.0)) {
+        let reason = format!("is {rate}; a finite number of 0 or more is needed, at most {:e}", f32::MAX);
+        return Err(Error::recipe("--inner-lr", reason).into());
     }
     let models = Models::load(&dir, &recipe)?;
     let device = arguments.device.open()?;

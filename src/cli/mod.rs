@@ -6,6 +6,7 @@ mod data;
 mod device;
 mod eval;
 mod failure;
+mod memory;
 mod out;
 mod predict;
 mod progress;
@@ -44,6 +45,7 @@ enum Command {
     /// List the devices, their limits, and what they can run
     Devices,
     /// Compute known meta-gradients on a device and compare: a check of hardware and driver
+    #[command(after_help = "--device also takes cpu-f64, the float64 oracle that the others are judged by")]
     Gradcheck(check::Arguments),
     /// Measure meta-iterations a second
     Bench(bench::Arguments),

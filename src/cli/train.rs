@@ -2,6 +2,7 @@
 
 use super::device::{DeviceArguments, Opened};
 use super::failure::{Failure, Outcome, note};
+use super::memory;
 use super::out::Out;
 use super::progress::{Meter, time};
 use super::series::SeriesArguments;
@@ -59,16 +60,16 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let (mut recipe, resumed) = arguments.recipe()?;
-    if let Some(dir) = &resumed
-        && dir.is_finished(recipe.outer.iterations)?
-    {
-        return arguments.finished(&recipe, dir, out);
-    }
     if let Some(path) = &arguments.out {
         RunDir::check_free(path)?;
     }
     recipe.load_data(arguments.data.as_deref())?;
     arguments.table.check(&recipe)?;
+    if let Some(dir) = &resumed
+        && dir.is_finished(recipe.outer.iterations)?
+    {
+        return arguments.finished(&recipe, dir, out);
+    }
     let say = |line: String| {
         if !arguments.quiet {
             note(&line);
@@ -81,6 +82,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     say(format!("memory: {mebibytes} MiB for training, as counted before allocation ({})", forecast.layout));
     let cpu = arguments.device.cpu();
     let control_device = control_device(&recipe, &device, &cpu, &say);
+    memory::check(&recipe, &forecast, &*device.backend, control_device)?;
     let mut experiment = match &resumed {
         Some(dir) => Experiment::resume(recipe.clone(), dir, &*device.backend, control_device)?,
         None => Experiment::new(recipe.clone(), &*device.backend, control_device)?,

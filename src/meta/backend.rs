@@ -21,6 +21,13 @@ pub trait Backend {
     /// As [`Backend::training`], so far as no allocation is needed to see it.
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast>;
 
+    /// Bytes of the machine's own memory that [`Backend::evaluate`] takes for `tasks` tasks, besides the tasks and
+    /// what it returns; 0 where the device has memory of its own, and cuts the work to it.
+    fn forecast_evaluation(&self, plan: &Plan, tasks: usize) -> u64 {
+        let _ = (plan, tasks);
+        0
+    }
+
     /// The meta-gradient of given tasks at the meta-parameters `params`, `[P + R]`, through the same code
     /// that training runs.
     ///
@@ -66,6 +73,8 @@ pub trait Backend {
 pub struct Forecast {
     /// Bytes of its arrays, without the tasks' data that is in memory anyway.
     pub bytes: u64,
+    /// Whether they are of the machine's own memory, not of a device's.
+    pub host: bool,
     /// What they are and how the work is cut, for people.
     pub layout: String,
 }

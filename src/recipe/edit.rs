@@ -73,9 +73,32 @@ pub(super) fn explain(table: &Table, path: &str, message: &str) -> (String, Stri
         value.get(name).cloned()
     });
     match value {
-        Some(Value::Table(_)) | None => (path.to_owned(), message.to_owned()),
-        Some(value) => (path.to_owned(), format!("is {value}: {message}")),
+        Some(Value::Table(_)) => (path.to_owned(), format!("is a section; {}", allowed(message))),
+        None => (path.to_owned(), allowed(message)),
+        Some(value) => (path.to_owned(), format!("is {value}; {}", allowed(message))),
     }
+}
+
+/// What may stand where something else was found, in a user's words rather than by names of types.
+fn allowed(message: &str) -> String {
+    let Some((_, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    let bare = expected.strip_prefix("an ").or(expected.strip_prefix("a ")).unwrap_or(expected);
+    let word = bare.split(' ').next().unwrap_or_default();
+    let what = match word {
+        "usize" | "u64" | "u32" => "a whole number of 0 or more",
+        "f32" | "f64" => "a number",
+        "boolean" => "true or false",
+        "string" if expected.contains("table") => "a word in quotation marks, or a table",
+        "string" | "str" => "text in quotation marks",
+        "sequence" | "seq" => "a list, e.g. [40, 40],",
+        "array" | "tuple" => "a list, e.g. [0.1, 5.0],",
+        "struct" | "map" => "a section of settings, e.g. inner.steps = 5,",
+        "internally" | "adjacently" => "a table with a type, e.g. { type = \"relu\" },",
+        _ if expected.contains("enum") => "a word",
+        _ => return format!("{expected} is needed"),
+    };
+    let count = bare.strip_prefix("array of length ").map(|n| format!("a list of {n} numbers"));
+    format!("{} is needed", count.as_deref().unwrap_or(what))
 }
 
 /// The word that was probably meant.

@@ -4,7 +4,7 @@ use super::settings::{
     ControlVisit, EvaluationSettings, Family, Inner, InnerKind, LearnedRate, Network, Recipe,
 };
 use crate::data::Split;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::{
     Annealing, InnerOptimizer, InnerRule, OuterKind, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
     TrainState,
@@ -77,7 +77,12 @@ impl Recipe {
         if let Some(shape) = rate_shape(inner.learned_lr) {
             plan.rates.shape = shape;
             plan.rates.learned = true;
-            plan.rates.values = vec![inner.lr; plan.rate_count()];
+            let rates = plan.rate_count();
+            if rates > 1 << 28 {
+                let reason = format!("means {rates} rates; at most {} fit", 1 << 28);
+                return Err(Error::recipe("inner.learned_lr", reason));
+            }
+            plan.rates.values = vec![inner.lr; rates];
         }
         plan.check()?;
         Ok(plan)

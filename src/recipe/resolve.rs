@@ -56,8 +56,14 @@ fn range(key: &str, [low, high]: [f64; 2]) -> Result<[f64; 2]> {
 
 impl typed::Recipe {
     pub(super) fn resolve(self, fallback_name: &str) -> Result<Recipe> {
-        let name = self.name.unwrap_or_else(|| fallback_name.to_owned());
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        // A file may be called anything.
+        let safe = || -> String {
+            let name = fallback_name.trim_start_matches('.').chars().take(100);
+            let name: String = name.map(|c| if plain(c) { c } else { '-' }).collect();
+            if name.is_empty() { "recipe".to_owned() } else { name }
+        };
+        let name = self.name.unwrap_or_else(safe);
         if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain) {
             let reason = format!(
                 "is `{name}`; allowed are letters, digits, `-`, `_` and `.`, since it names a directory"

@@ -1,13 +1,50 @@
 //! The inner loop of a recipe as typed, resolved.
 
 use super::resolve::{positive, within};
-use super::settings::{Inner, LearnedRate, Tasks};
+use super::settings::{Inner, InnerKind, LearnedRate, Tasks};
 use super::typed;
 use crate::error::{Error, Result};
 
 impl typed::Inner {
+    /// Refuses settings of other rules, and impossible ones. A run's own recipe spells all of them out; those that
+    /// have their default value there are of no rule in particular.
+    fn check_rule(&self, optimizer: InnerKind) -> Result<()> {
+        use InnerKind::{Adam, Momentum, Nesterov, RmsProp};
+        let below_one = |key: &str, value: f64| match (0.0..1.0).contains(&value) {
+            true => Ok(()),
+            false => Err(Error::recipe(key, format!("is {value}; at least 0 and less than 1 is needed"))),
+        };
+        let given = |value: Option<f64>, default: f64| value.filter(|&v| v != default);
+        let betas = self.betas.filter(|&betas| betas != [0.9, 0.999]);
+        for (key, given, rules) in [
+            ("inner.momentum", given(self.momentum, 0.9).is_some(), &[Momentum, Nesterov][..]),
+            ("inner.decay", given(self.decay, 0.99).is_some(), &[RmsProp]),
+            ("inner.betas", betas.is_some(), &[Adam]),
+            ("inner.eps", given(self.eps, 1e-8).is_some(), &[RmsProp, Adam]),
+        ] {
+            if given && !rules.contains(&optimizer) {
+                let names: Vec<_> = rules.iter().map(|rule| rule.name()).collect();
+                let reason = format!(
+                    "is not a setting of inner.optimizer = \"{}\"; {} {} it",
+                    optimizer.name(),
+                    names.join(" and "),
+                    if names.len() == 1 { "uses" } else { "use" }
+                );
+                return Err(Error::recipe(key, reason));
+            }
+        }
+        self.momentum.map_or(Ok(()), |value| below_one("inner.momentum", value))?;
+        self.decay.map_or(Ok(()), |value| below_one("inner.decay", value))?;
+        for beta in self.betas.into_iter().flatten() {
+            below_one("inner.betas", beta)?;
+        }
+        self.eps.map_or(Ok(()), |value| positive("inner.eps", value, false).map(drop))
+    }
+
     pub(super) fn resolve(self, task: &Tasks) -> Result<Inner> {
         let steps = within("inner.steps", self.steps.unwrap_or(1), 0..=1000)?;
+        let optimizer = self.optimizer.unwrap_or_default();
+        self.check_rule(optimizer)?;
         if steps > 0 && task.support == 0 {
             let reason = format!("is 0, but inner.steps is {steps}; adaptation needs support points");
             return Err(Error::recipe("task.support", reason));
@@ -51,7 +88,7 @@ impl typed::Inner {
             adapt_batch_norm: self.adapt_batch_norm.unwrap_or(!per_step_batch_norm),
             learned_lr,
             loss_weights,
-            optimizer: self.optimizer.unwrap_or_default(),
+            optimizer,
             momentum: self.momentum.unwrap_or(0.9),
             decay: self.decay.unwrap_or(0.99),
             betas: self.betas.unwrap_or([0.9, 0.999]),

@@ -253,6 +253,20 @@ pub enum InnerKind {
     Adam,
 }
 
+impl InnerKind {
+    /// Its name in a recipe.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sgd => "sgd",
+            Self::Momentum => "momentum",
+            Self::Nesterov => "nesterov",
+            Self::RmsProp => "rmsprop",
+            Self::Adam => "adam",
+        }
+    }
+}
+
 /// Which inner rates are learned along with the initial parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -91,6 +91,53 @@ fn a_refusal_names_the_key_the_value_and_what_is_allowed() {
 }
 
 #[test]
+fn a_wrong_type_is_told_in_words_of_a_recipe() {
+    for (setting, words) in [
+        ("inner.steps=-1", "`inner.steps`: is -1; a whole number of 0 or more is needed"),
+        ("inner.lr=fast", "`inner.lr`: is \"fast\"; a number is needed"),
+        ("inner=5", "`inner`: is 5; a section of settings"),
+        ("model.hidden=40", "`model.hidden`: is 40; a list"),
+        ("outer.betas=[0.9]", "`outer.betas"),
+        ("control.enabled=1", "`control.enabled`: is 1; true or false is needed"),
+        ("name=3", "`name`: is 3; text"),
+        ("seed={ a = 1 }", "`seed`: is a section; a whole number of 0 or more is needed"),
+    ] {
+        let text = refusal(&[setting]);
+        assert!(text.contains(words), "{setting} gives: {text}");
+        for rust in ["usize", "f64", "struct", "i64", "u64", "boolean", "sequence"] {
+            assert!(!text.contains(rust), "{setting} gives: {text}");
+        }
+    }
+}
+
+#[test]
+fn settings_of_an_inner_optimizer_that_is_not_chosen_are_refused() {
+    for (settings, words) in [
+        (&["inner.decay=nan"][..], &["`inner.decay`", "sgd", "rmsprop uses it"][..]),
+        (&["inner.momentum=7"], &["`inner.momentum`", "momentum and nesterov use it"]),
+        (&["inner.betas=[2, 2]"], &["`inner.betas`", "adam"]),
+        (&["inner.eps=-1.0"], &["`inner.eps`", "rmsprop and adam"]),
+        (&["inner.optimizer=adam", "inner.decay=0.5"], &["`inner.decay`", "adam"]),
+        (&["inner.optimizer=momentum", "inner.momentum=1.0"], &["`inner.momentum`", "less than 1"]),
+        (&["inner.optimizer=rmsprop", "inner.decay=nan"], &["`inner.decay`", "NaN"]),
+        (&["inner.optimizer=adam", "inner.eps=0"], &["`inner.eps`", "above 0"]),
+    ] {
+        let text = refusal(settings);
+        assert!(words.iter().all(|word| text.contains(word)), "{settings:?} gives: {text}");
+    }
+    let chosen = with(&["inner.optimizer=adam", "inner.betas=[0.5, 0.9]", "inner.eps=1e-3"]).unwrap();
+    assert_eq!(Recipe::parse(&chosen.to_toml().unwrap(), "x", &[]).unwrap(), chosen);
+}
+
+#[test]
+fn a_file_without_a_name_in_it_may_be_called_anything() {
+    for (file, name) in [("my recipe ü", "my-recipe--"), ("", "recipe"), (".x", "x"), ("a.b_c-1", "a.b_c-1")]
+    {
+        assert_eq!(Recipe::parse("", file, &[]).unwrap().name, name);
+    }
+}
+
+#[test]
 fn images_have_ways_and_shots_and_a_head_that_fits() {
     let with = |settings: &[&str]| {
         let settings = settings.iter().map(|s| parse_setting(s)).collect::<Result<Vec<_>>>()?;

@@ -34,7 +34,9 @@ pub use experiment::{Ending, Experiment, Progress};
 pub use measure::Measures;
 pub use metrics::{MetricsLine, read_metrics};
 pub use plot::draw_all;
-pub use report::{Classification, Judged, Learners, Models, Points, Report, Seconds, judge};
+pub use report::{
+    Classification, Judged, Learners, Models, Points, Report, Seconds, evaluation_bytes, judge,
+};
 pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, TraitEffect};
 pub use table_report::{
     ClassJudgement, Judgement, Predictions, TableOutcome, predict_rows, table_predictions,

@@ -6,7 +6,7 @@ use super::table_report::{self, TableOutcome};
 use super::trial;
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Curve, Evaluation};
+use crate::meta::{Backend, Curve, Evaluation, Plan};
 use crate::recipe::{EvaluationSettings, Family, Recipe, TableSettings, TableTasks};
 use crate::task::TaskBatch;
 use serde::Serialize;
@@ -215,6 +215,28 @@ pub fn judge(
         inner_lr: rate,
     };
     Ok(Judged { report, settings: settings.clone(), maml: outcomes.maml_loss })
+}
+
+/// Bytes of the machine's memory that [`judge`] will take on a device by the recipe's own settings, besides its tasks.
+///
+/// # Errors
+/// As [`Recipe::plan`].
+pub fn evaluation_bytes(recipe: &Recipe, device: &dyn Backend) -> Result<u64> {
+    let (settings, plan) = (&recipe.evaluation, recipe.plan()?);
+    let query = match recipe.task.family {
+        Family::Sinusoid { .. } => settings.dense,
+        _ => recipe.task.query,
+    };
+    let tasks = recipe.evaluation_count(settings);
+    // Of the parameters only the learned rates are looked at.
+    let params = vec![0.0; if plan.rates.learned { plan.meta_len() } else { 0 }];
+    let of = |plan: &Plan, params: &[f32], rate| {
+        let plan = plan.for_evaluation(params, settings.points, query, settings.steps, rate);
+        device.forecast_evaluation(&plan, tasks)
+    };
+    let maml = of(&plan, &params, None);
+    let control = recipe.control_plan()?;
+    Ok(control.map_or(maml, |c| maml.max(of(&c.plan, &[], Some(recipe.control.lr)))))
 }
 
 fn classification(recipe: &Recipe, settings: &EvaluationSettings, loss: Curve) -> Option<Classification> {

@@ -3,7 +3,7 @@
 use super::engine::{Cut, Worker};
 use super::group::{After, Group, Left, PLAIN};
 use super::kernels::Isa;
-use super::layout::{Mat, Mode, Set};
+use super::layout::{Layout, Mat, Mode, Set};
 use super::sample::{Points, Source};
 use crate::meta::{Evaluation, MetaOutput, Plan};
 use crate::task::TaskBatch;
@@ -52,6 +52,13 @@ pub(super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks: &TaskBat
         }
     }
     out
+}
+
+/// What a thread of [`evaluate`] takes, bytes.
+pub(super) fn evaluation_bytes<I: Isa>(plan: &Plan) -> u64 {
+    let points = plan.support + plan.query;
+    let points = points * (plan.model.inputs() + plan.targets());
+    4 * ((Layout::new(plan, false).len + points) * I::LANES) as u64
 }
 
 /// Query losses of θ_0 … θ_K of every task, and predictions if they are asked for.

@@ -200,6 +200,17 @@ impl Backend for CpuBackend {
         with_isa!(self, points, I => Ok(training::forecast(&Lanes::<I>::new(plan), len, self.threads)))
     }
 
+    fn forecast_evaluation(&self, plan: &Plan, tasks: usize) -> u64 {
+        let (threads, points) = (self.threads as u64, tasks);
+        if takes_tasks_one_by_one(plan) {
+            let one = with_widest_isa!(self, I => layered::evaluation_bytes::<I>(plan));
+            return one * threads.min(tasks as u64);
+        }
+        with_isa!(self, points, I => {
+            threads.min(tasks.div_ceil(<I as kernels::Isa>::LANES) as u64) * evaluate::evaluation_bytes::<I>(plan)
+        })
+    }
+
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
         if takes_tasks_one_by_one(plan) {

@@ -100,7 +100,7 @@ pub(super) fn forecast(engine: &impl Engine, len: usize, threads: usize) -> Fore
     // Parameters, two moments and the gradient, and a row of sums for each chunk of tasks.
     let shared = 4 * ((4 + chunks) * len) as u64;
     let layout = format!("{threads} × {:.1} MiB for tasks in progress", worker as f64 / f64::from(1 << 20));
-    Forecast { bytes: threads * worker + shared, layout }
+    Forecast { bytes: threads * worker + shared, host: true, layout }
 }
 
 impl<E: Engine> Training for CpuTraining<E> {

@@ -28,7 +28,11 @@ impl From<Footprint> for Forecast {
         let Footprint { path, bytes, tiles, dispatches } = footprint;
         let path = if path == Path::Layered { "layered" } else { "fused" };
         let cut = if tiles > 1 { format!(", the meta-batch in {tiles} tiles") } else { String::new() };
-        Self { bytes, layout: format!("{path} path, {dispatches} dispatches a meta-iteration{cut}") }
+        Self {
+            bytes,
+            host: false,
+            layout: format!("{path} path, {dispatches} dispatches a meta-iteration{cut}"),
+        }
     }
 }
 

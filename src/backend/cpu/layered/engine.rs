@@ -21,6 +21,11 @@ pub(super) struct Worker<I> {
     begun: Option<u64>,
 }
 
+/// Floats of a task that is adapted, without a gradient of the second order.
+pub(in crate::backend::cpu) fn evaluation_len<I: Isa>(plan: &Plan) -> usize {
+    Task::<I>::memory(&Compiled::new(plan, I::LANES), KEPT, false).len
+}
+
 impl<I: Isa> Worker<I> {
     fn new(compiled: &Arc<Compiled>, points: usize) -> Self {
         let plan = &compiled.plan;

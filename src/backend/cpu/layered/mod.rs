@@ -30,13 +30,18 @@ mod tile;
 use super::kernels::Isa;
 use super::training::{self, CpuTraining};
 use crate::error::Result;
-use crate::meta::{Forecast, TrainPlan, TrainState, Training};
+use crate::meta::{Forecast, Plan, TrainPlan, TrainState, Training};
 pub(super) use engine::{evaluate, meta_gradient};
 pub(super) use tile::Kernel;
 
 /// What a training through this engine takes.
 pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {
     training::forecast(&engine::Tasks::<I>::new(train), train.plan.meta_len(), threads)
+}
+
+/// What a thread takes to adapt tasks, bytes.
+pub(super) fn evaluation_bytes<I: Isa>(plan: &Plan) -> u64 {
+    4 * engine::evaluation_len::<I>(plan) as u64
 }
 
 /// A training through this engine.
