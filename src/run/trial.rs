@@ -58,12 +58,17 @@ pub struct ValidationLine {
     pub accuracy: f64,
     /// Half the width of its 95 % interval.
     pub ci95: f64,
-    /// Mean loss on the same.
+    /// Mean loss on the same; NaN, in JSON null, where it was finite on no task.
+    #[serde(deserialize_with = "number_or_nan")]
     pub loss: f64,
     /// Mean accuracy on as many tasks of meta-training classes.
     pub train_accuracy: f64,
     /// Whether no trial before was as good.
     pub best: bool,
+}
+
+fn number_or_nan<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// Tries the meta-parameters on the recipe's validation tasks.
@@ -148,4 +153,18 @@ impl Trials {
 /// [`File`](crate::ErrorKind::File) naming the line.
 pub fn read_validation(path: &Path) -> Result<Vec<ValidationLine>> {
     super::metrics::read_lines(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_that_diverged_is_read_again() {
+        let (accuracy, ci95, loss) = (0.2, 0.0, f64::NAN);
+        let line = ValidationLine { iteration: 5, accuracy, ci95, loss, train_accuracy: 0.2, best: false };
+        let text = serde_json::to_string(&line).unwrap();
+        let again: ValidationLine = serde_json::from_str(&text).unwrap();
+        assert!(again.loss.is_nan() && again.iteration == 5);
+    }
 }
