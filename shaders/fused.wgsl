@@ -33,12 +33,30 @@ fn predictions(op: Op, task: u32, lane: u32) {
     sync();
 }
 
+// Reads what every task will need, all lanes at once: later, each first read of it would be waited for alone.
+fn warm_cache(lane: u32) {
+    var seen = 0u;
+    for (var i = lane; i < shape.ops; i += WORKGROUP) {
+        seen ^= ops[i].kind;
+    }
+    for (var i = lane; i < arrayLength(&blocks); i += WORKGROUP) {
+        seen ^= blocks[i].left;
+    }
+    // A cache line holds 32 numbers.
+    for (var i = 32u * lane; i < arrayLength(&params); i += 32u * WORKGROUP) {
+        seen ^= bitcast<u32>(params[i]);
+    }
+    // Where nobody looks, so that the reads are not left out.
+    lanes[lane] = f32(seen);
+}
+
 // One workgroup: `shape.group` tasks.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let group = shape.first_group + workgroup.x;
     // Wraps around where FAST is the larger; adding an address beyond FAST wraps back.
     spill_base = workgroup.x * shape.spill - FAST;
+    warm_cache(lane);
     // Rates and losses are added up by one invocation; a group's first task sets all other columns.
     if (lane == 0u) {
         for (var c = shape.params; c < shape.columns; c++) {
