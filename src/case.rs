@@ -4,8 +4,8 @@
 //! layers under PyTorch's conventions, the loss, the inner loop and the counts of tasks and points.
 
 use crate::error::{Error, Result};
-use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
-use crate::model::{Layer, Model, Shape};
+use crate::meta::{Adapt, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
+use crate::model::{Block, Graph, Model, Op, Shape, Value};
 use crate::task::TaskBatch;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -38,8 +38,8 @@ pub struct Tensor {
 
 #[derive(Deserialize)]
 struct Header {
-    layers: Vec<HeaderLayer>,
-    loss: Loss,
+    layers: Vec<serde_json::Map<String, serde_json::Value>>,
+    loss: serde_json::Value,
     inner: HeaderInner,
     tasks: usize,
     support: usize,
@@ -49,23 +49,11 @@ struct Header {
 }
 
 #[derive(Deserialize)]
-struct HeaderLayer {
-    #[serde(rename = "type")]
-    kind: String,
-    out: Option<usize>,
-    kernel: Option<usize>,
-    stride: Option<usize>,
-    padding: Option<usize>,
-    eps: Option<f64>,
-    affine: Option<bool>,
-}
-
-#[derive(Deserialize)]
 struct HeaderInner {
     lr: serde_json::Value,
     steps: usize,
     order: MetaGradient,
-    adapt: String,
+    adapt: Adapt,
     loss_weights: Option<Vec<f64>>,
 }
 
@@ -80,14 +68,10 @@ impl Header {
             ("layers (their number)", self.layers.len(), 256),
         ];
         counts.extend(self.input.iter().flatten().map(|&size| ("input", size, 1 << 20)));
-        for layer in &self.layers {
-            for (key, value) in [
-                ("layers.out", layer.out),
-                ("layers.kernel", layer.kernel),
-                ("layers.stride", layer.stride),
-                ("layers.padding", layer.padding),
-            ] {
-                counts.extend(value.map(|value| (key, value, 1 << 16)));
+        for (key, value) in self.layers.iter().flatten() {
+            let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            for value in values.iter().filter_map(serde_json::Value::as_u64) {
+                counts.push((key, usize::try_from(value).unwrap_or(usize::MAX), 1 << 16));
             }
         }
         match counts.into_iter().find(|(_, value, most)| value > most) {
@@ -96,6 +80,50 @@ impl Header {
                 Err(Error::file(path, format!("`{key}` is {value}; at most {most} is allowed")))
             }
         }
+    }
+}
+
+impl Header {
+    /// The model, its nodes called by their places.
+    fn graph(&self, path: &Path, input: Shape) -> Result<Model> {
+        let mut graph = Graph::new(input)?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let mut layer = layer.clone();
+            let inputs = layer.remove("inputs");
+            // What follows from the graph, and how constants were drawn that are given.
+            for said in ["in", "scale"] {
+                layer.remove(said);
+            }
+            let kind = layer.get("type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+            if !Op::names().contains(&&*kind) {
+                return Err(Error::unsupported(format!("{}: unsupported layer: {kind}", path.display())));
+            }
+            if kind == "batch_norm" {
+                layer.remove("features");
+            }
+            let op: Op = serde_json::from_value(layer.into())
+                .map_err(|e| Error::file_caused(path, format!("layer {i} is not as expected"), e))?;
+            let Some(inputs) = inputs else {
+                graph.then(op)?;
+                continue;
+            };
+            let inputs: Vec<i64> = serde_json::from_value(inputs).map_err(|e| {
+                Error::file_caused(path, format!("layer {i}: `inputs` is not as expected"), e)
+            })?;
+            let value = |&index: &i64| match usize::try_from(index) {
+                Err(_) if index == -1 => Ok(Value::INPUT),
+                Ok(node) if node < i => Ok(Value::of(node)),
+                _ => Err(Error::file(path, format!("layer {i}: its input {index} is no earlier layer"))),
+            };
+            let inputs = inputs.iter().map(value).collect::<Result<Vec<_>>>()?;
+            graph.add(i.to_string(), op, &inputs)?;
+        }
+        graph.finish()
+    }
+
+    fn loss(&self, path: &Path) -> Result<Loss> {
+        serde_json::from_value(self.loss.clone())
+            .map_err(|_| Error::unsupported(format!("{}: unsupported loss: {}", path.display(), self.loss)))
     }
 }
 
@@ -157,44 +185,13 @@ impl Case {
     ) -> Result<Self> {
         let missing = |name: &str| Error::file(path, format!("tensor `{name}` is missing"));
         header.check(path)?;
-        let mut layers = Vec::new();
-        for (i, layer) in header.layers.iter().enumerate() {
-            let need = |value: Option<usize>, key: &str| {
-                value.ok_or_else(|| Error::file(path, format!("layer {i} ({}) has no `{key}`", layer.kind)))
-            };
-            layers.push(match layer.kind.as_str() {
-                "linear" => Layer::Linear { outputs: need(layer.out, "out")? },
-                "conv2d" => Layer::Conv2d {
-                    outputs: need(layer.out, "out")?,
-                    kernel: need(layer.kernel, "kernel")?,
-                    stride: layer.stride.unwrap_or(1),
-                    padding: layer.padding.unwrap_or(0),
-                },
-                "batch_norm" => {
-                    Layer::BatchNorm { eps: layer.eps.unwrap_or(1e-5), affine: layer.affine.unwrap_or(true) }
-                }
-                "max_pool2d" => Layer::MaxPool2d {
-                    kernel: need(layer.kernel, "kernel")?,
-                    stride: layer.stride.unwrap_or(0),
-                },
-                "global_avg_pool2d" => Layer::GlobalAvgPool2d,
-                "flatten" => Layer::Flatten,
-                "relu" => Layer::Relu,
-                other => {
-                    return Err(Error::unsupported(format!(
-                        "{}: unsupported layer: {other}",
-                        path.display()
-                    )));
-                }
-            });
-        }
         let (shape, _) = tensors.get("support_x").ok_or_else(|| missing("support_x"))?;
         let point = header.input.as_deref().unwrap_or(shape.get(2..).unwrap_or_default()).to_vec();
         let input = match point[..] {
             [channels, height, width] => Shape::Image { channels, height, width },
             _ => Shape::Vector(point.iter().product()),
         };
-        let model = Model::of(input, &layers)?;
+        let model = header.graph(path, input)?;
         let mut take = |name: &str, needed: &[usize]| -> Result<Vec<f64>> {
             let (shape, values) = tensors.remove(name).ok_or_else(|| missing(name))?;
             if shape == needed {
@@ -219,20 +216,17 @@ impl Case {
                 rate.ok_or_else(|| Error::file(path, "`inner.lr` is neither a number nor \"learned\""))?,
             )
         };
-        let mut plan = Plan::new(model, header.loss, header.support, header.query, steps, rates)?;
+        let mut plan = Plan::new(model, header.loss(path)?, header.support, header.query, steps, rates)?;
         plan.order = header.inner.order;
         plan.track_all = true;
-        if header.inner.adapt == "head" {
-            for (adapted, block) in plan.adapted.iter_mut().zip(plan.model.blocks()) {
-                *adapted = Some(block.layer) == header.head;
+        plan = match header.inner.adapt {
+            Adapt::Head => {
+                let block = |block: &Block| Some(block.layer) == header.head;
+                let blocks: Vec<bool> = plan.model.blocks().iter().map(block).collect();
+                plan.adapt_blocks(&blocks)
             }
-        } else if header.inner.adapt != "all" {
-            return Err(Error::unsupported(format!(
-                "{}: unsupported `adapt`: {}",
-                path.display(),
-                header.inner.adapt
-            )));
-        }
+            Adapt::All | Adapt::Body | Adapt::Matching(_) => plan.adapt(&header.inner.adapt)?,
+        };
         if let Some(weights) = &header.inner.loss_weights {
             plan.loss_weights.clone_from(weights);
         }
@@ -339,11 +333,17 @@ impl Case {
         let param = model.params().iter().find(|param| param.name == name)?.clone();
         let block = model.blocks()[param.block];
         // What moves with all of a channel goes through these as it is.
-        let carries = |layer: &Layer| {
-            matches!(layer, Layer::Flatten | Layer::GlobalAvgPool2d | Layer::MaxPool2d { .. })
+        let carries = |op: &Op| matches!(op, Op::Flatten(_) | Op::GlobalAvgPool2d(_) | Op::MaxPool2d(_));
+        let mut value = Value::of(block.layer);
+        let next = loop {
+            let mut users = model.nodes().iter().enumerate().filter(|(_, node)| node.inputs.contains(&value));
+            match (users.next(), users.next()) {
+                (Some((n, node)), None) if carries(&node.op) => value = Value::of(n),
+                (Some((_, node)), None) => break Some(&node.op),
+                _ => break None,
+            }
         };
-        let next = model.stages()[block.layer + 1..].iter().map(|stage| stage.layer).find(|l| !carries(l));
-        let is_free = param.offset == block.bias && matches!(next, Some(Layer::BatchNorm { .. }));
+        let is_free = param.offset == block.bias && matches!(next, Some(Op::BatchNorm(_)));
         is_free.then_some(family)
     }
 

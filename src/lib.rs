@@ -36,6 +36,7 @@ mod error;
 pub mod learner;
 pub mod meta;
 pub mod model;
+pub mod ops;
 pub mod recipe;
 pub mod run;
 pub mod task;

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{golden_cases, random_tasks};
-use fastweights::backend::cpu::{CpuBackend, Instructions, oracle};
+use fastweights::backend::cpu::{CpuBackend, Instructions};
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{
     Adapt, Backend, Loss, MetaGradient, OuterOptimizer, Plan, RateShape, Rates, Schedule, TrainPlan,
@@ -57,7 +58,10 @@ fn settings() -> Vec<(String, Plan)> {
                 }
                 add("first order", Plan { order: MetaGradient::FirstOrder, ..base.clone() });
                 for adapt in [Adapt::Head, Adapt::Body] {
-                    add(&format!("{adapt:?}"), Plan { track_all: true, ..base.clone().adapt(adapt) });
+                    add(
+                        &format!("{adapt:?}"),
+                        Plan { track_all: true, ..base.clone().adapt(&adapt).unwrap() },
+                    );
                 }
                 let weights: Vec<f64> = (0..=steps)
                     .map(|j| [0.5, 0.0, 0.3, 1.0][j % 4] + f64::from(u8::from(j == steps)))

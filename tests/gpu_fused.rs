@@ -3,10 +3,10 @@
 
 mod adapter;
 
-use fastweights::backend::cpu::oracle;
 use fastweights::backend::gpu::fused_plan::Tuning;
 use fastweights::backend::gpu::shader::Library;
 use fastweights::backend::gpu::{Device, GpuBackend};
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::{Init, Model};
@@ -63,11 +63,11 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
     let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values };
     let layers = add("rates by layer and step", mlp(2, &[6, 9], 1), Loss::Mse, [4, 5, 3, 3], &learned);
     let both = add("first order, learned rates", mlp(2, &[6, 9], 1), Loss::Mse, [4, 5, 3, 3], &learned);
-    all[head].1 = all[head].1.clone().adapt(Adapt::Head);
-    all[body].1 = all[body].1.clone().adapt(Adapt::Body);
-    all[middle].1.adapted = vec![false, true, true, false];
-    all[nothing].1.adapted = vec![false, false];
-    all[layers].1.adapted = vec![true, false, true];
+    all[head].1 = all[head].1.clone().adapt(&Adapt::Head).unwrap();
+    all[body].1 = all[body].1.clone().adapt(&Adapt::Body).unwrap();
+    all[middle].1 = all[middle].1.clone().adapt_blocks(&vec![false, true, true, false]);
+    all[nothing].1 = all[nothing].1.clone().adapt_blocks(&vec![false, false]);
+    all[layers].1 = all[layers].1.clone().adapt_blocks(&vec![true, false, true]);
     for i in [first, both] {
         all[i].1.order = MetaGradient::FirstOrder;
     }

@@ -6,10 +6,10 @@ mod adapter;
 mod common;
 
 use common::mlp_cases;
-use fastweights::backend::cpu::oracle;
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
 use fastweights::backend::gpu::{Device, GpuBackend, Path};
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::Model;
@@ -116,19 +116,19 @@ fn models() -> Vec<Random> {
         }),
         random("head", &[6, 24, 24, 5], CrossEntropy, [5, 10], 3, |p| {
             p.steps = 3;
-            *p = p.clone().adapt(Adapt::Head);
+            *p = p.clone().adapt(&Adapt::Head).unwrap();
         }),
         random("body", &[6, 24, 24, 5], CrossEntropy, [5, 10], 3, |p| {
             p.steps = 2;
-            *p = p.clone().adapt(Adapt::Body);
+            *p = p.clone().adapt(&Adapt::Body).unwrap();
         }),
         random("nothing adapted", &[6, 5], Mse, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameterStep, 2);
-            *p = p.clone().adapt(Adapt::Body);
+            *p = p.clone().adapt(&Adapt::Body).unwrap();
         }),
         random("the middle adapted", &[6, 12, 10, 5], Mse, [5, 4], 3, |p| {
             learned(p, RateShape::PerLayerStep, 2);
-            p.adapted = vec![false, true, false];
+            *p = p.clone().adapt_blocks(&vec![false, true, false]);
         }),
         random("one learned rate", &[6, 40, 2], Mse, [5, 4], 3, |p| learned(p, RateShape::One, 3)),
         random("rates of layers and steps", &[6, 40, 20, 2], Mse, [5, 4], 3, |p| {
@@ -139,7 +139,7 @@ fn models() -> Vec<Random> {
         }),
         random("rates of parameters, head", &[6, 40, 20, 2], CrossEntropy, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameter, 3);
-            *p = p.clone().adapt(Adapt::Head);
+            *p = p.clone().adapt(&Adapt::Head).unwrap();
         }),
         random("rates of parameters and steps", &[6, 30, 3], CrossEntropy, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameterStep, 3);

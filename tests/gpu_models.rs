@@ -4,10 +4,10 @@
 
 mod adapter;
 
-use fastweights::backend::cpu::oracle;
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
 use fastweights::backend::gpu::{GpuBackend, Path};
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::data::{Split, glyphs};
 use fastweights::meta::{
@@ -149,17 +149,17 @@ fn models() -> Vec<Random> {
             p.loss_weights = vec![0.2, 0.3, 0.5];
         }),
         random("head of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
-            *p = p.clone().adapt(Adapt::Head)
+            *p = p.clone().adapt(&Adapt::Head).unwrap()
         }),
         random("body of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
-            *p = p.clone().adapt(Adapt::Body)
+            *p = p.clone().adapt(&Adapt::Body).unwrap()
         }),
         random("norms kept", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
             *p = p.clone().keep_batch_norm()
         }),
         random("norms alone adapted, rates", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
             learned(p, RateShape::PerLayerStep);
-            p.adapted = vec![false, true, false, true, false, false];
+            *p = p.clone().adapt_blocks(&vec![false, true, false, true, false, false]);
         }),
         random("one rate, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |p| {
             learned(p, RateShape::One)
@@ -169,7 +169,7 @@ fn models() -> Vec<Random> {
         }),
         random("a rate a parameter, body of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
             learned(p, RateShape::PerParameter);
-            *p = p.clone().adapt(Adapt::Body);
+            *p = p.clone().adapt(&Adapt::Body).unwrap();
         }),
         random(
             "a rate a parameter and step, first order",

@@ -148,7 +148,7 @@ fn images() -> Vec<(&'static str, TrainPlan)> {
     let mut reptile = plan(Rates::fixed(0.02));
     reptile.plan.order = MetaGradient::Displacement;
     let mut head = plan(Rates::fixed(0.02));
-    head.plan = head.plan.adapt(Adapt::Head);
+    head.plan = head.plan.adapt(&Adapt::Head).unwrap();
     vec![
         ("images", plan(learned(RateShape::PerParameterStep))),
         ("images, rates by layer", plan(learned(RateShape::PerLayerStep))),

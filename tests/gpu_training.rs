@@ -2,11 +2,11 @@
 
 mod adapter;
 
-use fastweights::backend::cpu::oracle;
 use fastweights::backend::gpu::kernel::{Binding, Declaration, Kernel};
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
 use fastweights::backend::gpu::shader::Library;
 use fastweights::backend::gpu::{GpuBackend, Path};
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::data::{Split, glyphs};
 use fastweights::meta::{

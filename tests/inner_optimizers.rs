@@ -3,9 +3,10 @@
 
 mod adapter;
 
-use fastweights::backend::cpu::{CpuBackend, Instructions, oracle};
+use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::gpu::GpuBackend;
 use fastweights::backend::gpu::layered_plan::LayeredTuning;
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{
     Adapt, Backend, InnerOptimizer, InnerRule, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates,
@@ -117,12 +118,12 @@ fn cases() -> Vec<Seeded> {
     ));
     all.push(seeded("head alone", conv(), Loss::CrossEntropy, 3, |p| {
         p.inner = adam;
-        *p = p.clone().adapt(Adapt::Head);
+        *p = p.clone().adapt(&Adapt::Head).unwrap();
     }));
     all.push(seeded("body alone, many losses", conv(), Loss::CrossEntropy, 3, |p| {
         p.inner = adam;
         p.loss_weights = vec![0.1, 0.2, 0.0, 0.7];
-        *p = p.clone().adapt(Adapt::Body);
+        *p = p.clone().adapt(&Adapt::Body).unwrap();
     }));
     all.push(seeded("norms kept", conv(), Loss::CrossEntropy, 2, |p| {
         p.inner = adam;
@@ -153,7 +154,7 @@ fn cases() -> Vec<Seeded> {
     }));
     all.push(seeded("reptile, gradient descent", conv(), Loss::CrossEntropy, 3, |p| {
         p.order = MetaGradient::Displacement;
-        *p = p.clone().adapt(Adapt::Head);
+        *p = p.clone().adapt(&Adapt::Head).unwrap();
     }));
     all
 }

@@ -2,8 +2,9 @@
 
 mod adapter;
 
-use fastweights::backend::cpu::{CpuBackend, oracle};
+use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::GpuBackend;
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::learner::{Algorithm, Learner, Maml, MetaLearner, Points, Reptile};
 use fastweights::meta::{
@@ -62,8 +63,8 @@ fn a_step_is_the_update_that_the_paper_describes() {
     for (name, algorithm, plan) in [
         ("maml", Algorithm::maml(mlp(), Loss::Mse), base(mlp(), 1)),
         ("first order", Algorithm::first_order_maml(mlp(), Loss::Mse), first),
-        ("anil", Algorithm::anil(mlp(), Loss::Mse), base(mlp(), 1).adapt(Adapt::Head)),
-        ("boil", Algorithm::boil(mlp(), Loss::Mse), base(mlp(), 1).adapt(Adapt::Body)),
+        ("anil", Algorithm::anil(mlp(), Loss::Mse), base(mlp(), 1).adapt(&Adapt::Head).unwrap()),
+        ("boil", Algorithm::boil(mlp(), Loss::Mse), base(mlp(), 1).adapt(&Adapt::Body).unwrap()),
         ("meta-sgd", Algorithm::meta_sgd(mlp(), Loss::Mse), learned(base(mlp(), 1), RateShape::PerParameter)),
         ("maml++", Algorithm::maml_plus_plus(normed(), Loss::Mse, 3, 100), plus),
     ] {

@@ -3,7 +3,7 @@
 use super::device::DeviceArguments;
 use super::failure::Outcome;
 use super::out::Out;
-use fastweights::backend::cpu::oracle;
+use fastweights::backend::oracle;
 use fastweights::case::Case;
 use fastweights::meta::{Backend, MetaOutput};
 use fastweights::run::write_atomic;

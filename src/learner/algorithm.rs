@@ -121,7 +121,7 @@ impl Algorithm {
     pub fn plan(&self, support: usize, query: usize) -> Result<Plan> {
         let rates = Rates::fixed(self.inner_lr);
         let mut plan = Plan::new(self.model.clone(), self.loss, support, query, self.steps, rates)?;
-        plan = plan.adapt(self.adapt);
+        plan = plan.adapt(&self.adapt)?;
         if !self.adapt_batch_norm {
             plan = plan.keep_batch_norm();
         }

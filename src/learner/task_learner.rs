@@ -186,10 +186,9 @@ impl<'a> Learner<'a> {
 
     /// Takes over what the inner loop moves.
     fn take(&mut self, fast: &[f32]) {
-        for (block, _) in
-            self.plan.model.blocks().iter().zip(&self.plan.adapted).filter(|(_, adapted)| **adapted)
-        {
-            self.theta[block.range()].copy_from_slice(&fast[block.range()]);
+        let params = self.plan.model.params().iter().zip(&self.plan.adapted);
+        for (param, _) in params.filter(|(_, adapted)| **adapted) {
+            self.theta[param.range()].copy_from_slice(&fast[param.range()]);
         }
     }
 }

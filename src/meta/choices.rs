@@ -1,5 +1,7 @@
 //! What a meta-gradient may be made of: its order, what adapts, the loss, the rates.
 
+use crate::error::{Error, Result};
+use crate::model::Model;
 use serde::{Deserialize, Serialize};
 
 /// What goes from the adapted parameters back to the initial ones.
@@ -20,7 +22,7 @@ pub enum MetaGradient {
 }
 
 /// Which parameters the inner loop adapts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Adapt {
     /// Every layer (MAML).
@@ -30,6 +32,45 @@ pub enum Adapt {
     Head,
     /// Every layer but the last (BOIL; Oh et al. 2021).
     Body,
+    /// Parameters whose names match one of these patterns, `*` being any characters: `"latent.*"`, `"*.bias"`.
+    #[serde(untagged)]
+    Matching(Vec<String>),
+}
+
+impl Adapt {
+    /// For each parameter of a model, whether it is adapted.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming a pattern that matches no parameter.
+    pub fn choose(&self, model: &Model) -> Result<Vec<bool>> {
+        let (params, head) = (model.params(), model.head());
+        Ok(match self {
+            Self::All => vec![true; params.len()],
+            Self::Head => params.iter().map(|param| param.block == head).collect(),
+            Self::Body => params.iter().map(|param| param.block != head).collect(),
+            Self::Matching(patterns) => {
+                let found = |pattern: &&String| !params.iter().any(|param| matches(pattern, &param.name));
+                if let Some(pattern) = patterns.iter().find(found) {
+                    let names: Vec<_> = params.iter().take(10).map(|param| param.name.as_str()).collect();
+                    let reason =
+                        format!("pattern `{pattern}` matches no parameter; there are {}", names.join(", "));
+                    return Err(Error::recipe("inner.adapt", reason));
+                }
+                let any = |name: &str| patterns.iter().any(|pattern| matches(pattern, name));
+                params.iter().map(|param| any(&param.name)).collect()
+            }
+        })
+    }
+}
+
+/// Whether a name is what a pattern stands for, `*` being any characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len()).filter(|&at| rest.is_char_boundary(at)).any(|at| matches(tail, &rest[at..]))
+        }),
+    }
 }
 
 /// The loss of a set of points.

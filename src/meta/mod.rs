@@ -6,6 +6,7 @@ mod backend;
 mod choices;
 mod evaluation;
 mod inner;
+pub(crate) mod inner_step;
 mod outer;
 mod plan;
 mod trainer;

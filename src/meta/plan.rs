@@ -22,7 +22,7 @@ pub struct Plan {
     pub steps: usize,
     /// First or second order.
     pub order: MetaGradient,
-    /// For each of the model's [blocks](Model::blocks), whether the inner loop adapts it.
+    /// For each of the model's [parameters](Model::params), whether the inner loop adapts it.
     pub adapted: Vec<bool>,
     /// Inner rates.
     pub rates: Rates,
@@ -51,7 +51,7 @@ impl Plan {
     ) -> Result<Self> {
         let mut loss_weights = vec![0.0; steps + 1];
         loss_weights[steps] = 1.0;
-        let adapted = (0..model.blocks().len()).map(|b| may_adapt(&model, b)).collect();
+        let adapted = (0..model.params().len()).map(|p| may_adapt(&model, p)).collect();
         let order = MetaGradient::SecondOrder;
         let plan = Self {
             model,
@@ -71,25 +71,63 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The same plan with another choice of adapted layers.
+    /// The same plan with another choice of adapted parameters.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming a pattern that matches no parameter.
+    pub fn adapt(mut self, adapt: &Adapt) -> Result<Self> {
+        let chosen = adapt.choose(&self.model)?;
+        for (p, (adapted, chosen)) in self.adapted.iter_mut().zip(chosen).enumerate() {
+            *adapted = chosen && may_adapt(&self.model, p);
+        }
+        Ok(self)
+    }
+
+    /// The same plan with whole blocks adapted or not, `[blocks]`.
     #[must_use]
-    pub fn adapt(mut self, adapt: Adapt) -> Self {
-        let head = self.model.head();
-        for (i, adapted) in self.adapted.iter_mut().enumerate() {
-            *adapted = match adapt {
-                Adapt::All => true,
-                Adapt::Head => i == head,
-                Adapt::Body => i != head,
-            } && may_adapt(&self.model, i);
+    pub fn adapt_blocks(mut self, blocks: &[bool]) -> Self {
+        for (p, adapted) in self.adapted.iter_mut().enumerate() {
+            *adapted = blocks[self.model.params()[p].block] && may_adapt(&self.model, p);
         }
         self
+    }
+
+    /// Whether the inner loop adapts any parameter of a block.
+    #[must_use]
+    pub fn adapts(&self, block: usize) -> bool {
+        self.model.params().iter().zip(&self.adapted).any(|(param, &adapted)| adapted && param.block == block)
+    }
+
+    /// Whether the inner loop adapts some parameters of a block and leaves others.
+    #[must_use]
+    pub fn splits_a_block(&self) -> bool {
+        let params = self.model.params().iter().zip(&self.adapted).take(self.model.once());
+        let mut blocks = params.filter(|(_, adapted)| !**adapted).map(|(param, _)| param.block);
+        blocks.any(|block| self.adapts(block))
+    }
+
+    /// Refuses what no fast engine computes yet.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) naming what it is.
+    pub(crate) fn check_engines(&self) -> Result<()> {
+        if let Some(node) = self.model.nodes().iter().find(|_| self.model.stages().is_empty()) {
+            let reason = "is part of a graph that only cpu-f64 computes so far";
+            return Err(Error::unsupported(format!("node `{}` ({}) {reason}", node.name, node.op)));
+        }
+        if self.splits_a_block() {
+            return Err(Error::unsupported(
+                "adapting a weight without its bias, or the other way round, is for cpu-f64 only so far",
+            ));
+        }
+        Ok(())
     }
 
     /// The same plan with the scales and shifts of batch norms meta-learned only, not adapted.
     #[must_use]
     pub fn keep_batch_norm(mut self) -> Self {
-        for (block, adapted) in self.adapted.iter_mut().enumerate() {
-            *adapted &= !self.model.is_norm(block);
+        for (param, adapted) in self.model.params().iter().zip(&mut self.adapted) {
+            *adapted &= !self.model.is_norm(param.block);
         }
         self
     }
@@ -121,7 +159,7 @@ impl Plan {
                 "is 0, but inner.steps is not; adaptation needs support points",
             ));
         }
-        if self.adapted.iter().enumerate().any(|(b, &adapted)| adapted && !may_adapt(&self.model, b)) {
+        if self.adapted.iter().enumerate().any(|(p, &adapted)| adapted && !may_adapt(&self.model, p)) {
             let reason = "is true, but scales and shifts of batch norms are adapted; set inner.adapt_batch_norm to false";
             return Err(Error::recipe("inner.per_step_batch_norm", reason));
         }
@@ -129,7 +167,7 @@ impl Plan {
         for (what, needed, found) in [
             ("inner rates", rates, self.rates.values.len()),
             ("inner.loss_weights", weights, self.loss_weights.len()),
-            ("adapted layers", self.model.blocks().len(), self.adapted.len()),
+            ("adapted parameters", self.model.params().len(), self.adapted.len()),
         ] {
             if needed != found {
                 return Err(Error::shape(what, &[needed], &[found]));
@@ -292,9 +330,9 @@ impl Plan {
     }
 }
 
-/// Whether the inner loop may move a block: scales and shifts of which every step has its own are meta-learned only.
-fn may_adapt(model: &Model, block: usize) -> bool {
-    model.norm_sets() == 1 || block >= model.blocks().len() || !model.is_norm(block)
+/// Whether the inner loop may move a parameter: scales and shifts of which every step has its own are meta-learned only.
+fn may_adapt(model: &Model, param: usize) -> bool {
+    model.norm_sets() == 1 || model.params().get(param).is_none_or(|param| !model.is_norm(param.block))
 }
 
 /// A whole training: the meta-gradient, where tasks come from, and the outer optimizer.

@@ -1,6 +1,6 @@
 //! Operations counted by hand, for FLOP/s beside a measured time.
 
-use super::{Layer, Model};
+use super::Model;
 
 /// Multiply-adds of one meta-gradient, counted from the explicit-weight formulation.
 ///
@@ -24,13 +24,10 @@ impl Operations {
         second_order: bool,
     ) -> Self {
         let (mut forward, mut input_grad) = (0_u64, 0_u64);
-        for block in model.blocks() {
-            let stage = model.stages()[block.layer];
-            if matches!(stage.layer, Layer::BatchNorm { .. }) {
-                continue;
-            }
-            // Every output pixel takes each weight once; taps on the padding are counted, as peers multiply them.
-            let macs = ((block.bias - block.weight) * stage.output.pixels()) as u64;
+        for node in model.nodes() {
+            let shapes: Vec<_> = node.inputs.iter().map(|&input| model.value(input).0).collect();
+            let macs = node.op.multiply_adds(&shapes, node.shape);
+            // The cotangent of the model's input, or of what no parameter lies below, is not wanted.
             input_grad += if forward == 0 { 0 } else { macs };
             forward += macs;
         }
@@ -46,7 +43,7 @@ impl Operations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Shape;
+    use crate::model::{Layer, Shape};
 
     #[test]
     fn convolutions_count_every_output_pixel() {

@@ -1,6 +1,7 @@
 //! Initial parameters.
 
-use super::{Layer, Model};
+use super::Model;
+use crate::ops::Role;
 use crate::task::{Philox, Purpose};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
@@ -36,19 +37,15 @@ impl Init {
     pub fn draw(self, model: &Model, seed: u64) -> Vec<f32> {
         let mut theta = vec![0.0; model.param_count()];
         for (i, param) in model.params().iter().enumerate() {
-            let stage = model.stages()[model.blocks()[param.block].layer];
-            let is_bias = param.shape.len() == 1;
-            let kernel = match stage.layer {
-                Layer::Conv2d { kernel, .. } => kernel * kernel,
-                Layer::BatchNorm { .. } => {
-                    let gamma = param.name.contains(".weight");
-                    theta[param.range()].fill(if gamma { 1.0 } else { 0.0 });
+            let (inputs, outputs, is_bias) = match param.role {
+                Role::Weight { inputs, outputs } => (inputs as f32, outputs as f32, false),
+                Role::Bias { inputs, outputs } => (inputs as f32, outputs as f32, true),
+                Role::Scale => {
+                    theta[param.range()].fill(1.0);
                     continue;
                 }
-                _ => 1,
+                Role::Shift | Role::Latent => continue,
             };
-            let (inputs, outputs) =
-                ((stage.input.features() * kernel) as f32, (stage.output.features() * kernel) as f32);
             let bound = match self {
                 Self::Torch => 1.0 / inputs.sqrt(),
                 Self::Xavier | Self::He | Self::SmallNormal if is_bias => 0.0,

@@ -1,5 +1,6 @@
-//! Layers and the shapes that pass between them.
+//! The layers of sequences, as the engines know them.
 
+use crate::ops::{Op, batch_norm, conv2d, elementwise, flatten, global_avg_pool2d, linear, max_pool2d};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -64,63 +65,6 @@ fn default_eps() -> f64 {
     1e-5
 }
 
-/// What passes between layers, for one point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// A vector of features.
-    Vector(usize),
-    /// An image, `[channels, height, width]`, row-major.
-    Image {
-        /// Channels.
-        channels: usize,
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-    },
-}
-
-impl Shape {
-    /// Number of elements.
-    #[must_use]
-    pub fn len(self) -> usize {
-        self.features() * self.pixels()
-    }
-
-    /// Whether there is no element; never true within a checked model.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// Features of a vector, channels of an image.
-    #[must_use]
-    pub fn features(self) -> usize {
-        match self {
-            Self::Vector(features) => features,
-            Self::Image { channels, .. } => channels,
-        }
-    }
-
-    /// Pixels of a channel; 1 for a vector.
-    #[must_use]
-    pub fn pixels(self) -> usize {
-        match self {
-            Self::Vector(_) => 1,
-            Self::Image { height, width, .. } => height * width,
-        }
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vector(features) => write!(f, "[{features}]"),
-            Self::Image { channels, height, width } => write!(f, "[{channels}, {height}, {width}]"),
-        }
-    }
-}
-
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -137,72 +81,44 @@ impl fmt::Display for Layer {
     }
 }
 
+impl From<Layer> for Op {
+    fn from(layer: Layer) -> Self {
+        match layer {
+            Layer::Linear { outputs } => linear::Linear::to(outputs).into(),
+            Layer::Conv2d { outputs, kernel, stride, padding } => {
+                conv2d::Conv2d::square(outputs, kernel, stride, padding).into()
+            }
+            Layer::BatchNorm { eps, affine } => batch_norm::BatchNorm { eps, affine }.into(),
+            Layer::Relu => elementwise::Function::Relu {}.into(),
+            Layer::MaxPool2d { kernel, stride } => max_pool2d::MaxPool2d { kernel, stride }.into(),
+            Layer::GlobalAvgPool2d => global_avg_pool2d::GlobalAvgPool2d {}.into(),
+            Layer::Flatten => flatten::Flatten {}.into(),
+        }
+    }
+}
+
 impl Layer {
-    /// The layer with its defaults spelled out.
-    pub(super) fn resolved(self) -> Self {
-        match self {
-            Self::MaxPool2d { kernel, stride: 0 } => Self::MaxPool2d { kernel, stride: kernel },
-            other => other,
-        }
-    }
-
-    /// The shape that comes out where `input` goes in, or why nothing can.
-    pub(super) fn output(self, input: Shape) -> Result<Shape, String> {
-        let side = |length: usize, kernel: usize, stride: usize, padding: usize| {
-            if kernel == 0 || stride == 0 {
-                return Err("kernel and stride must be at least 1".to_owned());
+    /// The layer that engines know an op by, if it is one of theirs.
+    pub(super) fn of(op: &Op) -> Option<Self> {
+        Some(match *op {
+            Op::Linear(linear::Linear { outputs, bias: true }) => Self::Linear { outputs },
+            Op::Conv2d(conv2d::Conv2d {
+                outputs,
+                kernel,
+                stride,
+                padding,
+                dilation: 1,
+                groups: 1,
+                bias: true,
+            }) if kernel[0] == kernel[1] && padding[0] == padding[1] => {
+                Self::Conv2d { outputs, kernel: kernel[0], stride, padding: padding[0] }
             }
-            let padded = padding.checked_mul(2).and_then(|p| p.checked_add(length));
-            match padded.and_then(|padded| padded.checked_sub(kernel)) {
-                Some(room) => Ok(room / stride + 1),
-                None => {
-                    Err(format!("a kernel of {kernel} does not fit {length} pixels with padding {padding}"))
-                }
-            }
-        };
-        match (self, input) {
-            (Self::Linear { outputs: 0 } | Self::Conv2d { outputs: 0, .. }, _) => {
-                Err("it has no outputs".to_owned())
-            }
-            (Self::Linear { outputs }, Shape::Vector(_)) => Ok(Shape::Vector(outputs)),
-            (Self::Linear { .. }, Shape::Image { .. }) => {
-                Err("it takes a vector; put flatten or global_avg_pool2d before it".to_owned())
-            }
-            (Self::Conv2d { outputs, kernel, stride, padding }, Shape::Image { height, width, .. }) => {
-                Ok(Shape::Image {
-                    channels: outputs,
-                    height: side(height, kernel, stride, padding)?,
-                    width: side(width, kernel, stride, padding)?,
-                })
-            }
-            (Self::MaxPool2d { kernel, stride }, Shape::Image { channels, height, width }) => {
-                Ok(Shape::Image {
-                    channels,
-                    height: side(height, kernel, stride, 0)?,
-                    width: side(width, kernel, stride, 0)?,
-                })
-            }
-            (Self::GlobalAvgPool2d, Shape::Image { channels, .. }) => Ok(Shape::Vector(channels)),
-            (Self::Conv2d { .. } | Self::MaxPool2d { .. } | Self::GlobalAvgPool2d, Shape::Vector(_)) => {
-                Err("it takes an image, not a vector".to_owned())
-            }
-            (Self::BatchNorm { eps, .. }, _) if !(eps > 0.0 && eps.is_finite()) => {
-                Err(format!("its eps is {eps}; a number above 0 is needed"))
-            }
-            (Self::BatchNorm { .. } | Self::Relu, _) => Ok(input),
-            (Self::Flatten, _) => Ok(Shape::Vector(input.len())),
-        }
-    }
-
-    /// Shapes of `weight` and `bias`, if the layer has them.
-    pub(super) fn params(self, input: Shape) -> Option<[Vec<usize>; 2]> {
-        match self {
-            Self::Linear { outputs } => Some([vec![outputs, input.features()], vec![outputs]]),
-            Self::Conv2d { outputs, kernel, .. } => {
-                Some([vec![outputs, input.features(), kernel, kernel], vec![outputs]])
-            }
-            Self::BatchNorm { affine: true, .. } => Some([vec![input.features()], vec![input.features()]]),
-            _ => None,
-        }
+            Op::BatchNorm(batch_norm::BatchNorm { eps, affine }) => Self::BatchNorm { eps, affine },
+            Op::Elementwise(elementwise::Function::Relu {}) => Self::Relu,
+            Op::MaxPool2d(max_pool2d::MaxPool2d { kernel, stride }) => Self::MaxPool2d { kernel, stride },
+            Op::GlobalAvgPool2d(_) => Self::GlobalAvgPool2d,
+            Op::Flatten(_) => Self::Flatten,
+            _ => return None,
+        })
     }
 }

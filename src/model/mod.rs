@@ -1,85 +1,25 @@
-//! Layers, shapes, parameter layout and names, initialisation, operation counts.
+//! Models: graphs of ops, their parameters' layout and names, initialisation, operation counts.
 //!
-//! A [`Model`] is a checked stack of layers. Parameters live in one flat vector in the order of
-//! the layers, weight before bias, row-major, under the names that PyTorch's `nn.Sequential` gives
-//! them (`0.weight`, `0.bias`, `2.weight`, …).
+//! A [`Model`] is a checked graph: nodes with named inputs, in an order in which each stands behind what it takes; a value
+//! may go to several. Parameters live in one flat vector in the order of the nodes, weight before bias, row-major,
+//! under the names that `torch.nn` gives them (`0.weight`, `0.bias`, `2.weight`, … in a sequence).
 
 mod count;
+mod graph;
 mod init;
 mod layer;
+mod node;
 
+pub use crate::ops::{Op, Rows, Shape};
 pub use count::Operations;
+pub use graph::{Graph, NamedOp};
 pub use init::Init;
-pub use layer::{Layer, Shape};
+pub use layer::Layer;
+pub use node::{Block, Node, Param, Value};
 
-use crate::error::{Error, Result};
-
-/// A parameter tensor and its place in the flat vector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Param {
-    /// Name in `nn.Sequential`, e.g. `2.weight`.
-    pub name: String,
-    /// Shape, row-major.
-    pub shape: Vec<usize>,
-    /// Offset of the first element in the flat vector.
-    pub offset: usize,
-    /// Index of the [`Block`] it belongs to.
-    pub block: usize,
-}
-
-impl Param {
-    /// Number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether the tensor has no elements.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The elements' place in the flat vector.
-    #[must_use]
-    pub fn range(&self) -> std::ops::Range<usize> {
-        self.offset..self.offset + self.len()
-    }
-}
-
-/// The parameters of one layer: the unit that the inner loop adapts or not, and that a rate for each
-/// layer belongs to. Blocks are counted over the layers that have parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Index of the layer in the stack.
-    pub layer: usize,
-    /// Offset of the weight (γ of a batch norm) in the flat parameter vector.
-    pub weight: usize,
-    /// Offset of the bias (β of a batch norm), right behind the weight.
-    pub bias: usize,
-    /// Elements of the bias.
-    pub outputs: usize,
-}
-
-impl Block {
-    /// Number of parameters.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.bias + self.outputs - self.weight
-    }
-
-    /// Whether the block has no parameters; never true of a checked model.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The block's place in the flat vector, weight then bias.
-    #[must_use]
-    pub fn range(&self) -> std::ops::Range<usize> {
-        self.weight..self.weight + self.len()
-    }
-}
+use crate::error::Result;
+use crate::ops::elementwise::Function;
+use crate::ops::linear::Linear;
 
 /// A layer of a checked stack with the shapes around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,19 +71,39 @@ impl Dense {
     }
 }
 
-/// A checked stack of layers.
+/// A checked graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     input: Shape,
-    stages: Vec<Stage>,
+    nodes: Vec<Node>,
     blocks: Vec<Block>,
     params: Vec<Param>,
+    stages: Vec<Stage>,
     dense: Vec<Dense>,
     /// Sets of scales and shifts of each batch norm.
     norm_sets: usize,
 }
 
 impl Model {
+    fn of_graph(input: Shape, nodes: Vec<Node>, blocks: Vec<Block>, params: Vec<Param>) -> Self {
+        let stages = stages(input, &nodes);
+        let dense = dense(&nodes, &blocks);
+        Self { input, nodes, blocks, params, stages, dense, norm_sets: 1 }
+    }
+
+    /// Ops one behind the other, for points of the given shape.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming `model`, for an empty input, ops that do not fit one another (both are
+    /// named, with the shape between them), or nothing with parameters.
+    pub fn sequential(input: Shape, ops: &[Op]) -> Result<Self> {
+        let mut graph = Graph::new(input)?;
+        for op in ops {
+            graph.then(op.clone())?;
+        }
+        graph.finish()
+    }
+
     /// Checks a stack of layers that takes vectors of `inputs` features.
     ///
     /// # Errors
@@ -155,78 +115,26 @@ impl Model {
     /// Checks a stack of layers that takes points of the given shape.
     ///
     /// # Errors
-    /// [`Recipe`](crate::ErrorKind::Recipe) naming `model`, for an empty input, layers that do not fit one
-    /// another (both are named, with the shape between them), or a stack without parameters.
+    /// As [`Model::sequential`].
     pub fn of(input: Shape, layers: &[Layer]) -> Result<Self> {
-        if input.is_empty() {
-            return Err(Error::recipe("model.inputs", "is 0; a model needs at least one input feature"));
-        }
-        let mut model = Self {
-            input,
-            stages: Vec::new(),
-            blocks: Vec::new(),
-            params: Vec::new(),
-            dense: Vec::new(),
-            norm_sets: 1,
-        };
-        let (mut shape, mut offset) = (input, 0_usize);
-        for (index, &layer) in layers.iter().enumerate() {
-            let layer = layer.resolved();
-            let refuse = |reason: &str| {
-                let before = match index.checked_sub(1) {
-                    Some(i) => format!("layer {i} ({}) gives", layers[i].resolved()),
-                    None => "the input is".to_owned(),
-                };
-                Error::recipe("model.layers", format!("layer {index} ({layer}): {reason}; {before} {shape}"))
-            };
-            let output = layer.output(shape).map_err(|reason| refuse(&reason))?;
-            let len = [output.features(), output.pixels()].iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
-            if len.is_none_or(|len| len > u32::MAX as usize) {
-                return Err(refuse("its output is too large"));
-            }
-            let mut block = None;
-            if let Some(shapes) = layer.params(shape) {
-                block = Some(model.blocks.len());
-                let start = offset;
-                for (name, shape) in ["weight", "bias"].into_iter().zip(shapes) {
-                    let end = (shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m)))
-                        .and_then(|n| n.checked_add(offset))
-                        .filter(|&end| end <= u32::MAX as usize);
-                    let end = end.ok_or_else(|| refuse("it has too many parameters"))?;
-                    let name = format!("{index}.{name}");
-                    model.params.push(Param { name, shape, offset, block: model.blocks.len() });
-                    offset = end;
-                }
-                let outputs = output.features();
-                model.blocks.push(Block { layer: index, weight: start, bias: offset - outputs, outputs });
-            }
-            model.stages.push(Stage { layer, input: shape, output, block });
-            shape = output;
-        }
-        if model.blocks.is_empty() {
-            return Err(Error::recipe(
-                "model.layers",
-                "has no layer with parameters; there is nothing to learn",
-            ));
-        }
-        model.dense = dense(&model.stages, &model.blocks);
-        Ok(model)
+        let ops: Vec<Op> = layers.iter().map(|&layer| layer.into()).collect();
+        Self::sequential(input, &ops)
     }
 
     /// A multi-layer perceptron: linear layers of the given widths with ReLU between them.
     ///
     /// # Errors
-    /// As [`Model::of`].
+    /// As [`Model::sequential`].
     pub fn mlp(inputs: usize, hidden: &[usize], outputs: usize, output_relu: bool) -> Result<Self> {
-        let mut layers = Vec::new();
+        let mut ops = Vec::<Op>::new();
         for &width in hidden {
-            layers.extend([Layer::Linear { outputs: width }, Layer::Relu]);
+            ops.extend([Linear::to(width).into(), Function::Relu {}.into()]);
         }
-        layers.push(Layer::Linear { outputs });
+        ops.push(Linear::to(outputs).into());
         if output_relu {
-            layers.push(Layer::Relu);
+            ops.push(Function::Relu {}.into());
         }
-        Self::new(inputs, &layers)
+        Self::sequential(Shape::Vector(inputs), &ops)
     }
 
     /// The same model with a scale and a shift of every batch norm for each of θ_0 … θ_`steps` (MAML++; Antoniou et al.
@@ -258,7 +166,7 @@ impl Model {
     /// Whether a block is that of a batch norm.
     #[must_use]
     pub fn is_norm(&self, block: usize) -> bool {
-        matches!(self.stages[self.blocks[block].layer].layer, Layer::BatchNorm { .. })
+        matches!(self.nodes[self.blocks[block].layer].op, Op::BatchNorm(_))
     }
 
     /// Where the parameters lie that a block has at θ_`step`.
@@ -292,10 +200,54 @@ impl Model {
     /// Elements out.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.stages.last().map_or(self.input, |stage| stage.output).len()
+        self.nodes.last().map_or(self.input, |node| node.shape).len()
     }
 
-    /// The layers with their shapes, in order.
+    /// The nodes, each behind those whose outputs it takes. The last one's output is the model's.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Shape and rows of a value.
+    #[must_use]
+    pub fn value(&self, value: Value) -> (Shape, Rows) {
+        value.node().map_or((self.input, Rows::Point), |node| (self.nodes[node].shape, self.nodes[node].rows))
+    }
+
+    /// The model's output.
+    #[must_use]
+    pub fn output(&self) -> Value {
+        self.nodes.len().checked_sub(1).map_or(Value::INPUT, Value::of)
+    }
+
+    /// How often nodes take a value.
+    #[must_use]
+    pub fn uses(&self, value: Value) -> usize {
+        self.nodes.iter().flat_map(|node| &node.inputs).filter(|&&input| input == value).count()
+    }
+
+    /// Parameter tensors, without those that batch norms have for later steps.
+    #[must_use]
+    pub fn once(&self) -> usize {
+        self.nodes.iter().map(|node| node.params.len()).sum()
+    }
+
+    /// Index of the tensor that holds a parameter at θ_`step`: another one where a batch norm has one for each step.
+    #[must_use]
+    pub fn param_at(&self, param: usize, step: usize) -> usize {
+        let set = step.min(self.norm_sets - 1);
+        let Param { block, .. } = self.params[param];
+        if set == 0 || !self.is_norm(block) {
+            return param;
+        }
+        let once = self.once();
+        let norms: Vec<usize> = (0..once).filter(|&p| self.is_norm(self.params[p].block)).collect();
+        let place = norms.iter().position(|&p| p == param).unwrap_or(0);
+        once + (set - 1) * norms.len() + place
+    }
+
+    /// The layers with their shapes, in order, if the model is a sequence of those that engines know; else none.
     #[must_use]
     pub fn stages(&self) -> &[Stage] {
         &self.stages
@@ -310,7 +262,7 @@ impl Model {
     /// Index, among the blocks, of the head: the last linear layer, or the last block where there is none.
     #[must_use]
     pub fn head(&self) -> usize {
-        let linear = |block: &Block| matches!(self.stages[block.layer].layer, Layer::Linear { .. });
+        let linear = |block: &Block| matches!(self.nodes[block.layer].op, Op::Linear(_));
         self.blocks.iter().rposition(linear).unwrap_or(self.blocks.len() - 1)
     }
 
@@ -340,16 +292,39 @@ impl Model {
     }
 }
 
-/// The stack as linear layers with their ReLU, if it is nothing else.
-fn dense(stages: &[Stage], blocks: &[Block]) -> Vec<Dense> {
+/// Whether each node takes the output of the one before, and nothing else.
+fn is_sequence(nodes: &[Node]) -> bool {
+    nodes
+        .iter()
+        .enumerate()
+        .all(|(i, node)| node.inputs == [i.checked_sub(1).map_or(Value::INPUT, Value::of)])
+}
+
+/// The nodes as layers, if they are a sequence of those that engines know.
+fn stages(input: Shape, nodes: &[Node]) -> Vec<Stage> {
+    let mut all = Vec::new();
+    for (i, node) in nodes.iter().enumerate().filter(|_| is_sequence(nodes)) {
+        let Some(layer) = Layer::of(&node.op) else { return Vec::new() };
+        let input = i.checked_sub(1).map_or(input, |i| nodes[i].shape);
+        all.push(Stage { layer, input, output: node.shape, block: node.block });
+    }
+    all
+}
+
+/// The graph as linear layers with their ReLU, if it is nothing else.
+fn dense(nodes: &[Node], blocks: &[Block]) -> Vec<Dense> {
     let mut all = Vec::<Dense>::new();
-    for (index, stage) in stages.iter().enumerate() {
-        match (stage.layer, stage.block, all.last_mut()) {
-            (Layer::Linear { outputs }, Some(block), _) => {
-                let (inputs, Block { weight, bias, .. }) = (stage.input.len(), blocks[block]);
+    if !is_sequence(nodes) {
+        return all;
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        match (&node.op, node.block, all.last_mut()) {
+            (&Op::Linear(Linear { outputs, bias: true }), Some(block), _) => {
+                let Block { weight, bias, .. } = blocks[block];
+                let inputs = (bias - weight) / outputs;
                 all.push(Dense { inputs, outputs, weight, bias, relu: false, index });
             }
-            (Layer::Relu, _, Some(last)) => last.relu = true,
+            (Op::Elementwise(Function::Relu {}), _, Some(last)) => last.relu = true,
             _ => return Vec::new(),
         }
     }

@@ -63,7 +63,7 @@ impl Recipe {
         let support = if inner.steps == 0 { 0 } else { task.support };
         let rates = Rates::fixed(inner.lr);
         let plan = Plan::new(model, self.model.loss, support, self.query_points(), inner.steps, rates)?;
-        let mut plan = plan.adapt(inner.adapt);
+        let mut plan = plan.adapt(&inner.adapt)?;
         if !inner.adapt_batch_norm {
             plan = plan.keep_batch_norm();
         }

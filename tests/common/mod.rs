@@ -6,16 +6,30 @@ use fastweights::meta::{Loss, Plan};
 use fastweights::task::{Philox, Purpose, TaskBatch};
 use rand::RngExt as _;
 
-/// The golden cases, in the order of their names.
+/// Golden cases with an op or a loss that is not there yet.
+const NOT_YET: [&str; 5] = ["fourier_k2", "gate_k3_bce", "group_norm_conv_k2", "resnet_k2", "signal_k2"];
+
+/// The golden cases that every fast engine computes: sequences.
 pub(crate) fn golden_cases() -> Vec<(String, Case)> {
+    let mut cases = oracle_cases();
+    cases.retain(|(_, case)| !case.plan.model.stages().is_empty());
+    assert_eq!(cases.len(), 16);
+    cases
+}
+
+/// The golden cases, in the order of their names.
+pub(crate) fn oracle_cases() -> Vec<(String, Case)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     let mut cases = Vec::new();
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "safetensors"));
     files.sort();
-    assert_eq!(files.len(), 16);
+    assert_eq!(files.len(), 30);
     for path in files {
-        cases.push((path.file_stem().unwrap().to_string_lossy().into_owned(), Case::read(&path).unwrap()));
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let case = Case::read(&path);
+        assert_eq!(case.is_err(), NOT_YET.contains(&&*name), "{name}: {:?}", case.err());
+        cases.extend(case.ok().map(|case| (name, case)));
     }
     cases
 }

@@ -52,7 +52,7 @@ pub(super) enum Mode {
 impl Mode {
     /// Counts multiply-adds of both ways and takes the cheaper.
     fn choose(plan: &Plan, layer: usize, meta: bool) -> Self {
-        if !plan.adapted[layer] || plan.steps == 0 {
+        if !plan.adapts(layer) || plan.steps == 0 {
             return Self::Fixed;
         }
         if plan.per_parameter_rates() {
@@ -203,7 +203,7 @@ impl Layout {
         let widest = dense.iter().map(Dense::len).max().unwrap_or(0);
         let scratch =
             widest.max(plan.model.dense().iter().map(|d| d.outputs * support.max(query)).max().unwrap_or(0));
-        let first_adapted = plan.adapted.iter().position(|&a| a).unwrap_or(dense.len());
+        let first_adapted = (0..dense.len()).position(|block| plan.adapts(block)).unwrap_or(dense.len());
         let (ones, weight, sum) = (take(1), take(1), take(1));
         let (scratch, query_loss, support_loss) = (take(scratch), take(steps + 1), take(steps));
         Self {

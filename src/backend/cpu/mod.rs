@@ -1,9 +1,8 @@
-//! The CPU: a float64 oracle for tests, and a backend with two engines for use: a SIMD lane a task for multi-layer
+//! The CPU, with two engines: a SIMD lane a task for multi-layer
 //! perceptrons, a task at a time with channels in lanes for every other model.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `scalar`, `oracle`, `oracle_layers` | the plainest serial form, generic over the number; `H u` by dual numbers |
 //! | `simd`, `kernels`, `product` | vectors of several instruction sets, and the kernels compiled for each |
 //! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
@@ -16,25 +15,18 @@ mod arena;
 mod engine;
 mod evaluate;
 mod group;
-mod inner_step;
 mod kernels;
 mod layered;
 mod layout;
 mod loss;
-pub mod oracle;
-mod oracle_inner;
-mod oracle_layers;
 mod pace;
 mod passes;
 mod product;
 mod sample;
-mod scalar;
 mod simd;
 mod sweep;
 mod threads;
 mod training;
-
-pub use scalar::{Dual, Scalar};
 
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Evaluation, Forecast, MetaOutput, Plan, TrainPlan, TrainState, Training};
@@ -182,6 +174,7 @@ impl Backend for CpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        plan.plan.check_engines()?;
         if takes_tasks_one_by_one(&plan.plan) {
             return with_widest_isa!(self, I => Ok(layered::training::<I>(plan, state, self.threads)?));
         }
@@ -193,6 +186,7 @@ impl Backend for CpuBackend {
 
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
         plan.check()?;
+        plan.plan.check_engines()?;
         if takes_tasks_one_by_one(&plan.plan) {
             return with_widest_isa!(self, I => Ok(layered::forecast::<I>(plan, self.threads)));
         }
@@ -213,6 +207,7 @@ impl Backend for CpuBackend {
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
+        plan.check_engines()?;
         if takes_tasks_one_by_one(plan) {
             return with_widest_isa!(self, I => Ok(layered::meta_gradient::<I>(plan, params, tasks)));
         }
@@ -242,6 +237,7 @@ impl Backend for CpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
+        plan.check_engines()?;
         if takes_tasks_one_by_one(plan) {
             return with_widest_isa!(self, I => {
                 Ok(layered::evaluate::<I>(plan, theta, tasks, self.threads, predictions))

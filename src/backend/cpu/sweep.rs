@@ -197,7 +197,7 @@ impl<I: Isa> Group<'_, I> {
     pub(super) fn rate_gradient(&self, j: usize, out: *mut f32) {
         let layout = &self.layout;
         for (l, layer) in layout.layers.iter().enumerate() {
-            if !self.plan.adapted[l] {
+            if !self.plan.adapts(l) {
                 continue;
             }
             let to = out.wrapping_add(self.plan.rate_index(j, l) * I::LANES);

@@ -105,6 +105,7 @@ impl GpuBackend {
     /// As [`Plan::check`].
     pub fn path(&self, plan: &Plan, tasks: usize, purpose: Purpose) -> Result<Path> {
         plan.check()?;
+        plan.check_engines()?;
         if self.path != Path::Auto {
             return Ok(self.path);
         }

@@ -149,7 +149,7 @@ impl Builder<'_> {
 
     /// The lowest adapted layer: below it no output has a tangent and no cotangent of the support pass is of use.
     fn lowest(&self) -> Option<usize> {
-        self.plan.adapted.iter().position(|&adapted| adapted)
+        (0..self.plan.model.blocks().len()).position(|block| self.plan.adapts(block))
     }
 
     fn load(&mut self, half: u32, x: u32, y: u32, tiles: u32, place: u32, points: u32) {
@@ -297,7 +297,7 @@ impl Builder<'_> {
                 gate: self.gate(record, l, tiles),
                 ..self.dense(l, &pass, x_dot, false)
             };
-            if plan.adapted[l] {
+            if plan.adapts(l) {
                 blocks.extend(self.directions(l, Some(step), x));
                 op.rate = self.rate(step, l);
                 if wanted.learned {
@@ -324,7 +324,7 @@ impl Builder<'_> {
                 gate: self.gate(record, l - 1, tiles),
                 ..self.dense(l, &pass, dz_dot, true)
             };
-            if plan.adapted[l] {
+            if plan.adapts(l) {
                 blocks.extend(self.directions(l, Some(step), dz));
                 op.rate = self.rate(step, l);
             }
@@ -367,7 +367,7 @@ impl Builder<'_> {
     /// θ_step − θ₀ of a layer.
     fn updates(&self, l: usize, step: usize, x: u32) -> Vec<Block> {
         let (memory, tiles) = (self.memory, self.memory.support_tiles);
-        let steps = if self.plan.adapted[l] { 0..step } else { 0..0 };
+        let steps = if self.plan.adapts(l) { 0..step } else { 0..0 };
         steps
             .map(|i| {
                 let record = memory.step_record(i);

@@ -102,14 +102,14 @@ impl<'a> Facts<'a> {
     pub(super) fn new(plan: &'a Plan, tasks: usize, wanted: Wanted) -> Self {
         let nodes = Node::all(&plan.model);
         let holds = |wanted: &dyn Fn(usize) -> bool| nodes.iter().position(|n| n.block.is_some_and(wanted));
-        let first_adapted = holds(&|block| plan.adapted[block]).filter(|_| plan.steps > 0);
+        let first_adapted = holds(&|block| plan.adapts(block)).filter(|_| plan.steps > 0);
         let first_block = holds(&|_| true).unwrap_or(0);
         let second = wanted.gradient && plan.order == MetaGradient::SecondOrder && first_adapted.is_some();
         let learned = wanted.gradient && plan.learned_rates() > 0;
         let (mut fast_offsets, mut fast_words) = (Vec::new(), 0);
-        for (block, &adapted) in plan.model.blocks().iter().zip(&plan.adapted) {
+        for (index, block) in plan.model.blocks().iter().enumerate() {
             fast_offsets.push(fast_words);
-            fast_words += if adapted { block.len() } else { 0 };
+            fast_words += if plan.adapts(index) { block.len() } else { 0 };
         }
         let whole = !plan.inner.is_plain();
         let rate_parts = nodes.iter().filter(|node| node.block.is_some()).map(|node| {
@@ -148,7 +148,7 @@ impl<'a> Facts<'a> {
 
     /// Whether the inner loop moves a layer.
     pub(super) fn adapted(&self, l: usize) -> bool {
-        self.plan.steps > 0 && self.nodes[l].block.is_some_and(|block| self.plan.adapted[block])
+        self.plan.steps > 0 && self.nodes[l].block.is_some_and(|block| self.plan.adapts(block))
     }
 
     /// Whether a layer's input depends on what the inner loop moves.

@@ -14,7 +14,7 @@ pub(super) struct Compiled {
 impl Compiled {
     pub(super) fn new(plan: &Plan, lanes: usize) -> Self {
         let program = Program::new(&plan.model, lanes);
-        let adapted = |op: &Op| op.block().is_some_and(|block| plan.adapted[block]);
+        let adapted = |op: &Op| op.block().is_some_and(|block| plan.adapts(block));
         let lowest_adapted = program.ops.iter().position(adapted).unwrap_or(program.ops.len());
         Self { plan: plan.clone(), program, lowest_adapted }
     }

@@ -1,12 +1,12 @@
 //! Inner steps by optimizers beyond plain gradient descent, and their adjoints, over the packed parameters of a task.
 
-use super::super::inner_step::{Factors, Moments, clip};
 use super::super::kernels::Isa;
 use super::super::simd::Vector;
 use super::program::Packed;
 use super::sweeps::{SubtractDot, Update};
 use super::task::Task;
 use super::tile::Kernel;
+use crate::meta::inner_step::{Factors, Moments, clip};
 use crate::meta::{RateShape, StepFactors};
 
 /// What the sweeps over a block have in common. `len` floats each.
@@ -144,8 +144,8 @@ impl Kernel for Adjoint {
 impl<I: Isa> Task<I> {
     /// Places of the blocks that the inner loop moves, with their indices.
     fn moved(&self) -> impl Iterator<Item = (usize, Packed)> {
-        let all = self.compiled.program.blocks.iter().zip(&self.compiled.plan.adapted).enumerate();
-        all.filter(|(_, (_, adapted))| **adapted).map(|(block, (place, _))| (block, *place))
+        let all = self.compiled.program.blocks.iter().enumerate();
+        all.filter(|(block, _)| self.compiled.plan.adapts(*block)).map(|(block, place)| (block, *place))
     }
 
     fn inner_rows(&self, j: usize, block: usize, place: Packed, factors: &StepFactors) -> Rows {

@@ -67,7 +67,7 @@ impl Place {
 impl<I: Isa> Task<I> {
     /// Where a block's gradient goes, if it is wanted.
     fn place(&self, sink: &Sink, block: usize, j: usize) -> Option<Place> {
-        if sink.to.is_null() || sink.adapted && !self.compiled.plan.adapted[block] {
+        if sink.to.is_null() || sink.adapted && !self.compiled.plan.adapts(block) {
             return None;
         }
         let at = self.compiled.program.block_at(block, j).weight;
@@ -313,7 +313,7 @@ impl<I: Isa> Task<I> {
 
     /// A weight at θ_j, transposed.
     pub(super) fn transposed(&self, j: usize, block: usize) -> *const f32 {
-        let j = if self.compiled.plan.adapted[block] { j } else { 0 };
+        let j = if self.compiled.plan.adapts(block) { j } else { 0 };
         self.ptr(self.memory.transposed[j] + self.compiled.program.blocks[block].transposed)
     }
 

@@ -28,7 +28,7 @@ impl<I: Isa> Task<I> {
 
     /// Whether a block is adapted.
     fn adapted(&self, block: usize) -> bool {
-        self.compiled.plan.adapted[block]
+        self.compiled.plan.adapts(block)
     }
 
     /// Tangents of the values, from the first adapted operation on.

@@ -161,7 +161,7 @@ impl<I: Isa> Task<I> {
             if !plan.inner.is_plain() {
                 self.inner_step(j);
             }
-            let plain = |(block, _): &(usize, _)| plan.adapted[*block] && plan.inner.is_plain();
+            let plain = |(block, _): &(usize, _)| plan.adapts(*block) && plan.inner.is_plain();
             for (block, place) in program.blocks.iter().enumerate().filter(plain) {
                 let (len, at) = (place.end - place.weight, place.weight);
                 let (scale, rate) = self.rate(j, block);
@@ -209,7 +209,7 @@ impl<I: Isa> Task<I> {
         if !plan.inner.is_plain() {
             self.inner_direction(j);
         }
-        let plain = |(block, _): &(usize, _)| plan.adapted[*block] && plan.inner.is_plain();
+        let plain = |(block, _): &(usize, _)| plan.adapts(*block) && plan.inner.is_plain();
         for (block, place) in program.blocks.iter().enumerate().filter(plain) {
             let (len, at) = (place.end - place.weight, place.weight);
             let (scale, rate) = self.rate(j, block);
@@ -223,7 +223,7 @@ impl<I: Isa> Task<I> {
     /// `∂/∂α_j = − M ⊙ ∇L_s(θ_j) ⊙ v_{j+1}`, added to `out`.
     fn rate_gradient(&self, j: usize, out: &mut [f32]) {
         let (plan, memory, program) = (&self.compiled.plan, &self.memory, &self.compiled.program);
-        for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapted[*block]) {
+        for (block, place) in program.blocks.iter().enumerate().filter(|(block, _)| plan.adapts(*block)) {
             let (len, at) = (place.end - place.weight, place.weight);
             let out = &mut out[self.compiled.rate_index(j, block)..];
             let [x, y] = [memory.gradient[j], memory.v].map(|all| self.ptr(all + at).cast_const());
@@ -254,7 +254,7 @@ impl<I: Isa> Task<I> {
         let program = &self.compiled.program;
         for (i, op) in program.ops.iter().enumerate() {
             let Op::Product(product) = op else { continue };
-            let wanted = !adapted || self.compiled.plan.adapted[product.block];
+            let wanted = !adapted || self.compiled.plan.adapts(product.block);
             if wanted && i > program.lowest {
                 let weight = program.blocks[product.block].weight;
                 self.transpose_one(product, self.ptr(from + weight), self.ptr(to));
@@ -285,7 +285,7 @@ impl<I: Isa> Task<I> {
 
     /// Packed parameters that hold a block's values at θ_j: θ_0 if it is not adapted.
     pub(super) fn fast(&self, j: usize, block: usize) -> *mut f32 {
-        self.ptr(self.memory.theta[if self.compiled.plan.adapted[block] { j } else { 0 }])
+        self.ptr(self.memory.theta[if self.compiled.plan.adapts(block) { j } else { 0 }])
     }
 
     /// θ_K in the model's order.
@@ -293,7 +293,7 @@ impl<I: Isa> Task<I> {
         let (program, steps) = (&self.compiled.program, self.compiled.plan.steps);
         let mut packed = self.arena.slice(self.memory.theta[0], program.len).to_vec();
         for (block, place) in program.blocks.iter().enumerate() {
-            if self.compiled.plan.adapted[block] {
+            if self.compiled.plan.adapts(block) {
                 let at = self.memory.theta[steps] + place.weight;
                 packed[place.weight..place.end]
                     .copy_from_slice(self.arena.slice(at, place.end - place.weight));

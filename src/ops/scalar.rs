@@ -1,4 +1,4 @@
-//! Numbers that the oracle computes with: `f64`, `f32`, and dual numbers over either.
+//! Numbers that the plain arithmetic of ops is written for: `f64`, `f32`, and dual numbers over any.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -16,6 +16,18 @@ pub trait Scalar:
     fn ln(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// `eˣ − 1`, good near 0.
+    fn exp_m1(self) -> Self;
+    /// `ln(1 + x)`, good near 0.
+    fn ln_1p(self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
 }
 
 macro_rules! float {
@@ -35,6 +47,24 @@ macro_rules! float {
             }
             fn sqrt(self) -> Self {
                 self.sqrt()
+            }
+            fn exp_m1(self) -> Self {
+                self.exp_m1()
+            }
+            fn ln_1p(self) -> Self {
+                self.ln_1p()
+            }
+            fn sin(self) -> Self {
+                self.sin()
+            }
+            fn cos(self) -> Self {
+                self.cos()
+            }
+            fn tanh(self) -> Self {
+                self.tanh()
+            }
+            fn erf(self) -> Self {
+                libm::erf(f64::from(self)) as $t
             }
         }
     };
@@ -113,5 +143,25 @@ impl<S: Scalar> Scalar for Dual<S> {
     fn sqrt(self) -> Self {
         let root = self.value.sqrt();
         Self::new(root, self.tangent / (S::constant(2.0) * root))
+    }
+    fn exp_m1(self) -> Self {
+        Self::new(self.value.exp_m1(), self.value.exp() * self.tangent)
+    }
+    fn ln_1p(self) -> Self {
+        Self::new(self.value.ln_1p(), self.tangent / (S::constant(1.0) + self.value))
+    }
+    fn sin(self) -> Self {
+        Self::new(self.value.sin(), self.value.cos() * self.tangent)
+    }
+    fn cos(self) -> Self {
+        Self::new(self.value.cos(), -(self.value.sin() * self.tangent))
+    }
+    fn tanh(self) -> Self {
+        let t = self.value.tanh();
+        Self::new(t, (S::constant(1.0) - t * t) * self.tangent)
+    }
+    fn erf(self) -> Self {
+        let slope = S::constant(std::f64::consts::FRAC_2_SQRT_PI) * (-(self.value * self.value)).exp();
+        Self::new(self.value.erf(), slope * self.tangent)
     }
 }

@@ -1,15 +1,19 @@
 //! The oracle: the plainest serial form of the meta-gradient, generic over the number.
 //!
-//! Explicit weights, the layers of `oracle_layers`, no hand-derived tangent: `H u` comes from running the
-//! gradient on dual numbers. Everything fast is tested against this in `f64`.
+//! It walks the graph with explicit weights and the plain arithmetic of each op, and has no hand-derived tangent: `H u`
+//! comes from running the gradient on dual numbers. It shares neither program nor kernels with anything fast, so that
+//! it can judge them.
 
-use super::oracle_inner::{self, Step};
-use super::oracle_layers::Applied;
-use super::scalar::{Dual, Scalar};
+mod inner;
+
+pub use crate::ops::scalar::{Dual, Scalar};
+
 use crate::error::Result;
 use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape};
-use crate::model::Stage;
+use crate::model::{Model, Node, Param, Value};
+use crate::ops::{Backward, Site};
 use crate::task::TaskBatch;
+use inner::Step;
 
 /// Loss of one set of points, its gradient `[P]`, and the outputs `[points, outputs]`.
 pub struct Pass<S> {
@@ -26,30 +30,79 @@ pub fn gradient<S: Scalar>(plan: &Plan, step: usize, theta: &[S], x: &[f64], y: 
     let (model, zero) = (&plan.model, S::constant(0.0));
     let points = x.len() / model.inputs();
     let mut pass = Pass { loss: zero, gradient: vec![zero; theta.len()], outputs: Vec::new() };
-    let applied = |stage: Stage| {
-        let block = stage.block.map(|block| model.block_at(block, step));
-        let (weight, bias) = block.map_or((0..0, 0..0), |b| (b.weight..b.bias, b.bias..b.bias + b.outputs));
-        Applied { stage, weight: &theta[weight], bias: &theta[bias], points }
-    };
-    // acts[l] is the input of layer l; the last entry is the output.
-    let mut acts: Vec<Vec<S>> = vec![x.iter().map(|&v| S::constant(v)).collect()];
-    for stage in model.stages() {
-        acts.push(applied(*stage).forward(&acts[acts.len() - 1]));
+    let walk = Walk { model, step, points };
+    let mut values: Vec<Vec<S>> = vec![x.iter().map(|&v| S::constant(v)).collect()];
+    for node in model.nodes() {
+        let y = walk.at(node, &values, theta, |site, x, theta| node.op.forward(site, x, theta));
+        values.push(y);
     }
-    pass.outputs = acts[acts.len() - 1].clone();
+    pass.outputs = values[model.output().index()].clone();
+    let mut cotangents: Vec<Vec<S>> = values.iter().map(|value| vec![zero; value.len()]).collect();
     let mut dy = Vec::new();
     for (out, y) in pass.outputs.chunks_exact(model.outputs()).zip(y.chunks_exact(plan.targets())) {
         let (loss, d) = point_loss(plan, out, y, points);
         pass.loss = pass.loss + loss;
         dy.extend(d);
     }
-    for (l, stage) in model.stages().iter().enumerate().rev() {
-        let block = stage.block.map_or(0..0, |block| model.block_at(block, step).range());
-        let weights = stage.block.map_or(0, |b| model.blocks()[b].bias - model.blocks()[b].weight);
-        let (dweight, dbias) = pass.gradient[block].split_at_mut(weights);
-        dy = applied(*stage).backward(&acts[l], &acts[l + 1], &dy, dweight, dbias);
+    cotangents[model.output().index()] = dy;
+    for (n, node) in model.nodes().iter().enumerate().rev() {
+        let dy = std::mem::take(&mut cotangents[Value::of(n).index()]);
+        let mut dtheta: Vec<Vec<S>> = walk.params(node).map(|param| vec![zero; param.len()]).collect();
+        let dx = walk.at(node, &values, theta, |site, x, theta| {
+            node.op.backward(site, Backward { x, theta, dy: &dy }, &mut dtheta)
+        });
+        for (input, dx) in node.inputs.iter().zip(dx) {
+            add(&mut cotangents[input.index()], &dx);
+        }
+        for (param, gradient) in walk.params(node).zip(dtheta) {
+            add(&mut pass.gradient[param.range()], &gradient);
+        }
     }
     pass
+}
+
+fn add<S: Scalar>(to: &mut [S], values: &[S]) {
+    for (to, &value) in to.iter_mut().zip(values) {
+        *to = *to + value;
+    }
+}
+
+/// A pass at θ_`step` over the nodes.
+struct Walk<'a> {
+    model: &'a Model,
+    step: usize,
+    points: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// The parameters that a node has at this step.
+    fn params(&self, node: &'a Node) -> impl Iterator<Item = &'a Param> {
+        let (model, step) = (self.model, self.step);
+        node.params.clone().map(move |param| &model.params()[model.param_at(param, step)])
+    }
+
+    /// Calls `run` with where a node stands, its inputs and its parameters.
+    fn at<S, T>(
+        &self,
+        node: &'a Node,
+        values: &[Vec<S>],
+        theta: &[S],
+        run: impl FnOnce(&Site<'_>, &[&[S]], &[&[S]]) -> T,
+    ) -> T {
+        let (shapes, rows): (Vec<_>, Vec<_>) =
+            node.inputs.iter().map(|&input| self.model.value(input)).unzip();
+        let site = Site {
+            inputs: &shapes,
+            input_rows: &rows,
+            output: node.shape,
+            rows: node.rows,
+            points: self.points,
+            weights: None,
+        };
+        let x: Vec<&[S]> = node.inputs.iter().map(|input| &values[input.index()][..]).collect();
+        let theta: Vec<&[S]> = self.params(node).map(|param| &theta[param.range()]).collect();
+        run(&site, &x, &theta)
+    }
 }
 
 /// Loss of one point as its share of the mean, and the cotangent of the outputs.
@@ -96,29 +149,29 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
     for task in 0..tasks.tasks {
         let one = tasks.slice(task..task + 1);
         let mut thetas = vec![theta_0.to_vec()];
-        let mut inner = Vec::<Step>::new();
+        let mut steps_back = Vec::<Step>::new();
         for (j, rate) in rate_of.iter().enumerate() {
             let theta = &thetas[j];
             let pass = gradient(plan, j, theta, &one.support_x, &one.support_y);
-            let step = Step::new(plan, j, theta, pass.gradient, inner.last());
+            let step = Step::new(plan, j, theta, pass.gradient, steps_back.last());
             let next =
                 theta.iter().zip(&step.direction).zip(rate).map(|((t, d), (r, _))| t - r * d).collect();
             out.support_loss.push(pass.loss);
-            inner.push(step);
+            steps_back.push(step);
             thetas.push(next);
         }
         let mut v = vec![0.0; p];
-        let mut adjoints = oracle_inner::zeros(plan);
+        let mut adjoints = inner::zeros(plan);
         let mut query_losses = vec![0.0; steps + 1];
         for j in (0..=steps).rev() {
             if j < steps {
                 if plan.rates.learned {
                     for (e, (_, index)) in rate_of[j].iter().enumerate() {
-                        out.gradient[p + index] -= share * inner[j].direction[e] * v[e];
+                        out.gradient[p + index] -= share * steps_back[j].direction[e] * v[e];
                     }
                 }
                 if plan.order == MetaGradient::SecondOrder {
-                    let u = inner[j].back(plan, &rate_of[j], &mut v, &mut adjoints);
+                    let u = steps_back[j].back(plan, &rate_of[j], &mut v, &mut adjoints);
                     let dual: Vec<_> =
                         thetas[j].iter().zip(&u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
                     let pass = gradient(plan, j, &dual, &one.support_x, &one.support_y);
@@ -152,15 +205,16 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
 /// The rate of every parameter at step `j`, and the index of that rate.
 fn step_rates(plan: &Plan, rates: &[f64], j: usize) -> Vec<(f64, usize)> {
     let mut all = Vec::with_capacity(plan.model.param_count());
-    for (b, block) in plan.model.blocks().iter().enumerate() {
-        let first = plan.rate_index(j, b);
-        let stride = usize::from(!matches!(plan.rates.shape, RateShape::One | RateShape::PerLayerStep));
-        for e in 0..block.len() {
-            let index = first + e * stride;
-            all.push((if plan.adapted[b] { rates[index] } else { 0.0 }, index));
+    for (param, &adapted) in plan.model.params().iter().zip(&plan.adapted) {
+        for e in param.range() {
+            let index = match plan.rates.shape {
+                RateShape::One => 0,
+                RateShape::PerLayerStep => j * plan.model.blocks().len() + param.block,
+                RateShape::PerParameter => e,
+                RateShape::PerParameterStep => j * plan.model.param_count() + e,
+            };
+            all.push((if adapted { rates[index] } else { 0.0 }, index));
         }
     }
-    // Scales and shifts of later steps are never adapted.
-    all.resize(plan.model.param_count(), (0.0, 0));
     all
 }

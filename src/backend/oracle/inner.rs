@@ -1,6 +1,6 @@
 //! The oracle's inner step and its adjoint, over all parameters of a task.
 
-use super::inner_step::{Factors, Moments, clip};
+use crate::meta::inner_step::{Factors, Moments, clip};
 use crate::meta::{Plan, StepFactors};
 
 /// What one inner step leaves for the way back.
@@ -25,8 +25,8 @@ pub(super) fn zeros(plan: &Plan) -> Vec<Moments<f64>> {
 
 /// Elements that the inner loop moves.
 fn adapted(plan: &Plan) -> impl Iterator<Item = usize> {
-    let blocks = plan.model.blocks().iter().zip(&plan.adapted).filter(|(_, adapted)| **adapted);
-    blocks.flat_map(|(block, _)| block.range())
+    let params = plan.model.params().iter().zip(&plan.adapted).filter(|(_, adapted)| **adapted);
+    params.flat_map(|(param, _)| param.range())
 }
 
 impl Step {

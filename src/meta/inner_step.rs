@@ -1,12 +1,12 @@
 //! An inner step and its adjoint on single elements, over any number: the oracle's and the fast engine's alike, with a
 //! twin in `shaders/inner_rule.wgsl`. The formulas are those of [`crate::meta::InnerOptimizer`].
 
-use super::scalar::Scalar;
-use crate::meta::StepFactors;
+use super::inner::StepFactors;
+use crate::ops::scalar::Scalar;
 
 /// The factors of a step in the number that is computed with.
 #[derive(Clone, Copy)]
-pub(super) struct Factors<S> {
+pub(crate) struct Factors<S> {
     a: S,
     b: S,
     c: S,
@@ -20,13 +20,13 @@ pub(super) struct Factors<S> {
 
 /// First and second moment, or their adjoints.
 #[derive(Clone, Copy)]
-pub(super) struct Moments<S> {
-    pub(super) m: S,
-    pub(super) s: S,
+pub(crate) struct Moments<S> {
+    pub(crate) m: S,
+    pub(crate) s: S,
 }
 
 impl<S: Scalar> Factors<S> {
-    pub(super) fn new(factors: &StepFactors) -> Self {
+    pub(crate) fn new(factors: &StepFactors) -> Self {
         let of = S::constant;
         Self {
             a: of(factors.a),
@@ -43,32 +43,32 @@ impl<S: Scalar> Factors<S> {
 
     /// The gradient with weight decay.
     #[inline(always)]
-    pub(super) fn decayed(&self, clipped: S, theta: S) -> S {
+    pub(crate) fn decayed(&self, clipped: S, theta: S) -> S {
         clipped + self.decay * theta
     }
 
     /// λ times the adjoint of the gradient: what goes to θ_j beside `H u`.
     #[inline(always)]
-    pub(super) fn decay(&self, adjoint: S) -> S {
+    pub(crate) fn decay(&self, adjoint: S) -> S {
         self.decay * adjoint
     }
 
     /// The moments after the step.
     #[inline(always)]
-    pub(super) fn moments(&self, g: S, before: Moments<S>) -> Moments<S> {
+    pub(crate) fn moments(&self, g: S, before: Moments<S>) -> Moments<S> {
         Moments { m: self.a * before.m + self.b * g, s: self.c * before.s + self.d * g * g }
     }
 
     /// What the rate multiplies, from the moments after the step.
     #[inline(always)]
-    pub(super) fn direction(&self, g: S, after: Moments<S>) -> S {
+    pub(crate) fn direction(&self, g: S, after: Moments<S>) -> S {
         (self.p * after.m + self.q * g) / (self.k * after.s + self.e).sqrt()
     }
 
     /// The adjoint of `g`, and those of the moments before the step in place of those after it; `r` is the adjoint of
     /// the direction, `−α v`.
     #[inline(always)]
-    pub(super) fn adjoint(&self, g: S, after: Moments<S>, r: S, adjoint: &mut Moments<S>) -> S {
+    pub(crate) fn adjoint(&self, g: S, after: Moments<S>, r: S, adjoint: &mut Moments<S>) -> S {
         let square = self.k * after.s + self.e;
         let share = r / square.sqrt();
         let numerator = self.p * after.m + self.q * g;
@@ -82,7 +82,7 @@ impl<S: Scalar> Factors<S> {
 
 /// Element `h` of a gradient, clipped by value, then scaled with all others.
 #[inline(always)]
-pub(super) fn clip<S: Scalar>(h: S, bound: f64, scale: S) -> S {
+pub(crate) fn clip<S: Scalar>(h: S, bound: f64, scale: S) -> S {
     if h.value() > bound {
         S::constant(bound) * scale
     } else if h.value() < -bound {
