@@ -37,6 +37,7 @@ pub mod learner;
 pub mod meta;
 pub mod model;
 pub mod ops;
+pub mod program;
 pub mod recipe;
 pub mod run;
 pub mod task;

@@ -106,7 +106,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Loss of one point as its share of the mean, and the cotangent of the outputs.
-fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], points: usize) -> (S, Vec<S>) {
+pub(crate) fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], points: usize) -> (S, Vec<S>) {
     match plan.loss {
         Loss::Mse => {
             let share = S::constant(1.0 / (points * out.len()) as f64);

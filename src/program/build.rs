@@ -1,0 +1,198 @@
+//! The inner loop and the way back, as instructions.
+
+use super::array::{Pass, Set};
+use super::instr::{Instr, Sink};
+use super::passes::{Gradient, Passed};
+use super::{Cut, Program, Target, Wanted, chunks};
+use crate::meta::{MetaGradient, Plan};
+
+/// Writes a program.
+pub(super) struct Builder<'a> {
+    pub(super) program: Program,
+    pub(super) plan: &'a Plan,
+    pub(super) target: &'a dyn Target,
+    wanted: Wanted,
+    cut: Cut,
+    /// Whether `v` holds something yet.
+    started: bool,
+    /// What the support passes that are kept left, by step.
+    kept: Vec<Vec<Passed>>,
+    /// The arrays of the points, by set and first point.
+    pub(super) inputs: Vec<(Set, usize, super::ArrayId)>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        program: Program,
+        plan: &'a Plan,
+        wanted: Wanted,
+        target: &'a dyn Target,
+        cut: Cut,
+    ) -> Self {
+        let kept = vec![Vec::new(); plan.steps];
+        Self { program, plan, target, wanted, cut, started: false, kept, inputs: Vec::new() }
+    }
+
+    /// The whole loop: adapt, then back from θ_K.
+    pub(super) fn run(mut self) -> Program {
+        let steps = self.plan.steps;
+        if self.learns() && self.plan.model.norm_sets() > 1 {
+            // The passes of a step set its own scales and shifts only.
+            self.push(Instr::Clear);
+            self.started = true;
+        }
+        for step in 0..=steps {
+            if !(self.program.keeps_steps && self.has_gradient(step)) {
+                self.query(step);
+            }
+            if step < steps {
+                self.adapt(step);
+            }
+        }
+        let way_back = if self.program.keeps_steps { 0..steps + 1 } else { 0..0 };
+        for step in way_back.rev() {
+            if step < steps {
+                self.back(step);
+            }
+            if self.has_gradient(step) {
+                self.query(step);
+            }
+        }
+        if self.wanted.gradient && self.plan.order == MetaGradient::Displacement {
+            self.push(Instr::Displacement);
+        }
+        if self.wanted.fast {
+            self.push(Instr::Fast);
+        }
+        self.find_lives();
+        self.program
+    }
+
+    pub(super) fn push(&mut self, instr: Instr) {
+        self.program.instrs.push(instr);
+    }
+
+    /// Whether query gradients are what is learned from.
+    fn learns(&self) -> bool {
+        self.wanted.gradient && self.plan.order != MetaGradient::Displacement
+    }
+
+    /// Whether the query gradient at θ_`step` is part of `v`. With all weights zero `v` is zero, not unwritten: the last
+    /// pass always counts.
+    fn has_gradient(&self, step: usize) -> bool {
+        self.learns() && (self.plan.loss_weights[step] != 0.0 || step == self.plan.steps)
+    }
+
+    /// Whether the query loss at θ_`step` is wanted.
+    fn has_loss(&self, step: usize) -> bool {
+        !self.wanted.gradient
+            || self.wanted.all_losses
+            || self.plan.loss_weights[step] != 0.0
+            || step == self.plan.steps
+    }
+
+    fn passes(&self, step: usize, set: Set) -> Vec<Pass> {
+        let points = match set {
+            Set::Support => self.plan.support,
+            Set::Query => self.plan.query,
+        };
+        chunks(points, self.cut.chunk).map(|points| Pass { step, set, points }).collect()
+    }
+
+    /// The query points at θ_`step`: their loss, and `v += w ∇L_q` where it is wanted.
+    fn query(&mut self, step: usize) {
+        if !self.has_loss(step) {
+            return;
+        }
+        let gradient = self.has_gradient(step);
+        for pass in self.passes(step, Set::Query) {
+            let mut passed = self.forward(&pass);
+            let weight = self.plan.loss_weights[step];
+            self.loss(&mut passed, weight, gradient, true);
+            if self.wanted.predictions {
+                let y = passed.output;
+                self.push(Instr::Predictions { step, pass, y });
+            }
+            if gradient {
+                let add = self.started;
+                self.backward(&mut passed, Gradient::Learned, |_| Sink::Outer { add });
+                self.started = true;
+            }
+        }
+    }
+
+    /// θ_{step + 1} from the support points at θ_`step`.
+    fn adapt(&mut self, step: usize) {
+        let moves = self.program.flow.moves[self.plan.model.output().index()];
+        let keeps = self.program.keeps_gradients;
+        let mut kept = Vec::new();
+        for pass in self.passes(step, Set::Support) {
+            let mut passed = self.forward(&pass);
+            self.loss(&mut passed, 1.0, moves, true);
+            if moves {
+                let add = pass.points.start > 0;
+                let sink = if keeps { Sink::Keep { add } } else { Sink::Step { add } };
+                self.backward(
+                    &mut passed,
+                    Gradient::Moving,
+                    |adapted| if adapted { sink } else { Sink::Skip },
+                );
+            }
+            kept.push(passed);
+        }
+        if keeps {
+            self.push(Instr::Step { step });
+        }
+        let last = step + 1 == self.plan.steps;
+        if self.program.keeps_steps && kept.len() == 1 && (last || !self.cut.recompute) {
+            self.kept[step] = kept;
+        }
+    }
+
+    /// From `v_{step + 1}` to `v_step` without the query points, and the gradients of the step's rates.
+    fn back(&mut self, step: usize) {
+        let (second, learned) = (self.program.second, self.program.learned);
+        let moves = self.program.flow.moves[self.plan.model.output().index()];
+        if learned && self.program.keeps_gradients {
+            self.push(Instr::RateGradient { step });
+        }
+        let rates = learned && !self.program.keeps_gradients && moves;
+        if !second && !rates {
+            return;
+        }
+        let passes = self.passes(step, Set::Support);
+        if second {
+            self.push(Instr::Direction { step, copy: passes.len() > 1 });
+        }
+        let kept = std::mem::take(&mut self.kept[step]);
+        for (c, pass) in passes.into_iter().enumerate() {
+            let passed = match kept.get(c) {
+                Some(passed) => passed.clone(),
+                None => {
+                    let mut passed = self.forward(&pass);
+                    self.loss(&mut passed, 1.0, true, false);
+                    self.backward(&mut passed, Gradient::Moving, |_| Sink::Skip);
+                    passed
+                }
+            };
+            match second {
+                true => self.curvature(&passed, rates && self.target.rates_in_tangents()),
+                false => self.rates(&passed),
+            }
+            if second && rates && !self.target.rates_in_tangents() {
+                self.rates(&passed);
+            }
+        }
+    }
+
+    /// The first and last instruction that touches each array.
+    fn find_lives(&mut self) {
+        for (at, instr) in self.program.instrs.iter().enumerate() {
+            let (reads, writes) = instr.touches();
+            for id in reads.into_iter().chain(writes) {
+                let life = &mut self.program.arrays[id.index()].life;
+                *life = life.start.min(at)..at;
+            }
+        }
+    }
+}
