@@ -175,12 +175,13 @@ impl<'a> Builder<'a> {
                     passed
                 }
             };
-            match second {
-                true => self.curvature(&passed, rates && self.target.rates_in_tangents()),
-                false => self.rates(&passed),
-            }
-            if second && rates && !self.target.rates_in_tangents() {
+            // Rates go first: they meet v as the step left it.
+            let with_tangents = second && self.target.rates_in_tangents();
+            if rates && !with_tangents {
                 self.rates(&passed);
+            }
+            if second {
+                self.curvature(&passed, rates && with_tangents);
             }
         }
     }

@@ -73,8 +73,6 @@ pub enum Instr {
         sinks: Vec<Sink>,
         /// Whether these are tangents.
         tangents: bool,
-        /// Whether the gradients of this node's inner rates are wanted with it (see [`Target::rates_in_tangents`](super::Target)).
-        rates: bool,
     },
     /// `ẏ` from `ẋ` and the direction `u`.
     Tangent {
@@ -109,7 +107,8 @@ pub enum Instr {
         dx_dot: Vec<Option<Put>>,
         /// What becomes of its parameters' tangents.
         sinks: Vec<Sink>,
-        /// Whether the gradients of this node's inner rates are wanted with it.
+        /// Whether the gradients of this node's inner rates are wanted with it, from `dy` and `v` before the sinks change
+        /// it (see [`Target::rates_in_tangents`](super::Target::rates_in_tangents)).
         rates: bool,
     },
     /// The loss of the pass's points, its share of the mean over the set, and the cotangent of the outputs times `weight`.

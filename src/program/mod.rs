@@ -130,9 +130,11 @@ impl Program {
         let moves = flow.moves[plan.model.output().index()];
         let second = wanted.gradient && plan.order == MetaGradient::SecondOrder && moves;
         let learned = wanted.gradient && plan.learned_rates() > 0;
-        let keeps_gradients = moves && target.keeps_gradients(plan);
         let couples = plan.model.nodes().iter().any(|node| node.op.couples_points());
         let cut = if couples { Cut { chunk: usize::MAX, ..cut } } else { cut };
+        // A chunk's tangents change v, which the rates of the next would still need.
+        let chunked = learned && plan.support > cut.chunk;
+        let keeps_gradients = moves && (chunked || target.keeps_gradients(plan));
         let keeps_steps = second || learned;
         let this = Self {
             instrs: Vec::new(),

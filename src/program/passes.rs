@@ -156,7 +156,7 @@ impl Builder<'_> {
             let sinks: Vec<Sink> = node.params.clone().map(|param| sink(self.plan.adapted[param])).collect();
             if dx.iter().any(Option::is_some) || sinks.iter().any(|&sink| sink != Sink::Skip) {
                 let site = self.gating(self.site(n, passed, false), &dx, passed);
-                self.push(Instr::Backward { site, dy, dx, sinks, tangents: false, rates: false });
+                self.push(Instr::Backward { site, dy, dx, sinks, tangents: false });
             }
         }
     }
@@ -222,7 +222,13 @@ impl Builder<'_> {
                         rates,
                     }
                 }
-                None => Instr::Backward { site, dy: this, dx: dx_dot, sinks, tangents: true, rates },
+                None => {
+                    if let Some(dy) = passed.dy[n + 1].filter(|_| rates) {
+                        let site = site.clone();
+                        self.push(Instr::Rates { site, dy });
+                    }
+                    Instr::Backward { site, dy: this, dx: dx_dot, sinks, tangents: true }
+                }
             };
             self.push(instr);
         }

@@ -260,10 +260,7 @@ impl Machine<'_> {
     fn run(&mut self, instr: &Instr) {
         match instr {
             Instr::Forward(site) => self.forward(site),
-            Instr::Backward { site, dy, dx, sinks, rates, .. } => {
-                if *rates {
-                    self.rates_of(site, *dy);
-                }
+            Instr::Backward { site, dy, dx, sinks, .. } => {
                 let (x, theta) = (self.inputs(site), self.theta[site.pass.step].clone());
                 let dy = self.closed(site, *dy, !self.gates_where_put());
                 let (values, gradients) = self.apply(site, &x, &theta, Some(&dy));
