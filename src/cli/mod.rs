@@ -7,6 +7,7 @@ mod device;
 mod eval;
 mod failure;
 mod memory;
+mod model;
 mod out;
 mod predict;
 mod progress;
@@ -42,6 +43,8 @@ enum Command {
     Data(data::Arguments),
     /// List the recipes, or print one
     Recipes(recipes::Arguments),
+    /// Print a recipe's network, node by node, or draw it
+    Model(model::Arguments),
     /// List the devices, their limits, and what they can run
     Devices,
     /// Compute known meta-gradients on a device and compare: a check of hardware and driver
@@ -77,6 +80,7 @@ fn run(command: Command, out: &mut Out) -> Outcome {
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
+        Command::Model(arguments) => model::run(&arguments, out),
         Command::Devices => device::list(out),
         Command::Gradcheck(arguments) => check::run(&arguments, out),
         Command::Bench(arguments) => bench::run(&arguments, out),

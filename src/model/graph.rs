@@ -4,6 +4,8 @@ use super::Model;
 use super::node::{Block, Node, Param, Value};
 use crate::error::{Error, Result};
 use crate::ops::{Arity, Op, Rows, Shape};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A graph under construction. Its output is the node added last.
 #[derive(Clone, Debug)]
@@ -16,15 +18,37 @@ pub struct Graph {
     end: usize,
 }
 
-/// A node as a recipe gives it.
-#[derive(Clone, Debug, PartialEq)]
+/// A node as a recipe gives it: the table of an op, with `name` and `inputs` where it has them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NamedOp {
     /// Its name; without one its place in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The op.
+    #[serde(flatten)]
     pub op: Op,
     /// Names of nodes, or `input`; without them the node before, or the input for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Vec<String>>,
+}
+
+impl From<Op> for NamedOp {
+    fn from(op: Op) -> Self {
+        Self { name: None, op, inputs: None }
+    }
+}
+
+impl<'de> Deserialize<'de> for NamedOp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut table = serde_json::Map::<String, serde_json::Value>::deserialize(deserializer)?;
+        let (name, inputs) = (table.remove("name"), table.remove("inputs"));
+        let read = |what: &str, e: serde_json::Error| D::Error::custom(format!("`{what}` of a layer: {e}"));
+        Ok(Self {
+            name: name.map(serde_json::from_value).transpose().map_err(|e| read("name", e))?,
+            inputs: inputs.map(serde_json::from_value).transpose().map_err(|e| read("inputs", e))?,
+            op: serde_json::from_value(table.into()).map_err(D::Error::custom)?,
+        })
+    }
 }
 
 /// What recipes call the model's input.

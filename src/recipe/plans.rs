@@ -9,7 +9,10 @@ use crate::meta::{
     Annealing, InnerOptimizer, InnerRule, OuterKind, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
     TrainState,
 };
-use crate::model::{Layer, Model, Shape};
+use crate::model::{Graph, Model, NamedOp, Op, Shape};
+use crate::ops::elementwise::Function;
+use crate::ops::flatten::Flatten;
+use crate::ops::linear::Linear;
 use crate::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
 use std::ops::Range;
 
@@ -30,24 +33,27 @@ impl Recipe {
                 (Shape::Vector(features), outputs)
             }
         };
-        let mut layers = Vec::new();
-        let mut last = vec![Layer::Linear { outputs }];
+        let mut layers = Vec::<NamedOp>::new();
+        let mut last: Vec<Op> = vec![Linear::to(outputs).into()];
         match &self.model.network {
             Network::Layers { layers: given } => layers.clone_from(given),
             Network::Mlp { hidden, output_relu } => {
                 if matches!(input, Shape::Image { .. }) {
-                    layers.push(Layer::Flatten);
+                    layers.push(Op::from(Flatten {}).into());
                 }
                 for &outputs in hidden {
-                    layers.extend([Layer::Linear { outputs }, Layer::Relu]);
+                    layers.push(Op::from(Linear::to(outputs)).into());
+                    layers.push(Op::from(Function::Relu {}).into());
                 }
                 if *output_relu {
-                    last.push(Layer::Relu);
+                    last.push(Function::Relu {}.into());
                 }
             }
         }
-        layers.extend(last);
-        Model::of(input, &layers)
+        layers.extend(last.into_iter().map(NamedOp::from));
+        let mut graph = Graph::new(input)?;
+        graph.add_named(&layers)?;
+        graph.finish()
     }
 
     /// The meta-gradient that training follows.

@@ -5,7 +5,7 @@ use super::table::TableSettings;
 use super::table_rows::Loaded;
 use crate::data::ImageSet;
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
-use crate::model::{Init, Layer};
+use crate::model::{Init, NamedOp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -190,7 +190,7 @@ pub enum Network {
     /// Any layers; the last of them must give a vector.
     Layers {
         /// In order.
-        layers: Vec<Layer>,
+        layers: Vec<NamedOp>,
     },
 }
 

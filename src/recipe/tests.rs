@@ -148,7 +148,7 @@ fn images_have_ways_and_shots_and_a_head_that_fits() {
     assert_eq!(recipe.model().unwrap().outputs(), 7);
     let all = recipe.plan().unwrap().adapted.len();
     let kept = with(&["inner.adapt_batch_norm=false"]).unwrap().plan().unwrap();
-    assert_eq!((all, kept.adapted.iter().filter(|&&adapted| adapted).count()), (9, 5));
+    assert_eq!((all, kept.adapted.iter().filter(|&&adapted| adapted).count()), (18, 10));
     for (settings, words) in [
         (&["task.support=5"][..], &["`task.support`", "ways"][..]),
         (&["task.ways=1"], &["`task.ways`", "2 to"]),

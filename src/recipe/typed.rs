@@ -6,7 +6,7 @@ use super::settings::{ControlVisit, InnerKind, LearnedRate};
 use super::table::Batch;
 use crate::error::{Error, Result};
 use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
-use crate::model::{Init, Layer};
+use crate::model::{Init, NamedOp};
 use serde::Deserialize;
 
 /// Which family of tasks.
@@ -83,7 +83,7 @@ section!(Task {
     features: usize,
     classes: usize,
 });
-section!(Model { hidden: Vec<usize>, output_relu: bool, layers: Vec<Layer>, init: Init, loss: Loss });
+section!(Model { hidden: Vec<usize>, output_relu: bool, layers: Vec<NamedOp>, init: Init, loss: Loss });
 section!(Inner {
     steps: usize,
     lr: f64,

@@ -22,6 +22,7 @@ mod checkpoint;
 mod experiment;
 mod measure;
 mod metrics;
+mod model_picture;
 mod plot;
 mod report;
 mod series;
@@ -33,6 +34,7 @@ pub use checkpoint::{Checkpoints, Saved};
 pub use experiment::{Ending, Experiment, Progress};
 pub use measure::Measures;
 pub use metrics::{MetricsLine, read_metrics};
+pub use model_picture::draw_model;
 pub use plot::draw_all;
 pub use report::{
     Classification, Judged, Learners, Models, Points, Report, Seconds, evaluation_bytes, judge,
