@@ -101,6 +101,9 @@ impl Header {
             if kind == "batch_norm" {
                 layer.remove("features");
             }
+            if let Some(outputs) = layer.remove("out") {
+                layer.insert("outputs".to_owned(), outputs);
+            }
             let op: Op = serde_json::from_value(layer.into())
                 .map_err(|e| Error::file_caused(path, format!("layer {i} is not as expected"), e))?;
             let Some(inputs) = inputs else {

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What goes from the adapted parameters back to the initial ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -22,7 +23,7 @@ pub enum MetaGradient {
 }
 
 /// Which parameters the inner loop adapts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Adapt {
     /// Every layer (MAML).
@@ -35,6 +36,26 @@ pub enum Adapt {
     /// Parameters whose names match one of these patterns, `*` being any characters: `"latent.*"`, `"*.bias"`.
     #[serde(untagged)]
     Matching(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Adapt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "all, head, body, or a list of patterns of parameter names")]
+        enum Typed {
+            Word(String),
+            Patterns(Vec<String>),
+        }
+        Ok(match Typed::deserialize(deserializer)? {
+            Typed::Word(word) if word == "all" => Self::All,
+            Typed::Word(word) if word == "head" => Self::Head,
+            Typed::Word(word) if word == "body" => Self::Body,
+            // A parameter's name has a dot.
+            Typed::Word(word) if word.contains(['.', '*']) => Self::Matching(vec![word]),
+            Typed::Word(word) => return Err(D::Error::unknown_variant(&word, &["all", "head", "body"])),
+            Typed::Patterns(patterns) => Self::Matching(patterns),
+        })
+    }
 }
 
 impl Adapt {

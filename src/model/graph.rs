@@ -111,7 +111,7 @@ impl Graph {
             return Err(refuse("a name has letters, digits and _ only"));
         }
         let few = match op.arity() {
-            Arity::Source => (!inputs.is_empty()).then_some("it takes no input; `inputs = []` says so"),
+            Arity::Source => (!inputs.is_empty()).then_some("it is a parameter and takes no input"),
             Arity::One => (inputs.len() != 1).then_some("it takes one input"),
             Arity::Several => (inputs.len() < 2).then_some("it takes two inputs or more"),
         };

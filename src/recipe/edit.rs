@@ -50,6 +50,22 @@ pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     Ok(())
 }
 
+/// Two ways to say what a network is: who types one takes the place of what the recipe says by the other. Both typed
+/// stay, and are refused.
+const NETWORK: [&[&str]; 2] = [&["layers"], &["hidden", "output_relu"]];
+
+/// Takes away what a setting replaces by another name.
+pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)]) {
+    let Some(key) = key.strip_prefix("model.") else { return };
+    let Some(Value::Table(model)) = table.get_mut("model") else { return };
+    for (this, other) in [(NETWORK[0], NETWORK[1]), (NETWORK[1], NETWORK[0])] {
+        if this.contains(&key) {
+            let typed = |name: &str| settings.iter().any(|(key, _)| key.strip_prefix("model.") == Some(name));
+            model.retain(|name, _| typed(name) || !other.contains(&name));
+        }
+    }
+}
+
 /// What is wrong at a path, with the value that stands there, from a message of `serde`.
 pub(super) fn explain(table: &Table, path: &str, message: &str) -> (String, String) {
     let message = message.trim();

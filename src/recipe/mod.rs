@@ -81,6 +81,7 @@ impl Recipe {
     pub fn parse(text: &str, name: &str, settings: &[(String, toml::Value)]) -> Result<Self> {
         let mut table = edit::parse_table(text)?;
         for (key, value) in settings {
+            edit::make_way(&mut table, key, settings);
             edit::set(&mut table, key, value.clone())?;
         }
         typed::Recipe::from_table(table)?.resolve(name)

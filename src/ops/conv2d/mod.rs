@@ -10,7 +10,6 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct Conv2d {
     /// Channels out.
-    #[serde(alias = "out")]
     pub outputs: usize,
     /// Rows and columns of the kernel, pixels.
     #[serde(deserialize_with = "read_sides", serialize_with = "write_sides")]

@@ -9,7 +9,6 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct Linear {
     /// Features out.
-    #[serde(alias = "out")]
     pub outputs: usize,
     /// Whether there is a `b` (default yes).
     #[serde(default = "super::named::yes", skip_serializing_if = "super::named::is_yes")]
