@@ -259,6 +259,7 @@ impl Case {
             support_y: take("support_y", &[&[t, plan.support], target].concat())?,
             query_x: take("query_x", &[&[t, plan.query], &point[..]].concat())?,
             query_y: take("query_y", &[&[t, plan.query], target].concat())?,
+            weights: None,
         };
         for (name, needed, optional) in answer_shapes(&plan, t) {
             match tensors.get(&name) {

@@ -271,8 +271,7 @@ fn evaluation_of_images_agrees_with_the_oracle() {
             &evaluated,
             evaluated.steps,
             &reference.fast[task * p..][..p],
-            &one.query_x,
-            &one.query_y,
+            oracle::Points::query(&one),
         );
         let error = relative_error(&wide(&predictions[(3 * 5 + task) * 12..][..12]), &pass.outputs);
         assert!(error <= TOLERANCE, "task {task}: {error:e}");

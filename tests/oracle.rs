@@ -5,7 +5,14 @@ mod common;
 use common::oracle_cases;
 use fastweights::backend::oracle::{self, Dual};
 use fastweights::case::relative_error;
-use fastweights::meta::MetaGradient;
+use fastweights::meta::{Loss, MetaGradient, Plan, Rates};
+use fastweights::model::{Model, Op, Shape};
+use fastweights::ops::batch_norm::BatchNorm;
+use fastweights::ops::conv2d::Conv2d;
+use fastweights::ops::elementwise::Function;
+use fastweights::ops::flatten::Flatten;
+use fastweights::ops::linear::Linear;
+use fastweights::task::{PointWeights, TaskBatch};
 
 #[test]
 fn golden_cases_to_1e_9() {
@@ -60,7 +67,7 @@ fn the_hessian_is_symmetric_and_linear() {
         let hessian = |u: &[f64]| -> Vec<f64> {
             let dual: Vec<_> =
                 case.params[..p].iter().zip(u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
-            let pass = oracle::gradient(&case.plan, 0, &dual, &one.support_x, &one.support_y);
+            let pass = oracle::gradient(&case.plan, 0, &dual, oracle::Points::support(&one));
             pass.gradient.iter().map(|g| g.tangent).collect()
         };
         let wave = |f: f64| (0..p).map(|i| (f * (i + 1) as f64).sin()).collect::<Vec<_>>();
@@ -73,4 +80,60 @@ fn the_hessian_is_symmetric_and_linear() {
         let sum: Vec<f64> = hu.iter().zip(&hw).map(|(u, w)| 2.0 * u - 3.0 * w).collect();
         assert!(relative_error(&hessian(&mix), &sum) <= 1e-12, "{name}");
     }
+}
+
+/// A batch in which tasks have fewer points than it holds: the mean of the tasks alone, whatever fills the rest.
+#[test]
+fn unequal_tasks_in_one_batch_equal_the_tasks_alone() {
+    let ops: [Op; 5] = [
+        Conv2d::square(3, 3, 1, 1).into(),
+        BatchNorm::default().into(),
+        Function::Tanh {}.into(),
+        Flatten {}.into(),
+        Linear::to(3).into(),
+    ];
+    let model = Model::sequential(Shape::Image { channels: 1, height: 3, width: 3 }, &ops).unwrap();
+    let params: Vec<f64> = (0..model.param_count()).map(|i| (1.7 * i as f64).sin() * 0.5).collect();
+    let counts = [(5, 4), (3, 6), (2, 1)];
+    let (support, query) = (5, 6);
+    let mut plan = Plan::new(model, Loss::CrossEntropy, support, query, 2, Rates::fixed(0.1)).unwrap();
+    plan.track_all = true;
+    let mut batch = TaskBatch::<f64>::zeros(counts.len(), support, query, 9, 1);
+    let fill = |all: &mut [f64], f: f64| {
+        all.iter_mut().enumerate().for_each(|(i, x)| *x = (f * (i + 1) as f64).sin() * 2.0);
+    };
+    fill(&mut batch.support_x, 1.1);
+    fill(&mut batch.query_x, 2.3);
+    batch.support_y.iter_mut().chain(&mut batch.query_y).enumerate().for_each(|(i, y)| *y = (i % 3) as f64);
+    let mask = |points: usize, of: fn(&(usize, usize)) -> usize| {
+        let row = |count: &(usize, usize)| {
+            let valid = of(count);
+            (0..points).map(move |p| if p < valid { 1.0 } else { 0.0 })
+        };
+        counts.iter().flat_map(row).collect::<Vec<f64>>()
+    };
+    batch.weights = Some(PointWeights { support: mask(support, |c| c.0), query: mask(query, |c| c.1) });
+    let all = oracle::meta_gradient(&plan, &params, &batch).unwrap();
+    let mut mean = vec![0.0; params.len()];
+    for (t, &(s, q)) in counts.iter().enumerate() {
+        let one = batch.slice(t..t + 1);
+        let alone = TaskBatch {
+            support: s,
+            query: q,
+            support_x: one.support_x[..s * 9].to_vec(),
+            support_y: one.support_y[..s].to_vec(),
+            query_x: one.query_x[..q * 9].to_vec(),
+            query_y: one.query_y[..q].to_vec(),
+            weights: None,
+            ..one
+        };
+        let out =
+            oracle::meta_gradient(&Plan { support: s, query: q, ..plan.clone() }, &params, &alone).unwrap();
+        assert!(relative_error(&all.query_loss[t * 3..][..3], &out.query_loss) <= 1e-13);
+        mean.iter_mut().zip(&out.gradient).for_each(|(sum, g)| *sum += g / 3.0);
+    }
+    assert!(relative_error(&all.gradient, &mean) <= 1e-13);
+    batch.weights.as_mut().unwrap().query[..query].fill(0.0);
+    let refused = oracle::meta_gradient(&plan, &params, &batch).unwrap_err().to_string();
+    assert!(refused.contains("query weights of task 0"), "{refused}");
 }

@@ -204,6 +204,20 @@ impl Plan {
         if tasks.tasks == 0 {
             return Err(Error::shape("tasks", &[1], &[0]));
         }
+        if let Some(weights) = &tasks.weights {
+            for (name, all, points) in
+                [("support", &weights.support, self.support), ("query", &weights.query, self.query)]
+            {
+                for (task, weights) in all.chunks_exact(points.max(1)).enumerate() {
+                    let weights = || weights.iter().map(|&weight| -> f64 { weight.into() });
+                    let valid = weights().all(|weight| weight >= 0.0 && weight.is_finite());
+                    if !valid || weights().sum::<f64>() <= 0.0 {
+                        let reason = "numbers of 0 or more are needed, one of them above 0";
+                        return Err(Error::failed(format!("{name} weights of task {task}: {reason}")));
+                    }
+                }
+            }
+        }
         if self.loss == Loss::CrossEntropy {
             let classes = self.model.outputs();
             for &label in tasks.support_y.iter().chain(&tasks.query_y) {

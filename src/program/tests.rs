@@ -250,7 +250,7 @@ impl Machine<'_> {
         let y = &y[pass.points.start * self.plan.targets()..];
         let (mut loss, mut dy) = (S::constant(0.0), Vec::new());
         for (out, y) in out.chunks_exact(self.plan.model.outputs()).zip(y.chunks_exact(self.plan.targets())) {
-            let (l, d) = oracle::point_loss(self.plan, out, y, all);
+            let (l, d) = oracle::point_loss(self.plan, out, y, 1.0 / all as f64);
             loss = loss + l;
             dy.extend(d);
         }

@@ -26,6 +26,18 @@ pub struct TaskBatch<T = f32> {
     pub query_x: Vec<T>,
     /// `[tasks, query, targets]`.
     pub query_y: Vec<T>,
+    /// A weight for each point, where tasks have fewer points than the batch holds, or points that count more than others.
+    pub weights: Option<PointWeights<T>>,
+}
+
+/// How much each point of each task counts: means run over weights, and a point of weight 0 is as if it were not there,
+/// in batch norms as in losses. So tasks of unequal shots, ways and lengths go in one batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointWeights<T = f32> {
+    /// `[tasks, support]`.
+    pub support: Vec<T>,
+    /// `[tasks, query]`.
+    pub query: Vec<T>,
 }
 
 impl<T: Copy + Default> TaskBatch<T> {
@@ -43,6 +55,7 @@ impl<T: Copy + Default> TaskBatch<T> {
             support_y: zeros(support, targets),
             query_x: zeros(query, inputs),
             query_y: zeros(query, targets),
+            weights: None,
         }
     }
 
@@ -79,7 +92,27 @@ impl<T: Copy + Default> TaskBatch<T> {
                 return Err(Error::shape(name, &[self.tasks, points, width], &[array.len()]));
             }
         }
+        let Some(weights) = &self.weights else { return Ok(()) };
+        for (name, array, points) in [
+            ("support weights", &weights.support, self.support),
+            ("query weights", &weights.query, self.query),
+        ] {
+            if array.len() != self.tasks * points {
+                return Err(Error::shape(name, &[self.tasks, points], &[array.len()]));
+            }
+        }
         Ok(())
+    }
+
+    /// Refuses weights of points, where a device does not know them yet.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported).
+    pub(crate) fn check_unweighted(&self) -> Result<()> {
+        match self.weights {
+            None => Ok(()),
+            Some(_) => Err(Error::unsupported("weights of points are for cpu-f64 only so far")),
+        }
     }
 
     /// The same tasks in another number type.
@@ -96,6 +129,8 @@ impl<T: Copy + Default> TaskBatch<T> {
             support_y: map(&self.support_y),
             query_x: map(&self.query_x),
             query_y: map(&self.query_y),
+            weights: (self.weights.as_ref())
+                .map(|all| PointWeights { support: map(&all.support), query: map(&all.query) }),
         }
     }
 
@@ -115,6 +150,10 @@ impl<T: Copy + Default> TaskBatch<T> {
             support_y: cut(&self.support_y, self.support, self.targets),
             query_x: cut(&self.query_x, self.query, self.inputs),
             query_y: cut(&self.query_y, self.query, self.targets),
+            weights: (self.weights.as_ref()).map(|all| PointWeights {
+                support: cut(&all.support, self.support, 1),
+                query: cut(&all.query, self.query, 1),
+            }),
         }
     }
 }

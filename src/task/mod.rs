@@ -15,7 +15,7 @@ mod series;
 mod sine;
 mod traits;
 
-pub use batch::TaskBatch;
+pub use batch::{PointWeights, TaskBatch};
 pub use family::{TaskFamily, Turn};
 pub use images::ImageTasks;
 pub use minibatch::Minibatches;

@@ -208,6 +208,7 @@ impl Backend for CpuBackend {
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
         plan.check_engines()?;
+        tasks.check_unweighted()?;
         if takes_tasks_one_by_one(plan) {
             return with_widest_isa!(self, I => Ok(layered::meta_gradient::<I>(plan, params, tasks)));
         }
@@ -238,6 +239,7 @@ impl Backend for CpuBackend {
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
         plan.check_engines()?;
+        tasks.check_unweighted()?;
         if takes_tasks_one_by_one(plan) {
             return with_widest_isa!(self, I => {
                 Ok(layered::evaluate::<I>(plan, theta, tasks, self.threads, predictions))

@@ -177,6 +177,7 @@ impl Backend for GpuBackend {
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
+        tasks.check_unweighted()?;
         let pass = self.pass(&Request {
             plan,
             tasks: tasks.tasks,
@@ -219,6 +220,7 @@ impl Backend for GpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
+        tasks.check_unweighted()?;
         if plan.rates.learned {
             return Err(Error::unsupported(
                 "evaluation takes fixed rates: make the plan with for_evaluation",

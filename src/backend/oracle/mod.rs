@@ -25,13 +25,48 @@ pub struct Pass<S> {
     pub outputs: Vec<S>,
 }
 
-/// Forward and backward of `plan.model` at θ_`step` on points `x: [points, inputs]`, `y: [points, targets]`.
-pub fn gradient<S: Scalar>(plan: &Plan, step: usize, theta: &[S], x: &[f64], y: &[f64]) -> Pass<S> {
+/// Points of one task.
+#[derive(Clone, Copy, Debug)]
+pub struct Points<'a> {
+    /// `[points, inputs]`.
+    pub x: &'a [f64],
+    /// `[points, targets]`.
+    pub y: &'a [f64],
+    /// How much each counts, `[points]`; all alike without.
+    pub weights: Option<&'a [f64]>,
+}
+
+impl<'a> Points<'a> {
+    /// The support points of a batch of one task.
+    #[must_use]
+    pub fn support(one: &'a TaskBatch<f64>) -> Self {
+        let weights = one.weights.as_ref().map(|all| &all.support[..]);
+        Self { x: &one.support_x, y: &one.support_y, weights }
+    }
+
+    /// Its query points.
+    #[must_use]
+    pub fn query(one: &'a TaskBatch<f64>) -> Self {
+        let weights = one.weights.as_ref().map(|all| &all.query[..]);
+        Self { x: &one.query_x, y: &one.query_y, weights }
+    }
+
+    /// A point's share of a mean.
+    fn share(&self, point: usize, points: usize) -> f64 {
+        match self.weights {
+            None => 1.0 / points as f64,
+            Some(weights) => weights[point] / weights.iter().sum::<f64>(),
+        }
+    }
+}
+
+/// Forward and backward of `plan.model` at θ_`step`.
+pub fn gradient<S: Scalar>(plan: &Plan, step: usize, theta: &[S], set: Points<'_>) -> Pass<S> {
     let (model, zero) = (&plan.model, S::constant(0.0));
-    let points = x.len() / model.inputs();
+    let points = set.x.len() / model.inputs();
     let mut pass = Pass { loss: zero, gradient: vec![zero; theta.len()], outputs: Vec::new() };
-    let walk = Walk { model, step, points };
-    let mut values: Vec<Vec<S>> = vec![x.iter().map(|&v| S::constant(v)).collect()];
+    let walk = Walk { model, step, points, weights: set.weights };
+    let mut values: Vec<Vec<S>> = vec![set.x.iter().map(|&v| S::constant(v)).collect()];
     for node in model.nodes() {
         let y = walk.at(node, &values, theta, |site, x, theta| node.op.forward(site, x, theta));
         values.push(y);
@@ -39,8 +74,9 @@ pub fn gradient<S: Scalar>(plan: &Plan, step: usize, theta: &[S], x: &[f64], y: 
     pass.outputs = values[model.output().index()].clone();
     let mut cotangents: Vec<Vec<S>> = values.iter().map(|value| vec![zero; value.len()]).collect();
     let mut dy = Vec::new();
-    for (out, y) in pass.outputs.chunks_exact(model.outputs()).zip(y.chunks_exact(plan.targets())) {
-        let (loss, d) = point_loss(plan, out, y, points);
+    let outputs = pass.outputs.chunks_exact(model.outputs()).zip(set.y.chunks_exact(plan.targets()));
+    for (point, (out, y)) in outputs.enumerate() {
+        let (loss, d) = point_loss(plan, out, y, set.share(point, points));
         pass.loss = pass.loss + loss;
         dy.extend(d);
     }
@@ -72,6 +108,7 @@ struct Walk<'a> {
     model: &'a Model,
     step: usize,
     points: usize,
+    weights: Option<&'a [f64]>,
 }
 
 impl<'a> Walk<'a> {
@@ -97,7 +134,7 @@ impl<'a> Walk<'a> {
             output: node.shape,
             rows: node.rows,
             points: self.points,
-            weights: None,
+            weights: self.weights,
         };
         let x: Vec<&[S]> = node.inputs.iter().map(|input| &values[input.index()][..]).collect();
         let theta: Vec<&[S]> = self.params(node).map(|param| &theta[param.range()]).collect();
@@ -105,17 +142,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Loss of one point as its share of the mean, and the cotangent of the outputs.
-pub(crate) fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], points: usize) -> (S, Vec<S>) {
+/// Loss of one point, which has this share of the mean, and the cotangent of the outputs.
+pub(crate) fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], share: f64) -> (S, Vec<S>) {
     match plan.loss {
         Loss::Mse => {
-            let share = S::constant(1.0 / (points * out.len()) as f64);
+            let share = S::constant(share / out.len() as f64);
             let error: Vec<S> = out.iter().zip(y).map(|(&o, &y)| o - S::constant(y)).collect();
             let loss = error.iter().fold(S::constant(0.0), |sum, &e| sum + e * e) * share;
             (loss, error.iter().map(|&e| S::constant(2.0) * e * share).collect())
         }
         Loss::CrossEntropy => {
-            let share = S::constant(1.0 / points as f64);
+            let share = S::constant(share);
             let max = out.iter().map(|o| o.value()).fold(f64::NEG_INFINITY, f64::max);
             let exp: Vec<S> = out.iter().map(|&o| (o - S::constant(max)).exp()).collect();
             let sum = exp.iter().fold(S::constant(0.0), |sum, &e| sum + e);
@@ -152,7 +189,7 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
         let mut steps_back = Vec::<Step>::new();
         for (j, rate) in rate_of.iter().enumerate() {
             let theta = &thetas[j];
-            let pass = gradient(plan, j, theta, &one.support_x, &one.support_y);
+            let pass = gradient(plan, j, theta, Points::support(&one));
             let step = Step::new(plan, j, theta, pass.gradient, steps_back.last());
             let next =
                 theta.iter().zip(&step.direction).zip(rate).map(|((t, d), (r, _))| t - r * d).collect();
@@ -174,14 +211,14 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
                     let u = steps_back[j].back(plan, &rate_of[j], &mut v, &mut adjoints);
                     let dual: Vec<_> =
                         thetas[j].iter().zip(&u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
-                    let pass = gradient(plan, j, &dual, &one.support_x, &one.support_y);
+                    let pass = gradient(plan, j, &dual, Points::support(&one));
                     for (v, g) in v.iter_mut().zip(&pass.gradient) {
                         *v += g.tangent;
                     }
                 }
             }
             let weight = plan.loss_weights[j];
-            let pass = gradient(plan, j, &thetas[j], &one.query_x, &one.query_y);
+            let pass = gradient(plan, j, &thetas[j], Points::query(&one));
             query_losses[j] = pass.loss;
             out.meta_loss += share * weight * pass.loss;
             for (v, g) in v.iter_mut().zip(&pass.gradient) {
