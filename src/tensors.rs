@@ -1,8 +1,8 @@
 //! Parameters and optimizer state as safetensors, written whole or not at all.
 
 use crate::error::{Error, Result};
+use crate::file::write_atomic;
 use crate::model::Model;
-use crate::run::write_atomic;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every check on a fresh machine: format, lints, all tests, doc tests.
+# Runs every check on a fresh machine: format, lints, all tests, doc tests, features, documentation.
 #
 #     sh tests/run.sh             run everything
 #     sh tests/run.sh --dry-run   say what would be installed and run, and do nothing
@@ -145,6 +145,30 @@ if cargo clippy --version >/dev/null 2>&1; then
     check lints cargo clippy --release --all-targets -- -D warnings
 else
     skipped="$skipped, lints (no clippy)"
+fi
+
+# Every feature alone, and none of them, in a directory of their own: other flags would have the tests built anew.
+features="env RUSTFLAGS=-Dwarnings cargo check --target-dir target/features --no-default-features"
+check "no features" $features --all-targets
+for feature in gpu import fetch plot; do
+    check "feature $feature" $features --all-targets --features "$feature"
+done
+check "all features" $features --all-targets --all-features
+if rustup target list --installed 2>/dev/null | grep -q '^wasm32-unknown-unknown$'; then
+    check "wasm" $features --lib --target wasm32-unknown-unknown
+else
+    skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
+fi
+check documentation env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --all-features
+if cargo deny --version >/dev/null 2>&1; then
+    check dependencies cargo deny check
+else
+    skipped="$skipped, dependencies (no cargo-deny)"
+fi
+if typos --version >/dev/null 2>&1; then
+    check spelling typos
+else
+    skipped="$skipped, spelling (no typos)"
 fi
 
 skipped=${skipped:+; skipped: ${skipped#, }}

@@ -1,5 +1,6 @@
 //! The devices: the same mathematics on threads and vector units, and on a GPU.
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod oracle;

@@ -22,6 +22,9 @@ use clap::{Parser, Subcommand};
 use failure::Outcome;
 use out::Out;
 use std::process::ExitCode;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Gradient-based meta-learning (MAML and its family) on any GPU and on CPUs with wide SIMD.
 #[derive(Debug, Parser)]
@@ -89,7 +92,9 @@ fn run(command: Command, out: &mut Out) -> Outcome {
 
 /// Diagnostics on standard error, if `FASTWEIGHTS_LOG` asks for them, e.g. `FASTWEIGHTS_LOG=debug`.
 fn log() {
-    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("FASTWEIGHTS_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let asked = std::env::var("FASTWEIGHTS_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    if let Some(targets) = asked {
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     }
 }

@@ -1,7 +1,7 @@
 //! A folder of class folders, as most image sets come.
 
-use super::gather::{Picture, Pictures};
-use super::picture::Rule;
+use super::gather::Pictures;
+use super::picture::{Picture, Rule};
 use super::set::{MAX_SIDE, check_name};
 use super::split::{Split, deal};
 use super::{Imported, Phase, Step, Watch, glyphs};

@@ -1,14 +1,12 @@
 //! From pictures found in archives and folders to a set.
 
-use super::picture::Rule;
+use super::picture::{Picture, Rule};
 use super::set::{ImageClass, ImageSet};
 use super::split::Split;
 use super::{Phase, Step, Watch};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most pictures of one import, so that no archive fills the memory with names.
@@ -16,33 +14,6 @@ pub(super) const MAX_PICTURES: usize = 2_000_000;
 
 /// The most pixels of a set, in bytes: all of them are kept in memory.
 const MAX_BYTES: u64 = 8 << 30;
-
-/// An encoded picture.
-#[derive(Debug)]
-pub(super) enum Picture {
-    /// An entry of an archive, unpacked.
-    Entry { archive: Arc<Path>, name: String, bytes: Vec<u8> },
-    /// A file.
-    File(PathBuf),
-}
-
-impl Picture {
-    /// A failure that names the picture.
-    pub(super) fn error(&self, reason: impl std::fmt::Display) -> Error {
-        match self {
-            Self::Entry { archive, name, .. } => Error::file(archive, format!("entry `{name}` {reason}")),
-            Self::File(path) => Error::file(path, reason.to_string()),
-        }
-    }
-
-    /// Where it is, for people.
-    fn place(&self) -> String {
-        match self {
-            Self::Entry { archive, name, .. } => format!("`{name}` in {}", archive.display()),
-            Self::File(path) => path.display().to_string(),
-        }
-    }
-}
 
 /// Pictures by class and by their own names: the order in which they were found leaves no trace.
 #[derive(Debug, Default)]

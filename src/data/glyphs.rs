@@ -6,7 +6,7 @@
 
 use super::set::{ImageClass, ImageSet, MAX_SIDE};
 use super::split::{Split, split_counts};
-use crate::task::{Philox, Purpose, below, unit};
+use crate::philox::{Philox, Purpose, below, unit};
 use rayon::prelude::*;
 
 /// The name of the set that [`generate`] gives.

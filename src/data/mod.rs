@@ -4,26 +4,43 @@
 //! Every source of images becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
 //! import gives depends on the pictures' names and contents and on a seed, and on no order of files or archives.
 
+#[cfg(feature = "import")]
 mod archive;
 mod columns;
+#[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(feature = "import")]
 mod folder;
+#[cfg(feature = "import")]
 mod gather;
 pub mod glyphs;
+#[cfg(feature = "import")]
 mod moment;
+#[cfg(feature = "import")]
 mod omniglot;
 mod packed;
+#[cfg(feature = "import")]
 mod picture;
 mod place;
 mod series;
+#[cfg(feature = "import")]
+mod series_csv;
 mod set;
 mod split;
 mod table;
+#[cfg(feature = "import")]
+mod table_csv;
+#[cfg(feature = "import")]
 mod unpacked;
+#[cfg(not(feature = "import"))]
+mod unread;
 
 pub use columns::Columns;
+#[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
+#[cfg(feature = "import")]
 pub use folder::FolderImport;
+#[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
 pub use series::{SeriesColumns, SeriesSet};

@@ -5,8 +5,8 @@
 //! for meta-training, here 100 of them for validation, and 423 for testing, at 28 × 28 pixels.
 
 use super::archive::{self, Bounds};
-use super::gather::{Picture, Pictures};
-use super::picture::Rule;
+use super::gather::Pictures;
+use super::picture::{Picture, Rule};
 use super::split::deal;
 use super::{Imported, Phase, Step, Watch};
 use crate::error::{Error, Result};

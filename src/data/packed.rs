@@ -3,7 +3,7 @@
 use super::set::{ImageClass, ImageSet};
 use super::split::Split;
 use crate::error::{Error, Result};
-use crate::run::write_atomic;
+use crate::file::write_atomic;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};

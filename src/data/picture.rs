@@ -1,10 +1,38 @@
 //! From an encoded picture to pixels of a set.
 
-use super::gather::Picture;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An encoded picture.
+#[derive(Debug)]
+pub(super) enum Picture {
+    /// An entry of an archive, unpacked.
+    Entry { archive: Arc<Path>, name: String, bytes: Vec<u8> },
+    /// A file.
+    File(PathBuf),
+}
+
+impl Picture {
+    /// A failure that names the picture.
+    pub(super) fn error(&self, reason: impl std::fmt::Display) -> Error {
+        match self {
+            Self::Entry { archive, name, .. } => Error::file(archive, format!("entry `{name}` {reason}")),
+            Self::File(path) => Error::file(path, reason.to_string()),
+        }
+    }
+
+    /// Where it is, for people.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Entry { archive, name, .. } => format!("`{name}` in {}", archive.display()),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
 
 /// How pictures become images of a set.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,6 @@
 
 use super::set::{ImageSet, check_name};
 use crate::error::{Error, Result};
-use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
 use std::path::{Path, PathBuf};
 
 /// A packed file in a data directory.
@@ -17,7 +16,7 @@ pub struct Stored {
 }
 
 /// The directory of sets: as given, or that of `FASTWEIGHTS_DATA`, or `fastweights` in the platform's directory for
-/// data (on Linux `~/.local/share`). It need not exist.
+/// data (on Linux `~/.local/share`; with the feature `import`). It need not exist.
 ///
 /// # Errors
 /// [`Failed`](crate::ErrorKind::Failed) if none of these is known.
@@ -28,11 +27,22 @@ pub fn data_dir(explicit: Option<&Path>) -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("FASTWEIGHTS_DATA").filter(|dir| !dir.is_empty()) {
         return Ok(dir.into());
     }
-    choose_native_strategy().map(|place| place.data_dir().join("fastweights")).map_err(|_| {
+    platform_dir().map(|dir| dir.join("fastweights")).ok_or_else(|| {
         Error::failed(
             "there is no home directory for data sets; name one with --data DIR or FASTWEIGHTS_DATA",
         )
     })
+}
+
+#[cfg(feature = "import")]
+fn platform_dir() -> Option<PathBuf> {
+    use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
+    choose_native_strategy().ok().map(|place| place.data_dir())
+}
+
+#[cfg(not(feature = "import"))]
+fn platform_dir() -> Option<PathBuf> {
+    None
 }
 
 /// The file of a set.

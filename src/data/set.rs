@@ -1,6 +1,6 @@
 //! A set of images in memory.
 
-use super::split::{self, Split};
+use super::split::Split;
 use crate::error::{Error, Result};
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
@@ -132,7 +132,8 @@ impl ImageSet {
     /// The indices of a split's classes in [`ImageSet::classes`].
     #[must_use]
     pub fn split(&self, split: Split) -> Range<usize> {
-        split::range(&self.classes, split)
+        let classes = &self.classes;
+        classes.partition_point(|c| c.split < split)..classes.partition_point(|c| c.split <= split)
     }
 
     /// How many images there are.

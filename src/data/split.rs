@@ -1,7 +1,8 @@
 //! Which classes are for what.
 
-use super::set::ImageClass;
-use crate::task::{Philox, Purpose};
+#[cfg(any(test, feature = "import"))]
+use crate::philox::{Philox, Purpose};
+#[cfg(any(test, feature = "import"))]
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -62,6 +63,7 @@ pub fn split_counts(n: usize, shares: [usize; 3]) -> [usize; 3] {
 /// Entry `i` is the split of class `i`.
 ///
 /// The draws are those of [`Purpose::Data`] with `iteration` and `task` 0.
+#[cfg(any(test, feature = "import"))]
 pub(super) fn deal(n: usize, shares: [usize; 3], seed: u64) -> Vec<Split> {
     let mut order = (0..n).collect::<Vec<_>>();
     order.shuffle(&mut Philox::stream(seed, Purpose::Data, 0, 0));
@@ -71,11 +73,6 @@ pub(super) fn deal(n: usize, shares: [usize; 3], seed: u64) -> Vec<Split> {
         splits[class] = if place < train { Split::Train } else { Split::Validation };
     }
     splits
-}
-
-/// The classes of one split among classes in order.
-pub(super) fn range(classes: &[ImageClass], split: Split) -> std::ops::Range<usize> {
-    classes.partition_point(|c| c.split < split)..classes.partition_point(|c| c.split <= split)
 }
 
 #[cfg(test)]

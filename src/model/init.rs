@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::ops::Role;
-use crate::task::{Philox, Purpose};
+use crate::philox::{Philox, Purpose};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Losses over training, a JSON object a line.
 
-use super::write_atomic;
 use crate::error::{Error, Result};
+use crate::file::write_atomic;
 use crate::meta::Losses;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -23,6 +23,7 @@ mod experiment;
 mod measure;
 mod metrics;
 mod model_picture;
+#[cfg(feature = "plot")]
 mod plot;
 mod report;
 mod series;
@@ -30,11 +31,13 @@ mod table_report;
 mod times;
 mod trial;
 
+pub use crate::file::write_atomic;
 pub use checkpoint::{Checkpoints, Saved};
 pub use experiment::{Ending, Experiment, Progress};
 pub use measure::Measures;
 pub use metrics::{MetricsLine, read_metrics};
 pub use model_picture::draw_model;
+#[cfg(feature = "plot")]
 pub use plot::draw_all;
 pub use report::{
     Classification, Judged, Learners, Models, Points, Report, Seconds, evaluation_bytes, judge,
@@ -47,7 +50,7 @@ pub use trial::{ValidationLine, read_validation};
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A run's directory.
@@ -237,29 +240,4 @@ impl RunDir {
     pub fn plots(&self) -> PathBuf {
         self.root.join("plots")
     }
-}
-
-/// Writes a file whole or not at all: beside it first, then renamed over it.
-///
-/// # Errors
-/// [`File`](crate::ErrorKind::File) naming it.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e| Error::file_caused(path, "cannot be written", e);
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.partial", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = (|| {
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    })();
-    written.map_err(|e| {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&beside);
-        failed(e)
-    })
 }

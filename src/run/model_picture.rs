@@ -1,8 +1,8 @@
 //! A model's graph as a picture: nodes in rows by their distance from the inputs, lines from each value to its users.
 
 use crate::error::Result;
+use crate::file::write_atomic;
 use crate::model::{Model, Value};
-use crate::run::write_atomic;
 use std::fmt::Write as _;
 use std::path::Path;
 

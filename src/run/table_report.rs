@@ -1,12 +1,13 @@
 //! Tables of mini-batches: judged on rows that were held out, and predictions for any rows.
 
 use super::report::{Judged, Learners, Models, Points, Report, Seconds};
-use super::write_atomic;
 use crate::data::Columns;
 use crate::error::{Error, Result};
+use crate::file::write_atomic;
 use crate::meta::{Backend, Curve, Plan};
+use crate::philox::{Philox, Purpose, below};
 use crate::recipe::{EvaluationSettings, LabelledRows, Recipe, TableRows};
-use crate::task::{Philox, Purpose, TaskBatch, below};
+use crate::task::TaskBatch;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -88,18 +89,24 @@ impl Predictions {
     /// # Errors
     /// [`File`](crate::ErrorKind::File) if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let failed = |e: csv::Error| Error::file_caused(path, "cannot be written", e);
-        let mut writer = csv::Writer::from_writer(Vec::new());
+        let line = |cells: &mut dyn Iterator<Item = String>| {
+            cells.map(|cell| quoted(&cell)).collect::<Vec<_>>().join(",") + "\n"
+        };
         let head = ["row".to_owned(), "class".to_owned()].into_iter();
-        writer
-            .write_record(head.chain(self.classes.iter().map(|class| format!("p_{class}"))))
-            .map_err(failed)?;
+        let mut text = line(&mut head.chain(self.classes.iter().map(|class| format!("p_{class}"))));
         for (number, row) in self.numbers.iter().zip(self.probabilities.chunks_exact(self.classes.len())) {
             let cells = [number.to_string(), self.classes[largest(row)].clone()].into_iter();
-            writer.write_record(cells.chain(row.iter().map(|p| format!("{p:.6}")))).map_err(failed)?;
+            text += &line(&mut cells.chain(row.iter().map(|p| format!("{p:.6}"))));
         }
-        let bytes = writer.into_inner().map_err(|e| Error::failed(e.to_string()))?;
-        write_atomic(path, &bytes)
+        write_atomic(path, text.as_bytes())
+    }
+}
+
+/// A cell of a CSV file, in quotes where it needs them.
+fn quoted(cell: &str) -> String {
+    match cell.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
     }
 }
 

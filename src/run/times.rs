@@ -2,8 +2,8 @@
 //!
 //! It is no part of a checkpoint, since checkpoints are the same bytes however long they took.
 
-use super::write_atomic;
 use crate::error::{Error, Result};
+use crate::file::write_atomic;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! Learners adapted to many tasks, a few at a time, and the trials during training that choose the best checkpoint.
 
 use super::report::{Models, adapt};
-use super::write_atomic;
 use crate::data::Split;
 use crate::error::{Error, Result};
+use crate::file::write_atomic;
 use crate::meta::{Backend, Curve, accuracy};
 use crate::recipe::Recipe;
 use crate::task::TaskBatch;

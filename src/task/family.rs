@@ -1,7 +1,7 @@
 //! Task families of one's own: anything that can fill a task from a stream of random words.
 
-use super::{Philox, Purpose};
 use crate::error::Result;
+use crate::philox::{Philox, Purpose};
 use std::fmt::Debug;
 
 /// A family of tasks that the crate does not know: [`TaskSource::Custom`](super::TaskSource::Custom) takes one wherever a

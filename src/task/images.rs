@@ -1,8 +1,8 @@
 //! n-way k-shot tasks from an image set: which classes, which images, in which rotation.
 
-use super::{Philox, below};
 use crate::data::{ImageSet, Split};
 use crate::error::{Error, Result};
+use crate::philox::{Philox, below};
 use std::sync::Arc;
 
 /// A family of classification tasks (Vinyals et al. 2016, section 2.2; Finn et al. 2017, section 5.2).

@@ -1,8 +1,9 @@
 //! Mini-batches of one table as tasks: all rows in shuffled order, epoch by epoch.
 
 use super::images::distinct;
-use super::{Philox, Purpose, TaskFamily, Turn, below};
+use super::{TaskFamily, Turn};
 use crate::error::{Error, Result};
+use crate::philox::{Philox, Purpose, below};
 use std::sync::{Arc, Mutex};
 
 /// Rows with a class each, visited in mini-batches. All tasks are of one kind, so what is learned is a network that a few

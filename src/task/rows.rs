@@ -1,8 +1,9 @@
 //! n-way k-shot tasks from rows of numbers with a class each: a table in memory.
 
+use super::TaskFamily;
 use super::images::distinct;
-use super::{Philox, Purpose, TaskFamily};
 use crate::error::{Error, Result};
+use crate::philox::{Philox, Purpose};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;

@@ -23,6 +23,7 @@ pub struct SeriesTable {
 }
 
 /// Digits of an offset in the device's table: floats hold integers exactly up to 2²⁴, and tables may be longer.
+#[cfg(any(test, feature = "gpu"))]
 const OFFSET_BASE: u32 = 4096;
 
 /// Most values of a table.
@@ -205,6 +206,7 @@ impl SeriesTable {
 
     /// Numbers in the table of a device.
     #[must_use]
+    #[cfg(any(test, feature = "gpu"))]
     pub(crate) fn device_len(&self) -> usize {
         let scales = if self.scales.is_some() { 2 * self.values.len() } else { 0 };
         2 * self.offsets.len() + self.values.len() + scales
@@ -212,6 +214,7 @@ impl SeriesTable {
 
     /// Where the values, and where the scales begin in the table of a device; 0 if there are no scales.
     #[must_use]
+    #[cfg(feature = "gpu")]
     pub(crate) fn device_places(&self) -> [u32; 2] {
         let values = 2 * self.offsets.len() as u32;
         [values, if self.scales.is_some() { values + self.values.len() as u32 } else { 0 }]
@@ -219,6 +222,7 @@ impl SeriesTable {
 
     /// All that a device draws from: offsets, two floats each; values; means and inverse deviations in turn.
     #[must_use]
+    #[cfg(any(test, feature = "gpu"))]
     pub(crate) fn device_table(&self) -> Vec<f32> {
         let mut table = Vec::with_capacity(self.device_len());
         for &offset in &*self.offsets {

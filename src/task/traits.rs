@@ -1,6 +1,6 @@
 //! Generated series whose trend, season and change of level are known.
 
-use super::{Philox, Purpose};
+use crate::philox::{Philox, Purpose};
 use rand::RngExt as _;
 use std::f32::consts::TAU;
 

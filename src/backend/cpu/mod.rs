@@ -49,6 +49,7 @@ impl Instructions {
     /// What this machine has, best last.
     #[must_use]
     pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut, reason = "what is pushed is of x86-64"))]
         let mut all = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {

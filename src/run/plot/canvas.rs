@@ -1,7 +1,7 @@
 //! What the pictures share: fonts, colours, a legend beside the data, and both file formats.
 
 use crate::error::{Error, Result};
-use crate::run::write_atomic;
+use crate::file::write_atomic;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;

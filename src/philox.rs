@@ -1,4 +1,4 @@
-//! Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw,
+//! Draws: Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw,
 //! "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.3.
 
 use rand::TryRng;
@@ -91,6 +91,20 @@ impl TryRng for Philox {
         }
         Ok(())
     }
+}
+
+/// A number in `[0, 1)` from the upper 24 bits of a word: the same float on every device.
+#[inline(always)]
+#[must_use]
+pub fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// An index in `0..n` from a word: the upper half of the 64-bit product `word · n`.
+#[inline(always)]
+#[must_use]
+pub fn below(word: u32, n: u32) -> u32 {
+    ((u64::from(word) * u64::from(n)) >> 32) as u32
 }
 
 #[cfg(test)]
