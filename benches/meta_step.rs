@@ -10,7 +10,7 @@ use fastweights::backend::gpu::adapter::{AdapterKind, Choice};
 use fastweights::backend::gpu::{Device, GpuBackend};
 use fastweights::meta::{Backend, MetaGradient, Plan, Trainer};
 use fastweights::model::Operations;
-use fastweights::recipe::WORKLOADS;
+use fastweights::workloads::WORKLOADS;
 use std::time::{Duration, Instant};
 
 /// The devices there are: a name, the backend, the most operations a meta-iteration to measure.

@@ -38,11 +38,12 @@ pub mod learner;
 pub mod meta;
 pub mod model;
 pub mod ops;
-pub mod program;
 mod philox;
+pub mod program;
 pub mod recipe;
 pub mod run;
 pub mod task;
 mod tensors;
+pub mod workloads;
 
 pub use error::{Error, ErrorKind, Result};

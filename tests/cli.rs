@@ -503,7 +503,7 @@ fn help_names_every_workload_and_the_oracle() {
     let dir = temp();
     let help = fastweights(dir.path()).args(["bench", "--help"]).assert().success();
     let text = String::from_utf8(help.get_output().stdout.clone()).unwrap();
-    for workload in fastweights::recipe::WORKLOADS {
+    for workload in fastweights::workloads::WORKLOADS {
         assert!(text.contains(workload.name), "{}: {text}", workload.name);
     }
     fastweights(dir.path()).args(["gradcheck", "--help"]).assert().success().stdout(contains("cpu-f64"));

@@ -141,7 +141,7 @@ fn images() -> Vec<(&'static str, TrainPlan)> {
         plan(source, [6, 9], model, Loss::CrossEntropy, rates)
     };
     let mut adam = plan(learned(RateShape::PerParameter));
-    let rule = InnerRule::Adam { beta1: 0.6, beta2: 0.8, epsilon: 0.5 };
+    let rule = InnerRule::Adam { betas: [0.6, 0.8], epsilon: 0.5 };
     adam.plan.inner = InnerOptimizer { clip_norm: Some(0.3), ..rule.into() };
     let mut first = plan(learned(RateShape::PerLayerStep));
     first.plan.order = MetaGradient::FirstOrder;

@@ -74,11 +74,11 @@ fn rules() -> Vec<(&'static str, InnerOptimizer)> {
         ("momentum", InnerRule::Momentum { momentum: 0.8 }.into()),
         ("nesterov", InnerRule::Nesterov { momentum: 0.8 }.into()),
         ("rmsprop", InnerRule::RmsProp { decay: 0.7, epsilon: 0.05 }.into()),
-        ("adam", InnerRule::Adam { beta1: 0.6, beta2: 0.8, epsilon: 0.05 }.into()),
+        ("adam", InnerRule::Adam { betas: [0.6, 0.8], epsilon: 0.05 }.into()),
         (
             "adam, all trimmings",
             InnerOptimizer {
-                rule: InnerRule::Adam { beta1: 0.6, beta2: 0.8, epsilon: 0.05 },
+                rule: InnerRule::Adam { betas: [0.6, 0.8], epsilon: 0.05 },
                 weight_decay: 0.2,
                 clip_value: Some(0.4),
                 clip_norm: Some(0.5),
@@ -231,7 +231,7 @@ fn steps_are_those_of_the_papers() {
                             second[e] = decay * second[e] + (1.0 - decay) * g * g;
                             g / (second[e] + epsilon * epsilon).sqrt()
                         }
-                        InnerRule::Adam { beta1, beta2, epsilon } => {
+                        InnerRule::Adam { betas: [beta1, beta2], epsilon } => {
                             first[e] = beta1 * first[e] + (1.0 - beta1) * g;
                             second[e] = beta2 * second[e] + (1.0 - beta2) * g * g;
                             let unbiased = |moment: f64, beta: f64| moment / (1.0 - beta.powi(t));
@@ -251,7 +251,7 @@ fn steps_are_those_of_the_papers() {
 fn a_gradient_of_zero_has_a_finite_derivative() {
     for rule in [
         InnerRule::RmsProp { decay: 0.99, epsilon: 1e-8 },
-        InnerRule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        InnerRule::Adam { betas: [0.9, 0.999], epsilon: 1e-8 },
     ] {
         let mut case = seeded("zero", mlp(), Loss::Mse, 3, |p| p.inner = rule.into());
         case.params.fill(0.0);

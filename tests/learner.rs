@@ -111,7 +111,7 @@ fn reptile_goes_the_mean_way() {
     let cpu = CpuBackend::new(Some(2));
     let mut algorithm = Algorithm::reptile(mlp(), Loss::Mse, 4, 0.3);
     algorithm.outer.iterations = 3;
-    algorithm.inner = InnerRule::Adam { beta1: 0.0, beta2: 0.9, epsilon: 1e-3 }.into();
+    algorithm.inner.optimizer = InnerRule::Adam { betas: [0.0, 0.9], epsilon: 1e-3 }.into();
     let tasks = sampler(3);
     let mut learner = Reptile::new(algorithm.clone(), &cpu).unwrap();
     let mut by_hand = learner.state().params.clone();
@@ -136,11 +136,14 @@ fn reptile_goes_the_mean_way() {
 
 fn one_and_many(backend: &dyn Backend, tolerance: f64) {
     let tasks = sampler(3).batch(4);
-    let adam = InnerRule::Adam { beta1: 0.5, beta2: 0.9, epsilon: 0.1 };
+    let adam = InnerRule::Adam { betas: [0.5, 0.9], epsilon: 0.1 };
     for (name, algorithm) in [
-        ("maml", Algorithm { steps: 3, ..Algorithm::maml(mlp(), Loss::Mse) }),
-        ("anil", Algorithm { steps: 3, ..Algorithm::anil(mlp(), Loss::Mse) }),
-        ("adam", Algorithm { steps: 3, inner: adam.into(), ..Algorithm::maml(mlp(), Loss::Mse) }),
+        ("maml", Algorithm::maml(mlp(), Loss::Mse).with(|inner| inner.steps = 3)),
+        ("anil", Algorithm::anil(mlp(), Loss::Mse).with(|inner| inner.steps = 3)),
+        (
+            "adam",
+            Algorithm::maml(mlp(), Loss::Mse).with(|inner| (inner.steps, inner.optimizer) = (3, adam.into())),
+        ),
         ("maml++", Algorithm::maml_plus_plus(normed(), Loss::Mse, 3, 100)),
     ] {
         let mut maml = Maml::new(algorithm, backend).unwrap();
@@ -161,7 +164,7 @@ fn one_and_many(backend: &dyn Backend, tolerance: f64) {
             close(&[at(&learner)], &losses[task * 5 + 4..][..1], tolerance, &format!("{name}: after"));
             assert_eq!((learner.steps(), adapted.steps()), (4, 4));
             // Moments do not outlive a call; everything else goes on.
-            if !maml.algorithm().inner.has_moments() {
+            if !maml.algorithm().inner.optimizer.has_moments() {
                 let mut stepwise = maml.learner();
                 for step in 1..=4 {
                     stepwise.adapt(&support, 1).unwrap();
@@ -203,7 +206,7 @@ fn classes_have_an_accuracy() {
     let image = Shape::Image { channels: 1, height: 2, width: 2 };
     let model = Model::of(image, &[Layer::Flatten, Layer::Linear { outputs: 2 }]).unwrap();
     let maml =
-        Maml::new(Algorithm { inner_lr: 1.0, ..Algorithm::maml(model, Loss::CrossEntropy) }, &cpu).unwrap();
+        Maml::new(Algorithm::maml(model, Loss::CrossEntropy).with(|inner| inner.lr = 1.0), &cpu).unwrap();
     let points = Points::new([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0, 1.0]);
     let mut learner = maml.learner();
     learner.adapt(&points, 20).unwrap();
@@ -298,8 +301,8 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     refused(other.load(&dir.path().join("nowhere")).unwrap_err(), "nowhere");
     assert_eq!(other.state(), &before);
     let decay = InnerOptimizer { weight_decay: -1.0, ..InnerOptimizer::default() };
-    let wrong = Algorithm { inner: decay, ..Algorithm::maml(mlp(), Loss::Mse) };
+    let wrong = Algorithm::maml(mlp(), Loss::Mse).with(|inner| inner.optimizer = decay);
     refused(Maml::new(wrong, &cpu).err().unwrap(), "inner.weight_decay");
-    let rate = Algorithm { inner_lr: f64::NAN, ..Algorithm::maml(mlp(), Loss::Mse) };
+    let rate = Algorithm::maml(mlp(), Loss::Mse).with(|inner| inner.lr = f64::NAN);
     refused(Maml::new(rate, &cpu).err().unwrap(), "finite");
 }

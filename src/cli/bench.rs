@@ -5,8 +5,8 @@ use super::failure::Outcome;
 use super::out::Out;
 use fastweights::meta::{Backend, Block, KernelTime, MetaGradient, Trainer};
 use fastweights::model::Operations;
-use fastweights::recipe::{WORKLOADS, Workload};
 use fastweights::run::write_atomic;
+use fastweights::workloads::{WORKLOADS, Workload};
 use fastweights::{Error, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -154,7 +154,7 @@ fn measure(
         true => device.profile(&plan, trainer.state()?)?.into_iter().map(KernelRow::from).collect(),
         false => Vec::new(),
     };
-    let (task, inner, meta) = (&recipe.task, &recipe.inner, &plan.plan);
+    let (task, inner, meta) = (&recipe.task, &recipe.inner.settings, &plan.plan);
     let second = inner.order == MetaGradient::SecondOrder;
     let operations =
         Operations::meta_gradient(&meta.model, task.support, task.query, inner.steps, second).per_task;

@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let protocol = arguments.protocol.as_deref();
     let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
     settings.protocol = protocol.or(settings.protocol);
-    settings.check(&recipe.task)?;
+    recipe.task.check_evaluation(&settings)?;
     recipe.load_data(arguments.data.as_deref())?;
     // Devices compute in float32.
     if let Some(rate) = arguments.inner_lr.filter(|&rate| !((rate as f32).is_finite() && rate >= 0.0)) {

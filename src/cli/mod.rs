@@ -8,6 +8,7 @@ mod eval;
 mod failure;
 mod memory;
 mod model;
+mod numbers;
 mod out;
 mod predict;
 mod progress;

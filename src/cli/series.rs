@@ -1,8 +1,8 @@
 //! Series: the flags of `train` that name a file, and the tables about kinds of series.
 
 use super::failure::Outcome;
+use super::numbers::number;
 use super::out::Out;
-use super::table::number;
 use fastweights::run::{Effect, Report, SeriesReport};
 use std::path::PathBuf;
 use toml::Value;

@@ -1,6 +1,7 @@
 //! The final table.
 
 use super::failure::Outcome;
+use super::numbers::number;
 use super::out::Out;
 use super::series;
 use fastweights::meta::Curve;
@@ -83,16 +84,5 @@ fn diverged(name: &str, curve: &Curve, tasks: usize, out: &mut Out) -> Outcome {
         n => out.line(&format!(
             "{name}: {n} of {tasks} tasks left the finite range; from there on they are in the median, not in the mean"
         )),
-    }
-}
-
-/// Four significant places at most, and no more room than they need.
-pub(super) fn number(value: f64) -> String {
-    match value.abs() {
-        size if !size.is_finite() => format!("{value}"),
-        size if size >= 1e5 => format!("{value:.2e}"),
-        size if size >= 100.0 => format!("{value:.1}"),
-        size if size >= 0.1 => format!("{value:.3}"),
-        _ => format!("{value:.4}"),
     }
 }

@@ -37,13 +37,12 @@
 //! # }
 //! ```
 
-mod algorithm;
 mod file;
 mod maml;
 mod reptile;
 mod task_learner;
 
-pub use algorithm::Algorithm;
+pub use crate::meta::Algorithm;
 pub use maml::Maml;
 pub use reptile::Reptile;
 pub use task_learner::{Learner, Points, Score};

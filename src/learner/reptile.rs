@@ -39,7 +39,7 @@ impl MetaLearner for Reptile<'_> {
     }
 
     fn step(&mut self, tasks: &TaskBatch) -> Result<Losses> {
-        let steps = self.algorithm().steps;
+        let steps = self.algorithm().inner.steps;
         let judged = self.evaluate(tasks, steps, false)?;
         let mut way = vec![0.0; self.state().params.len()];
         for learner in self.adapt(tasks, steps)? {

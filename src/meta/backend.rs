@@ -1,6 +1,6 @@
 //! What a device must be able to do. Trainers, evaluation and the self-check are written over this.
 
-use super::{Plan, TrainPlan};
+use super::{Plan, TrainPlan, TrainState};
 use crate::error::{Error, Result};
 use crate::task::TaskBatch;
 
@@ -114,28 +114,6 @@ pub struct Losses {
     pub support: f32,
     /// What is minimised: the weighted sum of query losses.
     pub query: f32,
-}
-
-/// All that must be kept to continue a training to the byte.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TrainState {
-    /// Meta-iterations done.
-    pub iteration: u64,
-    /// Meta-parameters, `[P + R]`.
-    pub params: Vec<f32>,
-    /// Adam's first moment, `[P + R]`.
-    pub m: Vec<f32>,
-    /// Adam's second moment, `[P + R]`.
-    pub v: Vec<f32>,
-}
-
-impl TrainState {
-    /// The state before the first meta-iteration.
-    #[must_use]
-    pub fn start(params: Vec<f32>) -> Self {
-        let zeros = vec![0.0; params.len()];
-        Self { iteration: 0, m: zeros.clone(), v: zeros, params }
-    }
 }
 
 /// The result of one meta-gradient over a batch of tasks.

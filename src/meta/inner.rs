@@ -11,9 +11,11 @@
 //! ```
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// The rule of an inner step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The rule of an inner step; in a recipe, `inner.optimizer` names it and its numbers are keys beside that.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "optimizer", rename_all = "lowercase")]
 pub enum InnerRule {
     /// `θ ← θ − α g`.
     Sgd,
@@ -33,30 +35,61 @@ pub enum InnerRule {
         /// ρ, in `[0, 1)`.
         decay: f64,
         /// ε, above 0.
+        #[serde(rename = "eps")]
         epsilon: f64,
     },
     /// Kingma and Ba (2015), algorithm 1, with bias correction: `θ ← θ − α m̂ / √(ŝ + ε²)`, ε under the root as above.
     Adam {
-        /// β₁, in `[0, 1)`.
-        beta1: f64,
-        /// β₂, in `[0, 1)`.
-        beta2: f64,
+        /// β₁ and β₂, in `[0, 1)`.
+        betas: [f64; 2],
         /// ε, above 0.
+        #[serde(rename = "eps")]
         epsilon: f64,
     },
 }
 
+impl InnerRule {
+    /// Every rule at its usual numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Sgd,
+        Self::Momentum { momentum: 0.9 },
+        Self::Nesterov { momentum: 0.9 },
+        Self::RmsProp { decay: 0.99, epsilon: 1e-8 },
+        Self::Adam { betas: [0.9, 0.999], epsilon: 1e-8 },
+    ];
+
+    /// Its name in a recipe.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sgd => "sgd",
+            Self::Momentum { .. } => "momentum",
+            Self::Nesterov { .. } => "nesterov",
+            Self::RmsProp { .. } => "rmsprop",
+            Self::Adam { .. } => "adam",
+        }
+    }
+}
+
 /// How the inner loop turns gradients into steps. Everything is differentiated through.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct InnerOptimizer {
     /// The rule.
+    #[serde(flatten)]
     pub rule: InnerRule,
     /// λ of weight decay, added to the clipped gradient as `λ θ_j`.
     pub weight_decay: f64,
     /// Clips every element of the gradient to `[−c, c]`, before the norm is taken.
+    #[serde(serialize_with = "or_zero")]
     pub clip_value: Option<f64>,
     /// Scales the gradient of all adapted parameters down to this Euclidean norm.
+    #[serde(serialize_with = "or_zero")]
     pub clip_norm: Option<f64>,
+}
+
+/// Recipes say 0 for no bound.
+fn or_zero<S: Serializer>(clip: &Option<f64>, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_f64(clip.unwrap_or(0.0))
 }
 
 impl Default for InnerOptimizer {
@@ -135,7 +168,7 @@ impl InnerOptimizer {
             InnerRule::RmsProp { decay, epsilon } => {
                 StepFactors { c: decay, d: 1.0 - decay, k: 1.0, e: epsilon * epsilon, ..plain }
             }
-            InnerRule::Adam { beta1, beta2, epsilon } => {
+            InnerRule::Adam { betas: [beta1, beta2], epsilon } => {
                 let t = step as f64 + 1.0;
                 StepFactors {
                     a: beta1,
@@ -175,7 +208,7 @@ impl InnerOptimizer {
                 unit("inner.decay", decay)?;
                 above("inner.eps", epsilon, 1e-12)?;
             }
-            InnerRule::Adam { beta1, beta2, epsilon } => {
+            InnerRule::Adam { betas: [beta1, beta2], epsilon } => {
                 unit("inner.betas", beta1)?;
                 unit("inner.betas", beta2)?;
                 above("inner.eps", epsilon, 1e-12)?;
@@ -206,7 +239,7 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused_by_key() {
-        let adam = |beta1, epsilon| InnerRule::Adam { beta1, beta2: 0.999, epsilon }.into();
+        let adam = |beta1, epsilon| InnerRule::Adam { betas: [beta1, 0.999], epsilon }.into();
         let cases: [(InnerOptimizer, &str); 5] = [
             (InnerRule::Momentum { momentum: 1.0 }.into(), "inner.momentum"),
             (InnerRule::RmsProp { decay: -0.1, epsilon: 1e-8 }.into(), "inner.decay"),

@@ -1,21 +1,28 @@
 //! The inner loop as data, outer optimizers and schedules, training and evaluation, written once over
 //! [`Backend`].
 
+mod algorithm;
 mod annealing;
 mod backend;
 mod choices;
 mod evaluation;
 mod inner;
+mod inner_loop;
 pub(crate) mod inner_step;
 mod outer;
 mod plan;
+mod stages;
+mod state;
 mod trainer;
 
+pub use algorithm::Algorithm;
 pub use annealing::Annealing;
-pub use backend::{Backend, Evaluation, Forecast, KernelTime, Losses, MetaOutput, TrainState, Training};
+pub use backend::{Backend, Evaluation, Forecast, KernelTime, Losses, MetaOutput, Training};
 pub use choices::{Adapt, Loss, MetaGradient, RateShape, Rates};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};
+pub use inner_loop::InnerLoop;
 pub use outer::{OuterKind, OuterOptimizer, Schedule, StepScalars};
 pub use plan::{Plan, TrainPlan};
+pub use state::TrainState;
 pub use trainer::{Block, Trainer};

@@ -1,19 +1,16 @@
 //! The plans that a recipe stands for.
 
-use super::settings::{
-    ControlVisit, EvaluationSettings, Family, Inner, InnerKind, LearnedRate, Network, Recipe,
-};
+use super::evaluation::EvaluationSettings;
+use super::settings::{ControlVisit, Network, Recipe};
+use super::tasks::Draw;
 use crate::data::Split;
-use crate::error::{Error, Result};
-use crate::meta::{
-    Annealing, InnerOptimizer, InnerRule, OuterKind, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
-    TrainState,
-};
+use crate::error::Result;
+use crate::meta::{Algorithm, InnerLoop, OuterKind, OuterOptimizer, Plan, TrainPlan, TrainState};
 use crate::model::{Graph, Model, NamedOp, Op, Shape};
 use crate::ops::elementwise::Function;
 use crate::ops::flatten::Flatten;
 use crate::ops::linear::Linear;
-use crate::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
+use crate::task::{Sampler, TaskBatch, Visit};
 use std::ops::Range;
 
 impl Recipe {
@@ -22,17 +19,7 @@ impl Recipe {
     /// # Errors
     /// As [`Model::new`].
     pub fn model(&self) -> Result<Model> {
-        let (input, outputs) = match self.task.family {
-            Family::Sinusoid { .. } => (Shape::Vector(1), 1),
-            Family::Series { window, .. } => (Shape::Vector(window), 1),
-            Family::Images { ways, channels, side, .. } => {
-                (Shape::Image { channels, height: side, width: side }, ways)
-            }
-            Family::Table(ref table) => {
-                let (features, outputs) = table.shape()?;
-                (Shape::Vector(features), outputs)
-            }
-        };
+        let (input, outputs) = self.task.family.as_kind().shape()?;
         let mut layers = Vec::<NamedOp>::new();
         let mut last: Vec<Op> = vec![Linear::to(outputs).into()];
         match &self.model.network {
@@ -56,47 +43,40 @@ impl Recipe {
         graph.finish()
     }
 
+    /// What is to be learned and how, as a learner of the library has it.
+    ///
+    /// # Errors
+    /// As [`Recipe::model`].
+    pub fn algorithm(&self) -> Result<Algorithm> {
+        let (mut model, inner) = (self.model()?, self.inner.settings.clone());
+        if self.inner.per_step_batch_norm {
+            model = model.with_norm_steps(inner.steps);
+        }
+        let outer = self.optimizer(self.outer.optimizer, self.outer.meta_lr, self.outer.iterations);
+        Ok(Algorithm { model, loss: self.model.loss, inner, outer, init: self.model.init, seed: self.seed })
+    }
+
+    /// The plain network (K = 0) that the control is.
+    fn control_algorithm(&self) -> Result<Algorithm> {
+        let updates = self.outer.iterations * self.control_updates();
+        Ok(Algorithm {
+            model: self.model()?,
+            inner: InnerLoop { steps: 0, lr: self.control.lr, ..InnerLoop::default() },
+            outer: self.optimizer(self.control.optimizer, self.control.meta_lr, updates),
+            ..self.algorithm()?
+        })
+    }
+
     /// The meta-gradient that training follows.
     ///
     /// # Errors
-    /// As [`Plan::check`].
+    /// As [`Algorithm::plan`].
     pub fn plan(&self) -> Result<Plan> {
-        let (mut model, task, inner) = (self.model()?, &self.task, &self.inner);
-        if inner.per_step_batch_norm {
-            model = model.with_norm_steps(inner.steps);
-        }
-        // Without an inner step the support points are not looked at by the loop.
-        let support = if inner.steps == 0 { 0 } else { task.support };
-        let rates = Rates::fixed(inner.lr);
-        let plan = Plan::new(model, self.model.loss, support, self.query_points(), inner.steps, rates)?;
-        let mut plan = plan.adapt(&inner.adapt)?;
-        if !inner.adapt_batch_norm {
-            plan = plan.keep_batch_norm();
-        }
-        plan.order = inner.order;
-        plan.inner = inner.rule();
-        plan.annealing = Annealing {
-            first_order: inner.first_order_iterations,
-            multi_step_loss: inner.multi_step_loss_iterations,
-        };
-        plan.loss_weights = inner.loss_weights.clone();
-        if let Some(shape) = rate_shape(inner.learned_lr) {
-            plan.rates.shape = shape;
-            plan.rates.learned = true;
-            let rates = plan.rate_count();
-            if rates > 1 << 28 {
-                let reason = format!("means {rates} rates; at most {} fit", 1 << 28);
-                return Err(Error::recipe("inner.learned_lr", reason));
-            }
-            plan.rates.values = vec![inner.lr; rates];
-        }
-        plan.check()?;
-        Ok(plan)
-    }
-
-    fn query_points(&self) -> usize {
-        let joint = if self.inner.steps == 0 { self.task.support } else { 0 };
-        self.task.query + joint
+        let (support, query) = (self.task.support, self.task.query);
+        // Without an inner step all points are query points.
+        let (support, query) =
+            if self.inner.settings.steps == 0 { (0, support + query) } else { (support, query) };
+        self.algorithm()?.plan(support, query)
     }
 
     /// The tasks of training.
@@ -104,16 +84,7 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::load_data`], if the recipe is of images and they are not loaded or do not fit.
     pub fn sampler(&self, visit: Visit) -> Result<Sampler> {
-        let source = match self.task.family {
-            Family::Sinusoid { pool, .. } => {
-                TaskSource::Sinusoid { family: self.sinusoid(), pool: (pool > 0).then_some(pool) }
-            }
-            Family::Series { window, scale, ref source } => {
-                TaskSource::Series(self.train_table(window, scale, source)?)
-            }
-            Family::Images { .. } => TaskSource::Images(self.image_tasks(Split::Train)?),
-            Family::Table(_) => self.table_source()?,
-        };
+        let source = self.task.family.as_kind().source(self.seed)?;
         Ok(Sampler {
             source,
             seed: self.seed,
@@ -122,16 +93,6 @@ impl Recipe {
             query: self.task.query,
             visit,
         })
-    }
-
-    fn sinusoid(&self) -> Sinusoid {
-        let narrow = |[low, high]: [f64; 2]| [low as f32, high as f32];
-        match self.task.family {
-            Family::Sinusoid { amplitude, phase, x, .. } => {
-                Sinusoid { amplitude: narrow(amplitude), phase: narrow(phase), x: narrow(x) }
-            }
-            Family::Series { .. } | Family::Images { .. } | Family::Table(_) => Sinusoid::default(),
-        }
     }
 
     fn optimizer(&self, kind: OuterKind, meta_lr: f64, iterations: u64) -> OuterOptimizer {
@@ -154,8 +115,8 @@ impl Recipe {
     /// # Errors
     /// As [`TrainPlan::check`].
     pub fn train_plan(&self) -> Result<TrainPlan> {
-        let visit = if self.inner.steps == 0 { Visit::Joint } else { Visit::Split };
-        let outer = self.optimizer(self.outer.optimizer, self.outer.meta_lr, self.outer.iterations);
+        let visit = if self.inner.settings.steps == 0 { Visit::Joint } else { Visit::Split };
+        let outer = self.algorithm()?.outer;
         let plan = TrainPlan { plan: self.plan()?, sampler: self.sampler(visit)?, outer };
         plan.check()?;
         Ok(plan)
@@ -173,12 +134,9 @@ impl Recipe {
             ControlVisit::Halves => Visit::Halves,
             ControlVisit::Joint => Visit::Joint,
         };
-        let sampler = self.sampler(visit)?;
-        let rates = Rates::fixed(self.control.lr);
-        let plan = Plan::new(self.model()?, self.model.loss, 0, sampler.points().1, 0, rates)?;
-        let updates = self.outer.iterations * self.control_updates();
-        let outer = self.optimizer(self.control.optimizer, self.control.meta_lr, updates);
-        let plan = TrainPlan { plan, sampler, outer };
+        let (sampler, algorithm) = (self.sampler(visit)?, self.control_algorithm()?);
+        let plan = algorithm.plan(0, sampler.points().1)?;
+        let plan = TrainPlan { plan, sampler, outer: algorithm.outer };
         plan.check()?;
         Ok(Some(plan))
     }
@@ -197,9 +155,7 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::plan`].
     pub fn start(&self) -> Result<TrainState> {
-        let plan = self.plan()?;
-        let theta = self.model.init.draw(&plan.model, self.seed);
-        Ok(TrainState::start(plan.meta_params(&theta)))
+        self.algorithm()?.start()
     }
 
     /// Where the control begins: at the same parameters.
@@ -211,27 +167,13 @@ impl Recipe {
     }
 
     /// The new tasks `range` of a fixed sequence, none of which training sees. Sinusoids are judged on dense points,
-    /// series on their last windows (see
-    /// [`Protocol`](super::Protocol)), images on those of the meta-test
-    /// classes.
+    /// series on their last windows (see [`Protocol`](super::Protocol)), images and rows on those of the meta-test classes.
     ///
     /// # Errors
-    /// As [`EvaluationSettings::check`] and [`Recipe::sampler`].
+    /// As [`Tasks::check_evaluation`](super::Tasks::check_evaluation) and [`Recipe::sampler`].
     pub fn evaluation_tasks(&self, settings: &EvaluationSettings, range: Range<usize>) -> Result<TaskBatch> {
-        settings.check(&self.task)?;
-        let &EvaluationSettings { points, dense, .. } = settings;
-        match self.task.family {
-            Family::Sinusoid { .. } => {
-                let sampler = Sampler { support: points, ..self.sampler(Visit::Split)? };
-                Ok(sampler.evaluation(&self.sinusoid(), range, dense))
-            }
-            Family::Series { .. } => self.series_batch(settings, range),
-            Family::Images { ways, .. } => {
-                let query = ways * settings.queries.unwrap_or(1);
-                self.image_batch(Split::Test, 0, query, range)
-            }
-            Family::Table(_) => self.table_batch(Split::Test, 0, self.few_shot_queries(settings), range),
-        }
+        self.task.check_evaluation(settings)?;
+        self.task.family.as_kind().evaluation_tasks(self.draw(), settings, range)
     }
 
     /// The tasks `range` of a trial during training, of meta-validation or, for comparison, of meta-training classes:
@@ -240,56 +182,23 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::sampler`].
     pub fn validation_tasks(&self, split: Split, range: Range<usize>) -> Result<TaskBatch> {
-        if let Family::Table(_) = self.task.family {
-            return self.table_batch(split, 1, self.few_shot_queries(&self.evaluation), range);
-        }
-        let query = match self.task.family {
-            Family::Images { ways, .. } => ways * self.evaluation.queries.unwrap_or(1),
-            _ => self.task.query,
-        };
-        self.image_batch(split, 1, query, range)
+        self.task.family.as_kind().validation_tasks(self.draw(), &self.evaluation, split, range)
     }
 
-    fn image_batch(
-        &self,
-        split: Split,
-        sequence: u32,
-        query: usize,
-        range: Range<usize>,
-    ) -> Result<TaskBatch> {
-        let tasks = self.image_tasks(split)?;
-        tasks.check(self.task.support + query)?;
-        let sampler = Sampler { query, ..self.sampler(Visit::Split)? };
-        Ok(sampler.image_evaluation(&tasks, sequence, range))
+    /// New tasks of an evaluation: as many as asked for, or as there are held-out series.
+    #[must_use]
+    pub fn evaluation_count(&self, settings: &EvaluationSettings) -> usize {
+        self.task.family.as_kind().evaluation_count(settings.tasks)
     }
-}
 
-impl Inner {
-    fn rule(&self) -> InnerOptimizer {
-        let [beta1, beta2] = self.betas;
-        let (momentum, decay, epsilon) = (self.momentum, self.decay, self.eps);
-        let on = |clip: f64| (clip > 0.0).then_some(clip);
-        InnerOptimizer {
-            rule: match self.optimizer {
-                InnerKind::Sgd => InnerRule::Sgd,
-                InnerKind::Momentum => InnerRule::Momentum { momentum },
-                InnerKind::Nesterov => InnerRule::Nesterov { momentum },
-                InnerKind::RmsProp => InnerRule::RmsProp { decay, epsilon },
-                InnerKind::Adam => InnerRule::Adam { beta1, beta2, epsilon },
-            },
-            weight_decay: self.weight_decay,
-            clip_value: on(self.clip_value),
-            clip_norm: on(self.clip_norm),
-        }
+    /// Query points of a task of an evaluation.
+    #[must_use]
+    pub fn evaluation_query(&self, settings: &EvaluationSettings) -> usize {
+        self.task.family.as_kind().evaluation_query(self.task.query, settings)
     }
-}
 
-fn rate_shape(learned: LearnedRate) -> Option<RateShape> {
-    match learned {
-        LearnedRate::None => None,
-        LearnedRate::One => Some(RateShape::One),
-        LearnedRate::PerLayerStep => Some(RateShape::PerLayerStep),
-        LearnedRate::PerParameter => Some(RateShape::PerParameter),
-        LearnedRate::PerParameterStep => Some(RateShape::PerParameterStep),
+    fn draw(&self) -> Draw {
+        let (support, query) = (self.task.support, self.task.query);
+        Draw { seed: self.seed, meta_batch: self.outer.meta_batch, support, query }
     }
 }

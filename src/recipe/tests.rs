@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Result;
 use crate::model::Init;
 use crate::task::Visit;
 
@@ -56,7 +57,7 @@ fn settings_are_toml_and_bare_words_are_strings() {
     assert_eq!(recipe.plan().unwrap().order, crate::meta::MetaGradient::FirstOrder);
     let recipe = with(&["inner.steps=3", "inner.learned_lr=per_layer_step"]).unwrap();
     assert_eq!(recipe.plan().unwrap().learned_rates(), 9);
-    assert_eq!(recipe.inner.loss_weights, [0.0, 0.0, 0.0, 1.0]);
+    assert_eq!(recipe.inner.settings.loss_weights.unwrap(), [0.0, 0.0, 0.0, 1.0]);
 }
 
 #[test]

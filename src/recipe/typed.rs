@@ -1,88 +1,44 @@
-//! A recipe as it was typed: everything may be absent, unknown keys are errors.
+//! The sections of a recipe as typed; that of the tasks is typed by their kind.
 
-use super::edit;
-use super::series::{Missing, Protocol, Scale};
-use super::settings::{ControlVisit, InnerKind, LearnedRate};
-use super::table::Batch;
-use crate::error::{Error, Result};
-use crate::meta::{Adapt, Loss, MetaGradient, OuterKind, Schedule};
+use super::evaluation::Protocol;
+use super::section::section;
+use super::settings::ControlVisit;
+use crate::meta::{Adapt, InnerRule, Loss, MetaGradient, OuterKind, RateShape, Schedule};
 use crate::model::{Init, NamedOp};
-use serde::Deserialize;
+use serde::de::{Error as _, IntoDeserializer as _};
+use serde::{Deserialize, Deserializer};
 
-/// Which family of tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
-    #[default]
-    Sinusoid,
-    Series,
-    Images,
-    Table,
-}
+/// Which rates are learned: `none`, or their shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Learned(pub(super) Option<RateShape>);
 
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Sinusoid => "sinusoid",
-            Self::Series => "series",
-            Self::Images => "images",
-            Self::Table => "table",
+impl<'de> Deserialize<'de> for Learned {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        if word == "none" {
+            return Ok(Self(None));
         }
+        let shape = RateShape::deserialize(word.as_str().into_deserializer());
+        shape.map(|shape| Self(Some(shape))).map_err(|error: serde::de::value::Error| {
+            D::Error::custom(error.to_string().replacen("one of ", "one of `none`, ", 1))
+        })
     }
 }
 
-/// Declares a section whose keys may all be absent.
-macro_rules! section {
-    ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub(super) struct $name {
-            $(pub(super) $field: Option<$type>,)+
-        }
-    };
+/// The rule of inner steps by its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule(pub(super) InnerRule);
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        InnerRule::ALL.into_iter().find(|rule| rule.name() == word).map(Self).ok_or_else(|| {
+            let names: Vec<_> = InnerRule::ALL.iter().map(|rule| format!("`{}`", rule.name())).collect();
+            D::Error::custom(format!("unknown variant `{word}`, expected one of {}", names.join(", ")))
+        })
+    }
 }
 
-section!(Task {
-    kind: Kind,
-    support: usize,
-    query: usize,
-    amplitude: [f64; 2],
-    phase: [f64; 2],
-    x: [f64; 2],
-    pool: u32,
-    series: usize,
-    length: usize,
-    window: usize,
-    scale: Scale,
-    csv: String,
-    sha256: String,
-    id_column: String,
-    value_column: String,
-    time_column: String,
-    missing: Missing,
-    train_series: usize,
-    data: String,
-    data_sha256: String,
-    ways: usize,
-    shots: usize,
-    queries: usize,
-    rotations: bool,
-    channels: usize,
-    side: usize,
-    train: String,
-    train_sha256: String,
-    label: String,
-    ignore: Vec<String>,
-    batch: Batch,
-    rows: usize,
-    epochs: u64,
-    test: String,
-    test_sha256: String,
-    held_out: f64,
-    split: [usize; 3],
-    features: usize,
-    classes: usize,
-});
 section!(Model { hidden: Vec<usize>, output_relu: bool, layers: Vec<NamedOp>, init: Init, loss: Loss });
 section!(Inner {
     steps: usize,
@@ -90,9 +46,9 @@ section!(Inner {
     order: MetaGradient,
     adapt: Adapt,
     adapt_batch_norm: bool,
-    learned_lr: LearnedRate,
+    learned_lr: Learned,
     loss_weights: Vec<f64>,
-    optimizer: InnerKind,
+    optimizer: Rule,
     momentum: f64,
     decay: f64,
     betas: [f64; 2],
@@ -134,7 +90,7 @@ pub(super) struct Recipe {
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,
     pub(super) seed: Option<u64>,
-    pub(super) task: Task,
+    pub(super) task: toml::Table,
     pub(super) model: Model,
     pub(super) inner: Inner,
     pub(super) outer: Outer,
@@ -142,17 +98,4 @@ pub(super) struct Recipe {
     pub(super) validation: Validation,
     pub(super) evaluation: Evaluation,
     pub(super) run: Run,
-}
-
-impl Recipe {
-    /// Types a table; an error names the key, the value and what is allowed.
-    pub(super) fn from_table(table: toml::Table) -> Result<Self> {
-        let shown = table.clone();
-        serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
-            let path = error.path().to_string();
-            let message = error.inner().message().to_owned();
-            let (key, reason) = edit::explain(&shown, &path, &message);
-            Error::recipe(key, reason)
-        })
-    }
 }

@@ -1,11 +1,12 @@
 //! A meta-learner and its control, trained side by side into a directory.
 
 use super::checkpoint::Saved;
-use super::metrics::{MetricsWriter, Sums};
-use super::report::Models;
+use super::dir::RunDir;
+use super::metrics::{MetricsLine, MetricsWriter, Sums};
+use super::models::Models;
 use super::times::Times;
 use super::trial::{Trials, ValidationLine, validate};
-use super::{MetricsLine, RunDir};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Backend, Losses, TrainPlan, Trainer};
 use crate::recipe::Recipe;
@@ -273,5 +274,15 @@ impl<'a> Experiment<'a> {
             None => None,
         };
         Ok(Models { maml: self.maml.trainer.state()?.params, control, iterations: self.iteration() })
+    }
+}
+
+impl RunDir {
+    /// Notes that the run is through.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if it cannot be written.
+    pub fn finish(&self, experiment: &Experiment<'_>) -> Result<()> {
+        self.times().note(Times { concluded: true, ..experiment.noted() })
     }
 }

@@ -133,7 +133,7 @@ const TURN: usize = 256;
 /// As [`Recipe::evaluation_tasks`].
 pub(super) fn naive(recipe: &Recipe, settings: &EvaluationSettings) -> Result<Vec<f32>> {
     let mut losses = Vec::new();
-    if !matches!(recipe.task.family, Family::Series { .. }) {
+    if !matches!(recipe.task.family, Family::Series(_)) {
         return Ok(losses);
     }
     for first in (0..settings.tasks).step_by(TURN) {
@@ -165,9 +165,10 @@ pub(super) fn report(
     (maml, control): (&[f32], Option<&[f32]>),
     naive: &[f32],
 ) -> Result<Option<SeriesReport>> {
-    let Family::Series { window, scale, ref source } = recipe.task.family else { return Ok(None) };
+    let Family::Series(kind) = &recipe.task.family else { return Ok(None) };
+    let (window, scale) = (kind.window, kind.scale);
     let table = recipe.held_out(settings.tasks)?;
-    let train_series = match (recipe.series(), source) {
+    let train_series = match (recipe.series(), &kind.source) {
         (Some(data), _) => data.train.count(),
         (None, SeriesSource::Generated { series, .. }) => *series,
         (None, SeriesSource::Csv(_)) => 0,

@@ -1,6 +1,6 @@
 //! Learners adapted to many tasks, a few at a time, and the trials during training that choose the best checkpoint.
 
-use super::report::{Models, adapt};
+use super::models::{Models, adapt};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::file::write_atomic;

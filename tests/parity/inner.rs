@@ -11,7 +11,7 @@ use fastweights::meta::{InnerOptimizer, InnerRule, StepFactors};
 const SIZES: [[usize; 2]; 3] = [[1, 1], [257, 2], [600, 3]];
 
 fn factors() -> StepFactors {
-    let rule = InnerRule::Adam { beta1: 0.6, beta2: 0.8, epsilon: 0.3 };
+    let rule = InnerRule::Adam { betas: [0.6, 0.8], epsilon: 0.3 };
     InnerOptimizer { rule, weight_decay: 0.2, clip_value: Some(0.6), clip_norm: Some(2.0) }.factors(1)
 }
 

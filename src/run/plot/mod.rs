@@ -9,11 +9,14 @@ mod steps;
 mod task;
 mod training;
 
-use super::report::{Judged, Models, adapt};
-use super::{RunDir, read_metrics, read_validation};
+use super::dir::RunDir;
+use super::metrics::read_metrics;
+use super::models::{Models, adapt};
+use super::report::Judged;
+use super::trial::read_validation;
 use crate::error::{Error, Result};
 use crate::meta::Backend;
-use crate::recipe::{EvaluationSettings, Family, Recipe};
+use crate::recipe::{EvaluationSettings, Family, ImageSettings, Recipe};
 use canvas::save;
 use std::path::PathBuf;
 
@@ -67,7 +70,8 @@ fn first_task(
     judged: &Judged,
     device: &dyn Backend,
 ) -> Result<Option<images::Pictures>> {
-    let Family::Images { ways, channels, side, .. } = recipe.task.family else { return Ok(None) };
+    let Family::Images(images) = &recipe.task.family else { return Ok(None) };
+    let &ImageSettings { ways, channels, side, .. } = images;
     let steps = judged.report.steps.len() - 1;
     let tasks = recipe.evaluation_tasks(&judged.settings, 0..1)?;
     let (maml, _) = adapt(recipe, steps, models, device, judged.report.inner_lr, &tasks, true)?;
@@ -83,7 +87,7 @@ fn typical_task(
     judged: &Judged,
     device: &dyn Backend,
 ) -> Result<Option<task::Task>> {
-    if !matches!(recipe.task.family, Family::Sinusoid { .. }) {
+    if !matches!(recipe.task.family, Family::Sinusoid(_)) {
         return Ok(None);
     }
     let steps = judged.report.steps.len() - 1;

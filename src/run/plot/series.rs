@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::meta::{Backend, Evaluation};
 use crate::recipe::{Family, Recipe};
 use crate::run::Measures;
-use crate::run::report::{Judged, Models, adapt};
+use crate::run::models::{Models, adapt};
+use crate::run::report::Judged;
 use crate::task::TaskBatch;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -41,7 +42,8 @@ pub(super) fn pictures(
     judged: &Judged,
     device: &dyn Backend,
 ) -> Result<Vec<(String, Series)>> {
-    let Family::Series { window, .. } = recipe.task.family else { return Ok(Vec::new()) };
+    let Family::Series(kind) = &recipe.task.family else { return Ok(Vec::new()) };
+    let window = kind.window;
     let (settings, steps) = (&judged.settings, judged.report.steps.len() - 1);
     let table = recipe.held_out(settings.tasks)?;
     let stretch = window + recipe.task.support + recipe.task.query;

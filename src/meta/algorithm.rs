@@ -1,11 +1,14 @@
 //! What a learner does, as settings.
 
-use crate::error::{Error, Result};
-use crate::meta::{
-    Adapt, Annealing, InnerOptimizer, Loss, MetaGradient, OuterKind, OuterOptimizer, Plan, RateShape, Rates,
+use super::{
+    Adapt, Annealing, InnerLoop, Loss, MetaGradient, OuterKind, OuterOptimizer, Plan, RateShape, Rates,
     Schedule, TrainState,
 };
+use crate::error::{Error, Result};
 use crate::model::{Init, Model};
+
+/// Most learned rates.
+const MOST_RATES: usize = 1 << 28;
 
 /// A model with the settings of its inner and its outer loop. It knows nothing of tasks but their shape.
 ///
@@ -16,24 +19,8 @@ pub struct Algorithm {
     pub model: Model,
     /// The loss of support and query alike.
     pub loss: Loss,
-    /// Inner steps K.
-    pub steps: usize,
-    /// Their rate, or where learned rates start.
-    pub inner_lr: f64,
-    /// Which rates are learned, if any.
-    pub learned_lr: Option<RateShape>,
-    /// How a gradient becomes an inner step.
-    pub inner: InnerOptimizer,
-    /// What goes back from the adapted to the initial parameters.
-    pub order: MetaGradient,
-    /// Which layers adapt.
-    pub adapt: Adapt,
-    /// Whether the scales and shifts of batch norms adapt, else they are meta-learned only.
-    pub adapt_batch_norm: bool,
-    /// Weights of the query losses of θ_0 … θ_K, `[steps + 1]`; the last alone if absent.
-    pub loss_weights: Option<Vec<f64>>,
-    /// What changes over training.
-    pub annealing: Annealing,
+    /// How a task is learned.
+    pub inner: InnerLoop,
     /// The outer optimizer.
     pub outer: OuterOptimizer,
     /// How parameters are drawn.
@@ -43,6 +30,13 @@ pub struct Algorithm {
 }
 
 impl Algorithm {
+    /// The same with other settings of the inner loop.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut InnerLoop)) -> Self {
+        change(&mut self.inner);
+        self
+    }
+
     /// MAML (Finn, Abbeel and Levine 2017, algorithm 1) with second-order gradients: one inner step at rate 0.01, Adam at
     /// 10⁻³ outside.
     #[must_use]
@@ -50,15 +44,7 @@ impl Algorithm {
         Self {
             model,
             loss,
-            steps: 1,
-            inner_lr: 0.01,
-            learned_lr: None,
-            inner: InnerOptimizer::default(),
-            order: MetaGradient::SecondOrder,
-            adapt: Adapt::All,
-            adapt_batch_norm: true,
-            loss_weights: None,
-            annealing: Annealing::default(),
+            inner: InnerLoop::default(),
             outer: OuterOptimizer::adam(1e-3, u64::from(u32::MAX)),
             init: Init::default(),
             seed: 0,
@@ -68,25 +54,25 @@ impl Algorithm {
     /// First-order MAML (section 5.2 there): inner steps are taken for constants.
     #[must_use]
     pub fn first_order_maml(model: Model, loss: Loss) -> Self {
-        Self { order: MetaGradient::FirstOrder, ..Self::maml(model, loss) }
+        Self::maml(model, loss).with(|inner| inner.order = MetaGradient::FirstOrder)
     }
 
     /// ANIL (Raghu et al. 2020): the inner loop moves the head alone.
     #[must_use]
     pub fn anil(model: Model, loss: Loss) -> Self {
-        Self { adapt: Adapt::Head, ..Self::maml(model, loss) }
+        Self::maml(model, loss).with(|inner| inner.adapt = Adapt::Head)
     }
 
     /// BOIL (Oh et al. 2021): the inner loop moves everything but the head.
     #[must_use]
     pub fn boil(model: Model, loss: Loss) -> Self {
-        Self { adapt: Adapt::Body, ..Self::maml(model, loss) }
+        Self::maml(model, loss).with(|inner| inner.adapt = Adapt::Body)
     }
 
     /// Meta-SGD (Li et al. 2017, algorithm 1): a learned rate for each parameter.
     #[must_use]
     pub fn meta_sgd(model: Model, loss: Loss) -> Self {
-        Self { learned_lr: Some(RateShape::PerParameter), ..Self::maml(model, loss) }
+        Self::maml(model, loss).with(|inner| inner.learned_lr = Some(RateShape::PerParameter))
     }
 
     /// MAML++ (Antoniou, Edwards and Storkey 2019, section 4): learned rates for each layer and step, scales and shifts of batch
@@ -95,14 +81,14 @@ impl Algorithm {
     #[must_use]
     pub fn maml_plus_plus(model: Model, loss: Loss, steps: usize, iterations: u64) -> Self {
         let outer = OuterOptimizer { schedule: Schedule::Cosine, ..OuterOptimizer::adam(1e-3, iterations) };
-        Self {
+        let inner = InnerLoop {
             steps,
             learned_lr: Some(RateShape::PerLayerStep),
             adapt_batch_norm: false,
             annealing: Annealing { first_order: iterations / 10, multi_step_loss: iterations / 2 },
-            outer,
-            ..Self::maml(model.with_norm_steps(steps), loss)
-        }
+            ..InnerLoop::default()
+        };
+        Self { inner, outer, ..Self::maml(model.with_norm_steps(steps), loss) }
     }
 
     /// Reptile (Nichol, Achiam and Schulman 2018, algorithm 1): the initial parameters go `share` of the way that adaptation in
@@ -111,7 +97,8 @@ impl Algorithm {
     pub fn reptile(model: Model, loss: Loss, steps: usize, share: f64) -> Self {
         let outer =
             OuterOptimizer { kind: OuterKind::Sgd, ..OuterOptimizer::adam(share, u64::from(u32::MAX)) };
-        Self { steps, order: MetaGradient::Displacement, outer, ..Self::maml(model, loss) }
+        let inner = InnerLoop { steps, order: MetaGradient::Displacement, ..InnerLoop::default() };
+        Self { inner, outer, ..Self::maml(model, loss) }
     }
 
     /// The meta-gradient over tasks of `support` and `query` points.
@@ -119,22 +106,28 @@ impl Algorithm {
     /// # Errors
     /// As [`Plan::check`].
     pub fn plan(&self, support: usize, query: usize) -> Result<Plan> {
-        let rates = Rates::fixed(self.inner_lr);
-        let mut plan = Plan::new(self.model.clone(), self.loss, support, query, self.steps, rates)?;
-        plan = plan.adapt(&self.adapt)?;
-        if !self.adapt_batch_norm {
+        let inner = &self.inner;
+        let rates = Rates::fixed(inner.lr);
+        let mut plan = Plan::new(self.model.clone(), self.loss, support, query, inner.steps, rates)?;
+        plan = plan.adapt(&inner.adapt)?;
+        if !inner.adapt_batch_norm {
             plan = plan.keep_batch_norm();
         }
-        plan.order = self.order;
-        plan.inner = self.inner;
-        plan.annealing = self.annealing;
-        if let Some(weights) = &self.loss_weights {
+        plan.order = inner.order;
+        plan.inner = inner.optimizer;
+        plan.annealing = inner.annealing;
+        if let Some(weights) = &inner.loss_weights {
             plan.loss_weights.clone_from(weights);
         }
-        if let Some(shape) = self.learned_lr {
+        if let Some(shape) = inner.learned_lr {
             plan.rates.shape = shape;
             plan.rates.learned = true;
-            plan.rates.values = vec![self.inner_lr; plan.rate_count()];
+            let rates = plan.rate_count();
+            if rates > MOST_RATES {
+                let reason = format!("means {rates} rates; at most {MOST_RATES} fit");
+                return Err(Error::recipe("inner.learned_lr", reason));
+            }
+            plan.rates.values = vec![inner.lr; rates];
         }
         plan.check()?;
         Ok(plan)
@@ -145,10 +138,10 @@ impl Algorithm {
     /// # Errors
     /// As [`Plan::check`].
     pub fn start(&self) -> Result<TrainState> {
-        if !self.inner_lr.is_finite() {
+        if !self.inner.lr.is_finite() {
             return Err(Error::recipe(
-                "inner_lr",
-                format!("is {}; a finite number is needed", self.inner_lr),
+                "inner.lr",
+                format!("is {}; a finite number is needed", self.inner.lr),
             ));
         }
         let theta = self.init.draw(&self.model, self.seed);

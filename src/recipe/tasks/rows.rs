@@ -1,15 +1,11 @@
-//! The rows of a recipe's table: read, held out, scaled, and made into tasks.
+//! The rows of a table: read, held out, scaled, and made into tasks.
 
-use super::settings::{EvaluationSettings, Family, Recipe};
-use super::table::{Batch, ROWS, TableSettings, TableTasks};
-use crate::data::{Columns, RowTable, Split};
+use super::loaded::Summed;
+use crate::data::{Columns, RowTable};
 use crate::error::{Error, Result};
-use crate::task::{
-    Minibatches, Philox, Purpose, Rows, Sampler, TaskBatch, TaskFamily, TaskSource, Visit, below,
-    split_classes,
-};
+use crate::philox::{Philox, Purpose, below};
+use crate::task::{Minibatches, Rows, TaskFamily, split_classes};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows as a model sees them.
@@ -34,7 +30,7 @@ pub struct LoadedTable {
     pub sha256: String,
     /// The rows, by their use.
     pub rows: TableRows,
-    source: Arc<dyn TaskFamily>,
+    pub(super) source: Arc<dyn TaskFamily>,
 }
 
 /// Rows by their use.
@@ -55,10 +51,6 @@ pub enum TableRows {
     Classes([Option<Rows>; 3]),
 }
 
-/// A table that a recipe holds once it is read.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Loaded(Option<Arc<LoadedTable>>);
-
 impl LoadedTable {
     /// Rows that are trained on; of few-shot tasks 0, as theirs are drawn by class.
     #[must_use]
@@ -70,114 +62,14 @@ impl LoadedTable {
     }
 }
 
-impl PartialEq for Loaded {
-    fn eq(&self, other: &Self) -> bool {
-        let sum = |loaded: &Self| loaded.0.as_ref().map(|table| table.sha256.clone());
-        sum(self) == sum(other)
-    }
-}
-
-impl Recipe {
-    /// The table of the recipe, once read.
-    #[must_use]
-    pub fn table(&self) -> Option<&Arc<LoadedTable>> {
-        self.table.0.as_ref()
-    }
-
-    /// Reads the recipe's table, or makes its rows, and settles what depends on them: mini-batches no larger than the table,
-    /// and meta-iterations that go through it as often as asked for.
-    pub(super) fn load_table(&mut self) -> Result<()> {
-        let Family::Table(settings) = &self.task.family else { return Ok(()) };
-        let mut settings = settings.clone();
-        let (label, ignore) = (settings.label.clone(), settings.ignore.clone());
-        let few_shot = settings.is_few_shot();
-        let table = match &mut settings.train {
-            Some(path) => read(path, &label, true, &ignore)?,
-            // Few-shot tasks need many classes.
-            None if few_shot => RowTable::generate(200, 20, 12, 0.9),
-            None => RowTable::generate(2, 300, 20, 2.0),
-        };
-        unchanged("task.train", &table, &mut settings.train_sha256)?;
-        let loaded = match &mut settings.tasks {
-            TableTasks::Batches { batch, rows, epochs, test, test_sha256, held_out } => {
-                let test = match test {
-                    Some(path) => Some(read(path, &label, false, &ignore)?),
-                    None => None,
-                };
-                if let Some(test) = &test {
-                    unchanged("task.test", test, test_sha256)?;
-                }
-                let loaded =
-                    batches(&table, test.as_ref(), (&label, &ignore), (*held_out, self.seed), *batch)?;
-                let train = loaded.training_rows();
-                let size = *rows.get_or_insert(ROWS.min(train));
-                (self.task.support, self.task.query) = batch.points(size);
-                if self.outer.iterations == 0 {
-                    let tasks = epochs.saturating_mul(train.div_ceil(size) as u64);
-                    self.outer.iterations = tasks.div_ceil(self.outer.meta_batch as u64);
-                }
-                loaded
-            }
-            TableTasks::FewShot { ways, split, .. } => {
-                classes(&table, (&label, &ignore), self.seed, *ways, split)?
-            }
-        };
-        settings.features = Some(loaded.columns.features.len());
-        settings.classes = Some(loaded.columns.classes.len());
-        self.task.family = Family::Table(settings);
-        self.table = Loaded(Some(Arc::new(loaded)));
-        self.train_plan()?;
-        self.control_plan()?;
-        if self.validation.every > 0 {
-            self.validation_tasks(Split::Validation, 0..1)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn table_source(&self) -> Result<TaskSource> {
-        let table = self
-            .table()
-            .ok_or_else(|| Error::failed("the recipe's table is not read: call load_data first"))?;
-        Ok(TaskSource::Custom(Arc::clone(&table.source)))
-    }
-
-    /// Query rows of a few-shot task at evaluation.
-    pub(super) fn few_shot_queries(&self, settings: &EvaluationSettings) -> usize {
-        match &self.task.family {
-            Family::Table(TableSettings { tasks: TableTasks::FewShot { ways, .. }, .. }) => {
-                ways * settings.queries.unwrap_or(1)
-            }
-            _ => self.task.query,
-        }
-    }
-
-    /// Few-shot tasks of the classes of one split.
-    pub(super) fn table_batch(
-        &self,
-        split: Split,
-        sequence: u32,
-        query: usize,
-        range: Range<usize>,
-    ) -> Result<TaskBatch> {
-        let rows = match self.table().map(|table| &table.rows) {
-            Some(TableRows::Classes([train, validation, test])) => match split {
-                Split::Train => train,
-                Split::Validation => validation,
-                Split::Test => test,
-            },
-            _ => &None,
-        };
-        let rows = rows.as_ref().ok_or_else(|| {
-            Error::recipe("task.split", format!("leaves no {split} classes to draw tasks from"))
-        })?;
-        rows.check(self.task.support, query)?;
-        let sampler = Sampler { query, ..self.sampler(Visit::Split)? };
-        Ok(sampler.family_evaluation(rows, sequence, range))
+impl Summed for LoadedTable {
+    fn sum(&self) -> &str {
+        &self.sha256
     }
 }
 
 /// Reads a file by a path that is made absolute.
-fn read(path: &mut String, label: &str, required: bool, ignore: &[String]) -> Result<RowTable> {
+pub(super) fn read(path: &mut String, label: &str, required: bool, ignore: &[String]) -> Result<RowTable> {
     let absolute =
         std::path::absolute(&*path).map_err(|e| Error::file_caused(&*path, "cannot be found", e))?;
     // It was valid UTF-8 before; the working directory may not be.
@@ -188,7 +80,7 @@ fn read(path: &mut String, label: &str, required: bool, ignore: &[String]) -> Re
 }
 
 /// Compares a file with what the run knows of it.
-fn unchanged(key: &str, table: &RowTable, known: &mut Option<String>) -> Result<()> {
+pub(super) fn unchanged(key: &str, table: &RowTable, known: &mut Option<String>) -> Result<()> {
     match known {
         Some(known) if *known != table.sha256 => {
             let reason = format!(
@@ -231,12 +123,13 @@ fn hold_out(table: &RowTable, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>)
     (train, held)
 }
 
-fn batches(
+/// Rows of mini-batches: those of a test file or a share of the rows are held out.
+pub(super) fn batches(
     table: &RowTable,
     test: Option<&RowTable>,
     (label, ignore): (&str, &[String]),
     (held_out, seed): (f64, u64),
-    batch: Batch,
+    both: bool,
 ) -> Result<LoadedTable> {
     let labelled = test.filter(|test| test.labels.is_some());
     let all = 0..table.len();
@@ -273,13 +166,14 @@ fn batches(
     };
     let unlabelled = test.filter(|test| test.labels.is_none()).map(whole).transpose()?;
     let labels = train.y.as_deref().unwrap_or_default();
-    let source = Arc::new(Minibatches::new(train.x.clone(), width, labels, batch == Batch::Both)?);
+    let source = Arc::new(Minibatches::new(train.x.clone(), width, labels, both)?);
     let rows = TableRows::Batches { train, judged, judged_by, unlabelled };
     let (name, sha256) = (file_name(table), table.sha256.clone());
     Ok(LoadedTable { columns, name, sha256, rows, source })
 }
 
-fn classes(
+/// Rows of few-shot tasks: classes are held out.
+pub(super) fn classes(
     table: &RowTable,
     (label, ignore): (&str, &[String]),
     seed: u64,

@@ -1,7 +1,7 @@
 //! The trainings that speed is measured on, by name: the same for `bench` and `cargo bench`.
 
-use super::{Recipe, parse_setting};
 use crate::error::Result;
+use crate::recipe::{Recipe, parse_setting};
 
 /// A training to measure, without its control.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,12 @@
+//! Numbers for people.
+
+/// Four significant places at most, and no more room than they need.
+pub(super) fn number(value: f64) -> String {
+    match value.abs() {
+        size if !size.is_finite() => format!("{value}"),
+        size if size >= 1e5 => format!("{value:.2e}"),
+        size if size >= 100.0 => format!("{value:.1}"),
+        size if size >= 0.1 => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
+    }
+}

@@ -1,0 +1,190 @@
+//! n-way k-shot classification of images.
+
+use super::kind::{Draw, Kind, Loading, Targets, Usual, check_classes, classes};
+use super::loaded::{Loaded, Summed};
+use crate::data::{self, ImageSet, Split, check_name, glyphs};
+use crate::error::{Error, Result};
+use crate::model::Shape;
+use crate::recipe::evaluation::EvaluationSettings;
+use crate::recipe::limits::within;
+use crate::recipe::section::section;
+use crate::task::{ImageTasks, TaskBatch, TaskSource};
+use serde::Serialize;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Characters of the drawn set, and of drawers of each: near those of Omniglot.
+const CHARACTERS: usize = 1600;
+const DRAWERS: usize = 20;
+
+/// n-way k-shot classification of images.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImageSettings {
+    /// Name of an imported image set, or `glyphs` (the default): characters that the program draws itself.
+    pub data: String,
+    /// SHA-256 of its classes and pixels, noted when it is loaded; later another set of the name is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_sha256: Option<String>,
+    /// Classes a task (default 5).
+    pub ways: usize,
+    /// Support images a class (default 1).
+    pub shots: usize,
+    /// Query images a class (default 1).
+    pub queries: usize,
+    /// Whether a class turned by 90°, 180° or 270° is another class (default no).
+    pub rotations: bool,
+    /// Channels that the images must have (default 1).
+    pub channels: usize,
+    /// Height and width that they must have, pixels (default 28).
+    pub side: usize,
+    #[serde(skip)]
+    set: Loaded<ImageSet>,
+}
+
+impl Summed for ImageSet {
+    fn sum(&self) -> &str {
+        self.checksum()
+    }
+}
+
+section!(Typed {
+    data: String,
+    data_sha256: String,
+    ways: usize,
+    shots: usize,
+    queries: usize,
+    rotations: bool,
+    channels: usize,
+    side: usize,
+});
+
+impl Typed {
+    /// The settings, and support and query points.
+    pub(super) fn resolve(self) -> Result<(ImageSettings, usize, usize)> {
+        let data = self.data.unwrap_or_else(|| glyphs::NAME.to_owned());
+        check_name(&data).map_err(|e| Error::recipe("task.data", e.to_string()))?;
+        let [ways, shots, queries] = classes(self.ways.unwrap_or(5), self.shots, self.queries)?;
+        let settings = ImageSettings {
+            data,
+            data_sha256: self.data_sha256,
+            ways,
+            shots,
+            queries,
+            rotations: self.rotations.unwrap_or(false),
+            channels: within("task.channels", self.channels.unwrap_or(1), 1..=16)?,
+            side: within("task.side", self.side.unwrap_or(28), 1..=1024)?,
+            set: Loaded::default(),
+        };
+        Ok((settings, ways * shots, ways * queries))
+    }
+}
+
+impl ImageSettings {
+    /// The images, once loaded.
+    pub(in crate::recipe) fn set(&self) -> Option<&Arc<ImageSet>> {
+        self.set.0.as_ref()
+    }
+
+    /// Takes images, if they are those that the settings speak of.
+    pub(in crate::recipe) fn take(&mut self, set: Arc<ImageSet>) -> Result<()> {
+        for (key, asked, found) in
+            [("channels", self.channels, set.channels()), ("side", self.side, set.side())]
+        {
+            if asked != found {
+                let reason = format!("is {asked}, but the images of `{}` have {found}", set.name());
+                return Err(Error::recipe(format!("task.{key}"), reason));
+            }
+        }
+        if let Some(known) = self.data_sha256.as_deref().filter(|known| *known != set.checksum()) {
+            let reason = format!(
+                "is {known}, but the images of `{}` have {}: they are not those that it was noted from; import \
+                 those again, or leave the key out of a recipe that is to learn from others",
+                set.name(),
+                set.checksum()
+            );
+            return Err(Error::recipe("task.data_sha256", reason));
+        }
+        self.data_sha256 = Some(set.checksum().to_owned());
+        self.set = Loaded(Some(set));
+        Ok(())
+    }
+
+    fn tasks(&self, split: Split) -> Result<ImageTasks> {
+        let set = self
+            .set()
+            .ok_or_else(|| Error::failed("the recipe's images are not loaded: call load_data first"))?;
+        ImageTasks::new(Arc::clone(set), split, self.ways, self.rotations)
+    }
+
+    fn batch(&self, draw: Draw, split: Split, sequence: u32, range: Range<usize>) -> Result<TaskBatch> {
+        let tasks = self.tasks(split)?;
+        tasks.check(draw.support + draw.query)?;
+        let sampler = draw.sampler(TaskSource::Images(tasks.clone()));
+        Ok(sampler.image_evaluation(&tasks, sequence, range))
+    }
+}
+
+impl Kind for ImageSettings {
+    fn targets(&self) -> Targets {
+        Targets::ClassesOfTask
+    }
+
+    fn shape(&self) -> Result<(Shape, usize)> {
+        let &Self { channels, side, ways, .. } = self;
+        Ok((Shape::Image { channels, height: side, width: side }, ways))
+    }
+
+    fn source(&self, _: u64) -> Result<TaskSource> {
+        Ok(TaskSource::Images(self.tasks(Split::Train)?))
+    }
+
+    fn counts_points(&self) -> bool {
+        false
+    }
+
+    fn usual(&self, support: usize) -> Usual {
+        Usual { tasks: 600, points: support, queries: Some(self.queries), protocol: None }
+    }
+
+    fn check_evaluation(&self, (support, _): (usize, usize), settings: &EvaluationSettings) -> Result<()> {
+        check_classes(settings, support, self.ways)
+    }
+
+    fn evaluation_query(&self, _: usize, settings: &EvaluationSettings) -> usize {
+        self.ways * settings.queries.unwrap_or(1)
+    }
+
+    fn evaluation_tasks(
+        &self,
+        draw: Draw,
+        settings: &EvaluationSettings,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let query = self.evaluation_query(draw.query, settings);
+        self.batch(Draw { query, ..draw }, Split::Test, 0, range)
+    }
+
+    fn validation_tasks(
+        &self,
+        draw: Draw,
+        settings: &EvaluationSettings,
+        split: Split,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let query = self.evaluation_query(draw.query, settings);
+        self.batch(Draw { query, ..draw }, split, 1, range)
+    }
+
+    fn needs_data(&self) -> bool {
+        true
+    }
+
+    fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
+        let set = match self.data.as_str() {
+            // The same characters for every seed, as if they came from a file.
+            glyphs::NAME => glyphs::generate(0, CHARACTERS, DRAWERS, self.side),
+            name => data::load(name, loading.dir)?,
+        };
+        self.take(Arc::new(set))
+    }
+}
