@@ -214,19 +214,22 @@ impl Graph {
         Ok(())
     }
 
+    /// The outputs of nodes that no other node takes.
+    #[must_use]
+    pub fn unused(&self) -> Vec<Value> {
+        let used = |value: Value| self.nodes.iter().any(|node| node.inputs.contains(&value));
+        (0..self.nodes.len()).map(Value::of).filter(|&value| !used(value)).collect()
+    }
+
     /// The model, if every node is used and there is something to learn.
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) naming a node that nobody uses, or `model.layers`.
     pub fn finish(self) -> Result<Model> {
         let last = self.nodes.len().saturating_sub(1);
-        for (i, node) in self.nodes.iter().enumerate().take(last) {
-            if !self.nodes.iter().any(|other| other.inputs.contains(&Value::of(i))) {
-                let name = called(&node.name, &node.op);
-                return Err(refused(format!(
-                    "{name} is used by no node; take it away or name it as an input"
-                )));
-            }
+        if let Some(node) = self.unused().iter().filter_map(|value| value.node()).find(|&node| node != last) {
+            let name = called(&self.nodes[node].name, &self.nodes[node].op);
+            return Err(refused(format!("{name} is used by no node; take it away or name it as an input")));
         }
         if self.blocks.is_empty() {
             return Err(refused("has no layer with parameters; there is nothing to learn"));

@@ -395,6 +395,11 @@ fn wave(len: usize, frequency: f64) -> Vec<f64> {
 }
 
 fn check(name: &str, plan: &Plan) {
+    check_some(name, plan, &(0..16).collect::<Vec<_>>());
+}
+
+/// The same with some of the ways that an executor may have, each a number of four bits.
+fn check_some(name: &str, plan: &Plan, all_ways: &[u32]) {
     let tasks = 2;
     let (inputs, targets) = (plan.model.inputs(), plan.targets());
     let mut batch = TaskBatch::zeros(tasks, plan.support, plan.query, inputs, targets);
@@ -415,7 +420,7 @@ fn check(name: &str, plan: &Plan) {
     let mut params: Vec<f64> = wave(plan.model.param_count(), 3.7).iter().map(|w| 0.6 * w).collect();
     params.extend(plan.rates.values.iter().filter(|_| plan.rates.learned));
     let expected = oracle::meta_gradient(plan, &params, &batch).unwrap().gradient;
-    for bits in 0..16_u32 {
+    for &bits in all_ways {
         let bit = |i: u32| bits >> i & 1 == 1;
         let ways = Ways {
             fuses: bit(0),
@@ -499,6 +504,45 @@ fn an_image_network_learns_as_the_oracle_says() {
         &Plan::new(base.model.clone().with_norm_steps(2), Loss::CrossEntropy, 4, 3, 2, Rates::fixed(0.1))
             .unwrap(),
     );
+}
+
+mod names {
+    pub(super) use crate::model::{Graph, Model, Op, Value};
+    pub(super) use crate::ops::add::Add;
+    pub(super) use crate::ops::batch_norm::BatchNorm;
+    pub(super) use crate::ops::concat::Concat;
+    pub(super) use crate::ops::conv2d::Conv2d;
+    pub(super) use crate::ops::elementwise::Function;
+    pub(super) use crate::ops::flatten::Flatten;
+    pub(super) use crate::ops::global_avg_pool2d::GlobalAvgPool2d;
+    pub(super) use crate::ops::latent::Latent;
+    pub(super) use crate::ops::layer_norm::LayerNorm;
+    pub(super) use crate::ops::linear::Linear;
+    pub(super) use crate::ops::max_pool2d::MaxPool2d;
+    pub(super) use crate::ops::mul::Mul;
+    pub(super) use crate::ops::{Arity, Shape};
+}
+
+#[path = "../../tests/common/graphs.rs"]
+mod graphs;
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+
+    /// Any graph, any ways of an executor, any cut.
+    #[test]
+    fn random_graphs_learn_as_the_oracle_says(seed: u32) {
+        let mut numbers = graphs::Numbers::new(u64::from(seed) + 7);
+        let model = graphs::random_model(u64::from(seed), 9, 2);
+        let loss = if numbers.below(2) == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let steps = numbers.below(3);
+        let support = if steps > 0 { 1 + numbers.below(4) } else { 0 };
+        let mut plan = Plan::new(model, loss, support, 1 + numbers.below(4), steps, Rates::fixed(0.05)).unwrap();
+        for adapted in plan.adapted.iter_mut() {
+            *adapted = numbers.below(3) > 0;
+        }
+        check_some(&format!("seed {seed}"), &plan, &[numbers.below(16) as u32, 15, 0]);
+    }
 }
 
 #[test]
