@@ -36,7 +36,7 @@ fn svg(model: &Model) -> String {
     let column = |value: usize| (0..value).filter(|&other| ranks[other] == ranks[value]).count();
     let widest = (0..rows).map(|row| ranks.iter().filter(|&&rank| rank == row).count()).max().unwrap_or(1);
     let (width, height) =
-        (2 * MARGIN + widest * (BOX[0] + GAP[0]) - GAP[0], 2 * MARGIN + rows * (BOX[1] + GAP[1]) - GAP[1]);
+        (2 * MARGIN + widest * (BOX[0] + GAP[0]) + GAP[0], 2 * MARGIN + rows * (BOX[1] + GAP[1]) - GAP[1]);
     let place = |value: usize| {
         let of_row = ranks.iter().filter(|&&rank| rank == ranks[value]).count();
         let indent = (widest - of_row) * (BOX[0] + GAP[0]) / 2;
@@ -51,13 +51,29 @@ fn svg(model: &Model) -> String {
         let [x, y] = place(Value::of(n).index());
         for input in &node.inputs {
             let [from_x, from_y] = place(input.index());
-            let (start, end) = ([from_x + BOX[0] / 2, from_y + BOX[1]], [x + BOX[0] / 2, y]);
-            let middle = usize::midpoint(start[1], end[1]);
-            let _ = writeln!(
-                text,
-                "<path d=\"M {} {} C {} {middle} {} {middle} {} {}\" fill=\"none\" stroke=\"#777\"/>",
-                start[0], start[1], start[0], end[0], end[0], end[1]
-            );
+            let near = ranks[Value::of(n).index()] == ranks[input.index()] + 1;
+            let _ = match near {
+                true => {
+                    let (from_x, from_y, x) = (from_x + BOX[0] / 2, from_y + BOX[1], x + BOX[0] / 2);
+                    let middle = usize::midpoint(from_y, y);
+                    writeln!(
+                        text,
+                        "<path d=\"M {from_x} {from_y} C {from_x} {middle} {x} {middle} {x} {y}\" fill=\"none\" \
+                         stroke=\"#777\"/>"
+                    )
+                }
+                // Around the boxes between, from side to side.
+                false => {
+                    let (from_x, from_y, x, y) =
+                        (from_x + BOX[0], from_y + BOX[1] / 2, x + BOX[0], y + BOX[1] / 2);
+                    let side = from_x.max(x) + 2 * GAP[0];
+                    writeln!(
+                        text,
+                        "<path d=\"M {from_x} {from_y} C {side} {from_y} {side} {y} {x} {y}\" fill=\"none\" \
+                         stroke=\"#777\"/>"
+                    )
+                }
+            };
         }
     }
     boxed(&mut text, place(0), "input", &model.input().to_string(), "#eef3fb");
