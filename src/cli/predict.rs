@@ -30,13 +30,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let dir = RunDir::open(&arguments.run)?;
     let mut recipe = dir.recipe()?;
-    match &recipe.task.family {
-        Family::Table(table) if !table.is_few_shot() => {}
-        _ => {
-            let reason =
-                format!("is a run of `{}`, whose tasks are not mini-batches of a table", recipe.name);
-            return Err(Error::file(dir.path(), reason).into());
-        }
+    let of_rows = matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot());
+    if !of_rows {
+        let reason = format!("is a run of `{}`, whose tasks are not mini-batches of a table", recipe.name);
+        return Err(Error::file(dir.path(), reason).into());
     }
     if arguments.steps > 0 {
         recipe.load_data(None)?;

@@ -1,11 +1,9 @@
 //! From (seed, meta-iteration, task) to the points of a task: the plain serial form, which the
 //! vector and device samplers are tested against.
 
+use super::{ImageTasks, SeriesTable, Sinusoid, TaskBatch, TaskFamily, Turn, sine};
 use crate::error::{Error, Result};
-
-use super::{
-    ImageTasks, Philox, Purpose, SeriesTable, Sinusoid, TaskBatch, TaskFamily, Turn, below, sine, unit,
-};
+use crate::philox::{Philox, Purpose, below, unit};
 use std::sync::Arc;
 
 /// A family of tasks.
@@ -29,14 +27,13 @@ pub enum TaskSource {
 
 impl PartialEq for TaskSource {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Sinusoid { family: a, pool: b }, Self::Sinusoid { family: c, pool: d }) => {
-                (a, b) == (c, d)
+        match self {
+            Self::Sinusoid { family, pool } => {
+                matches!(other, Self::Sinusoid { family: f, pool: p } if (family, pool) == (f, p))
             }
-            (Self::Series(a), Self::Series(b)) => a == b,
-            (Self::Images(a), Self::Images(b)) => a == b,
-            (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
-            _ => false,
+            Self::Series(table) => matches!(other, Self::Series(t) if table == t),
+            Self::Images(tasks) => matches!(other, Self::Images(t) if tasks == t),
+            Self::Custom(family) => matches!(other, Self::Custom(f) if Arc::ptr_eq(family, f)),
         }
     }
 }
@@ -58,7 +55,7 @@ impl TaskSource {
     pub fn targets(&self) -> usize {
         match self {
             Self::Custom(family) => family.targets(),
-            _ => 1,
+            Self::Sinusoid { .. } | Self::Series(_) | Self::Images(_) => 1,
         }
     }
 }
@@ -100,8 +97,14 @@ impl Sampler {
     /// [`Recipe`](crate::ErrorKind::Recipe) naming the key.
     pub fn check(&self) -> Result<()> {
         let points = self.support + self.query;
+        if self.visit == Visit::Halves && self.support != self.query {
+            let (support, query) = (self.support, self.query);
+            let reason =
+                format!("is halves, which needs as many support as query points, not {support} and {query}");
+            return Err(Error::recipe("control.visit", reason));
+        }
         match &self.source {
-            TaskSource::Sinusoid { pool: Some(0), .. } => {
+            TaskSource::Sinusoid { pool, .. } if *pool == Some(0) => {
                 Err(Error::recipe("task.pool", "is a pool of no task; leave it out to draw every task anew"))
             }
             TaskSource::Series(table) if table.shortest() < table.window() + points => Err(Error::recipe(
@@ -113,16 +116,9 @@ impl Sampler {
                     table.window() + points
                 ),
             )),
-            _ if self.visit == Visit::Halves && self.support != self.query => Err(Error::recipe(
-                "control.visit",
-                format!(
-                    "is halves, which needs as many support as query points, not {} and {}",
-                    self.support, self.query
-                ),
-            )),
+            TaskSource::Sinusoid { .. } | TaskSource::Series(_) => Ok(()),
             TaskSource::Images(tasks) => tasks.check(points),
             TaskSource::Custom(family) => self.check_custom(&**family),
-            _ => Ok(()),
         }
     }
 
