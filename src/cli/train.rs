@@ -70,29 +70,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     {
         return arguments.finished(&recipe, dir, out);
     }
-    let say = |line: String| {
-        if !arguments.quiet {
-            note(&line);
-        }
-    };
     let device = arguments.device.open()?;
-    say(format!("device: {} ({})", device.backend.name(), device.why));
-    let forecast = device.backend.forecast(&recipe.train_plan()?)?;
-    let mebibytes = forecast.bytes.div_ceil(1 << 20);
-    say(format!("memory: {mebibytes} MiB for training, as counted before allocation ({})", forecast.layout));
+    arguments.say(format!("device: {} ({})", device.backend.name(), device.why));
     let cpu = arguments.device.cpu();
-    let control_device = control_device(&recipe, &device, &cpu, &say);
-    memory::check(&recipe, &forecast, &*device.backend, control_device)?;
-    let mut experiment = match &resumed {
-        Some(dir) => Experiment::resume(recipe.clone(), dir, &*device.backend, control_device)?,
-        None => Experiment::new(recipe.clone(), &*device.backend, control_device)?,
-    };
-    let total = recipe.outer.iterations;
-    if experiment.iteration() > total {
-        let done = experiment.iteration();
-        let reason = format!("is {total}, but the run has done {done} meta-iterations already");
-        return Err(Error::recipe("--steps", reason).into());
-    }
+    let mut experiment = arguments.set_up(&recipe, resumed.as_ref(), &device, &cpu)?;
     // Nothing was written up to here.
     let dir = match (resumed, &arguments.out) {
         (Some(dir), _) => dir,
@@ -104,41 +85,117 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         0 => String::new(),
         done => format!(", from meta-iteration {done}"),
     };
-    say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
-
-    let interrupted = interruption()?;
-    let mut meter = Meter::new(total, experiment.iteration(), arguments.quiet);
-    let ending = experiment.run(&dir, &*device.backend, arguments.stop_at, &mut |progress| {
-        meter.show(progress);
-        if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    meter.finish();
-    if ending? == Ending::Stopped {
-        let (done, path) = (experiment.iteration(), dir.path().display());
-        note(&format!("stopped after {done} of {total}; go on with: fastweights train --resume {path}"));
-        if arguments.json {
-            let stopped =
-                serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
-            out.text(&json(stopped, &dir)?)?;
-            out.finish()?;
-        }
-        let asked = arguments.stop_at.is_some_and(|stop| done >= stop);
-        return if asked { Ok(()) } else { Err(Failure::Interrupted) };
+    arguments.say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
+    match arguments.train(&mut experiment, &dir, &*device.backend)? {
+        Ending::Stopped => arguments.stopped(&experiment, &dir, out),
+        Ending::Finished => arguments.report(&mut experiment, &dir, &device, out),
     }
-    let report = conclude(&mut experiment, &dir, &device, &arguments.table)?;
-    let Seconds { train, control, evaluation } = report.seconds;
-    let control =
-        if recipe.control.enabled { format!("control in {}, ", time(control)) } else { String::new() };
-    say(format!("trained in {}, {control}evaluated in {}", time(train), time(evaluation)));
-    if arguments.json {
-        let report = serde_json::to_value(&report).map_err(|e| Error::failed(e.to_string()))?;
-        return out.text(&json(report, &dir)?);
-    }
-    table::print(&report, out)?;
-    out.line(&format!("{}: recipe, metrics, checkpoints, evaluation.json, plots/", dir.path().display()))
 }
 
 impl Arguments {
+    /// A line of what goes on.
+    fn say(&self, line: String) {
+        if !self.quiet {
+            note(&line);
+        }
+    }
+
+    /// The training, once all is known to fit.
+    fn set_up<'a>(
+        &self,
+        recipe: &Recipe,
+        resumed: Option<&RunDir>,
+        device: &'a Opened,
+        cpu: &'a dyn Backend,
+    ) -> Result<Experiment<'a>> {
+        let forecast = device.backend.forecast(&recipe.train_plan()?)?;
+        let mebibytes = forecast.bytes.div_ceil(1 << 20);
+        self.say(format!(
+            "memory: {mebibytes} MiB for training, as counted before allocation ({})",
+            forecast.layout
+        ));
+        let control_device = self.control_device(recipe, device, cpu);
+        memory::check(recipe, &forecast, &*device.backend, control_device)?;
+        let experiment = match resumed {
+            Some(dir) => Experiment::resume(recipe.clone(), dir, &*device.backend, control_device)?,
+            None => Experiment::new(recipe.clone(), &*device.backend, control_device)?,
+        };
+        let (done, total) = (experiment.iteration(), recipe.outer.iterations);
+        if done > total {
+            let reason = format!("is {total}, but the run has done {done} meta-iterations already");
+            return Err(Error::recipe("--steps", reason));
+        }
+        Ok(experiment)
+    }
+
+    /// The control's updates on half a task are too small for a GPU.
+    fn control_device<'a>(
+        &self,
+        recipe: &Recipe,
+        device: &'a Opened,
+        cpu: &'a dyn Backend,
+    ) -> &'a dyn Backend {
+        if recipe.control.enabled && recipe.control.visit == ControlVisit::Halves && !device.is_cpu {
+            let points = recipe.task.support;
+            self.say(format!(
+                "control: {} (one update looks at {points} points, which cannot fill a GPU)",
+                cpu.name()
+            ));
+            cpu
+        } else {
+            &*device.backend
+        }
+    }
+
+    fn train(&self, experiment: &mut Experiment, dir: &RunDir, device: &dyn Backend) -> Result<Ending> {
+        let interrupted = interruption()?;
+        let total = experiment.recipe().outer.iterations;
+        let mut meter = Meter::new(total, experiment.iteration(), self.quiet);
+        let ending = experiment.run(dir, device, self.stop_at, &mut |progress| {
+            meter.show(progress);
+            if interrupted.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        meter.finish();
+        ending
+    }
+
+    /// Says how to go on.
+    fn stopped(&self, experiment: &Experiment, dir: &RunDir, out: &mut Out) -> Outcome {
+        let (recipe, done, path) = (experiment.recipe(), experiment.iteration(), dir.path().display());
+        let total = recipe.outer.iterations;
+        note(&format!("stopped after {done} of {total}; go on with: fastweights train --resume {path}"));
+        if self.json {
+            let stopped =
+                serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
+            out.text(&json(stopped, dir)?)?;
+            out.finish()?;
+        }
+        let asked = self.stop_at.is_some_and(|stop| done >= stop);
+        if asked { Ok(()) } else { Err(Failure::Interrupted) }
+    }
+
+    /// Judges, draws and prints.
+    fn report(&self, experiment: &mut Experiment, dir: &RunDir, device: &Opened, out: &mut Out) -> Outcome {
+        let report = conclude(experiment, dir, device, &self.table)?;
+        let Seconds { train, control, evaluation } = report.seconds;
+        let control = match experiment.recipe().control.enabled {
+            true => format!("control in {}, ", time(control)),
+            false => String::new(),
+        };
+        self.say(format!("trained in {}, {control}evaluated in {}", time(train), time(evaluation)));
+        if self.json {
+            let report = serde_json::to_value(&report).map_err(|e| Error::failed(e.to_string()))?;
+            return out.text(&json(report, dir)?);
+        }
+        table::print(&report, out)?;
+        let path = dir.path().display();
+        out.line(&format!("{path}: recipe, metrics, checkpoints, evaluation.json, plots/"))
+    }
+
     /// The resolved recipe, and the run to go on with.
     fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
         let mut settings = Vec::new();
@@ -188,25 +245,6 @@ impl Arguments {
         let report =
             serde_json::from_str(&text).map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
         out.text(&json(report, dir)?)
-    }
-}
-
-/// The control's updates on half a task are too small for a GPU.
-fn control_device<'a>(
-    recipe: &Recipe,
-    device: &'a Opened,
-    cpu: &'a dyn Backend,
-    say: &impl Fn(String),
-) -> &'a dyn Backend {
-    if recipe.control.enabled && recipe.control.visit == ControlVisit::Halves && !device.is_cpu {
-        let points = recipe.task.support;
-        say(format!(
-            "control: {} (one update looks at {points} points, which cannot fill a GPU)",
-            cpu.name()
-        ));
-        cpu
-    } else {
-        &*device.backend
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{Phase, Step, Watch};
 use crate::error::{Error, Result};
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read};
 use std::path::Path;
 use zip::ZipArchive;
+use zip::read::ZipFile;
 
 /// How much of an archive is read.
 #[derive(Clone, Copy, Debug)]
@@ -68,16 +69,7 @@ pub(super) fn read(
         if entry.is_symlink() {
             return refused("is a link".into());
         }
-        let limit = bounds.entry_bytes;
-        let mut bytes = Vec::new();
-        // What the header declares is a claim; what is read counts.
-        if entry.size() <= limit {
-            let read = (&mut entry).take(limit + 1).read_to_end(&mut bytes);
-            read.map_err(|e| Error::file_caused(path, format!("entry `{name}` is damaged"), e))?;
-        }
-        if entry.size() > limit || bytes.len() as u64 > limit {
-            return refused(format!("is larger than {limit} bytes unpacked, the most that is read"));
-        }
+        let bytes = unpack(path, &name, &mut entry, bounds.entry_bytes)?;
         total += bytes.len() as u64;
         if total > bounds.total_bytes {
             let most = bounds.total_bytes;
@@ -87,6 +79,21 @@ pub(super) fn read(
         watch(Step { phase: Phase::Read, done: i as u64 + 1, total: entries as u64 });
     }
     Ok(skipped)
+}
+
+/// The bytes of an entry, at most `limit`.
+fn unpack<R: Read>(path: &Path, name: &str, entry: &mut ZipFile<'_, R>, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // What the header declares is a claim; what is read counts.
+    if entry.size() <= limit {
+        let read = entry.by_ref().take(limit + 1).read_to_end(&mut bytes);
+        read.map_err(|e| Error::file_caused(path, format!("entry `{name}` is damaged"), e))?;
+    }
+    if entry.size() > limit || bytes.len() as u64 > limit {
+        let reason = format!("entry `{name}` is larger than {limit} bytes unpacked, the most that is read");
+        return Err(Error::file(path, reason));
+    }
+    Ok(bytes)
 }
 
 /// Nothing is written under an entry's name, but an archive with such names means harm, or is not what it should be.

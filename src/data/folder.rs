@@ -43,6 +43,50 @@ impl FolderImport {
     /// with fewer than two pictures or in two splits, or fewer than three classes;
     /// [`Limit`](crate::ErrorKind::Limit) if the set would be too large.
     pub fn run(&self, dir: &Path, watch: Watch<'_>) -> Result<Imported> {
+        self.check()?;
+        let mut pictures = Pictures::default();
+        let tops = subfolders(dir, &mut pictures.skipped)?;
+        let is_split = match tops.iter().find(|(name, _)| name == "train") {
+            Some((_, train)) => !subfolders(train, &mut 0)?.is_empty(),
+            None => false,
+        };
+        let dealt = if is_split {
+            if self.shares.is_some() {
+                let reason =
+                    format!("is not needed: {} is split into train, val and test already", dir.display());
+                return Err(Error::recipe("--split", reason));
+            }
+            split_classes(&tops, &mut pictures, watch)?
+        } else {
+            for (class, place) in &tops {
+                take(place, class, &mut pictures, watch)?;
+            }
+            BTreeMap::new()
+        };
+        let found = pictures.classes.len();
+        if found < 3 {
+            return Err(Error::file(
+                dir,
+                format!("holds {found} folders of pictures; three classes are needed"),
+            ));
+        }
+        let (splits, how): (Vec<_>, _) = match is_split {
+            true => (dealt.into_values().collect(), "split as found".to_owned()),
+            false => {
+                let splits = deal(found, self.shares.unwrap_or(SHARES), self.seed);
+                (splits, format!("split by seed {}", self.seed))
+            }
+        };
+        let notes = (Split::ALL.iter())
+            .filter(|split| !splits.contains(split))
+            .map(|split| format!("there are no classes for {split}"))
+            .collect();
+        let skipped = pictures.skipped;
+        let set = pictures.assemble(&self.name, &self.rule(), &splits, watch)?;
+        Ok(Imported { set: set.with_source(format!("pictures from a folder, {how}")), skipped, notes })
+    }
+
+    fn check(&self) -> Result<()> {
         check_name(&self.name)?;
         if self.name == glyphs::NAME {
             let reason = format!("`{}` is the set that the program draws; choose another name", self.name);
@@ -54,79 +98,47 @@ impl FolderImport {
                 format!("is {}, but 1 to {MAX_SIDE} are allowed", self.side),
             ));
         }
-        if self.shares == Some([0; 3]) {
-            return Err(Error::recipe("--split", "is 0 everywhere"));
+        match self.shares {
+            Some([0, 0, 0]) => Err(Error::recipe("--split", "is 0 everywhere")),
+            Some(_) | None => Ok(()),
         }
-        let (mut pictures, mut dealt) = (Pictures::default(), BTreeMap::new());
-        let tops = subfolders(dir, &mut pictures.skipped)?;
-        let is_split = match tops.iter().find(|(name, _)| name == "train") {
-            Some((_, train)) => !subfolders(train, &mut 0)?.is_empty(),
-            None => false,
-        };
-        if is_split {
-            if self.shares.is_some() {
-                let reason =
-                    format!("is not needed: {} is split into train, val and test already", dir.display());
-                return Err(Error::recipe("--split", reason));
-            }
-            for (name, top) in &tops {
-                let split = match name.as_str() {
-                    "train" => Split::Train,
-                    "val" | "validation" => Split::Validation,
-                    "test" => Split::Test,
-                    _ => {
-                        return Err(Error::file(
-                            top,
-                            "stands beside train; only val, validation and test may",
-                        ));
-                    }
-                };
-                for (class, place) in subfolders(top, &mut pictures.skipped)? {
-                    if let Some(other) = dealt.insert(class.clone(), split) {
-                        let reason = format!(
-                            "the class `{class}` is in {other} and in {split}; a class belongs to one"
-                        );
-                        return Err(Error::file(&place, reason));
-                    }
-                    take(&place, &class, &mut pictures, watch)?;
-                }
-            }
-        } else {
-            for (class, place) in &tops {
-                take(place, class, &mut pictures, watch)?;
-            }
-        }
-        let found = pictures.classes.len();
-        if found < 3 {
-            return Err(Error::file(
-                dir,
-                format!("holds {found} folders of pictures; three classes are needed"),
-            ));
-        }
-        let splits = if is_split {
-            dealt.into_values().collect()
-        } else {
-            deal(found, self.shares.unwrap_or(SHARES), self.seed)
-        };
-        let notes = (Split::ALL.iter())
-            .filter(|split| !splits.contains(split))
-            .map(|split| format!("there are no classes for {split}"))
-            .collect();
-        let skipped = pictures.skipped;
-        let channels = if self.gray { 1 } else { 3 };
-        let rule = Rule {
-            channels,
+    }
+
+    fn rule(&self) -> Rule {
+        Rule {
+            channels: if self.gray { 1 } else { 3 },
             side: self.side,
             max_side: MAX_PICTURE_SIDE,
             max_bytes: MAX_PICTURE_BYTES,
             invert: false,
-        };
-        let set = pictures.assemble(&self.name, &rule, &splits, watch)?;
-        let split =
-            if is_split { "split as found".to_owned() } else { format!("split by seed {}", self.seed) };
-        let set = set.with_source(format!("pictures from a folder, {split}"));
-        Ok(Imported { set, skipped, notes })
+        }
     }
+}
+
+/// Takes the classes of folders that are splits; returns the split of each.
+fn split_classes(
+    tops: &[(String, PathBuf)],
+    pictures: &mut Pictures,
+    watch: Watch<'_>,
+) -> Result<BTreeMap<String, Split>> {
+    let mut dealt = BTreeMap::new();
+    for (name, top) in tops {
+        let split = match name.as_str() {
+            "train" => Split::Train,
+            "val" | "validation" => Split::Validation,
+            "test" => Split::Test,
+            _ => return Err(Error::file(top, "stands beside train; only val, validation and test may")),
+        };
+        for (class, place) in subfolders(top, &mut pictures.skipped)? {
+            if let Some(other) = dealt.insert(class.clone(), split) {
+                let reason =
+                    format!("the class `{class}` is in {other} and in {split}; a class belongs to one");
+                return Err(Error::file(&place, reason));
+            }
+            take(&place, &class, pictures, watch)?;
+        }
+    }
+    Ok(dealt)
 }
 
 /// What belongs to the system and not to the set.

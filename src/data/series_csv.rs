@@ -49,39 +49,13 @@ impl SeriesSet {
             if name.is_empty() {
                 return Err(refused(format!("`{}` is empty; every row needs its series", columns.id)));
             }
-            let text = field(value, &columns.value)?;
-            if is_missing(text) {
-                if !columns.drop_missing {
-                    let reason = format!(
-                        "`{}` has no value (`{text}`); task.missing = \"drop\" leaves such rows out",
-                        columns.value
-                    );
-                    return Err(refused(reason));
-                }
+            let Some(number) = number(field(value, &columns.value)?, columns).map_err(refused)? else {
                 dropped += 1;
                 continue;
-            }
-            let number = text.parse::<f64>().ok().map(|v| v as f32).filter(|v| v.is_finite());
-            let number = number.ok_or_else(|| {
-                refused(format!("`{}` is `{text}`; a finite number is needed", columns.value))
-            })?;
+            };
             let moment = match (time, &columns.time) {
                 (Some(at), Some(column)) => {
-                    let text = field(at, column)?;
-                    let moment = Moment::parse(text).ok_or_else(|| {
-                        let needed = "a number or a date like 2024-02-29 or 2024-02-29T23:30 is needed";
-                        refused(format!("`{column}` is `{text}`; {needed}"))
-                    })?;
-                    let (dated, first_line) = *first_time.get_or_insert((moment.dated, line));
-                    if dated != moment.dated {
-                        let kinds = ["a number", "a date"];
-                        let (here, there) = (usize::from(moment.dated), usize::from(dated));
-                        return Err(refused(format!(
-                            "`{column}` is {}, but {} in line {first_line}",
-                            kinds[here], kinds[there]
-                        )));
-                    }
-                    Some(moment)
+                    Some(moment(field(at, column)?, column, line, &mut first_time).map_err(refused)?)
                 }
                 _ => None,
             };
@@ -103,6 +77,36 @@ impl SeriesSet {
         let series = found.into_iter().map(sorted).collect::<Result<_>>()?;
         Ok(Self { path: path.to_owned(), sha256, series, dropped })
     }
+}
+
+/// A value; nothing where there is none and such rows are left out.
+fn number(text: &str, columns: &SeriesColumns) -> Result<Option<f32>, String> {
+    let column = &columns.value;
+    if is_missing(text) {
+        return match columns.drop_missing {
+            true => Ok(None),
+            false => Err(format!(
+                "`{column}` has no value (`{text}`); task.missing = \"drop\" leaves such rows out"
+            )),
+        };
+    }
+    let number = text.parse::<f64>().ok().map(|v| v as f32).filter(|v| v.is_finite());
+    number.map(Some).ok_or_else(|| format!("`{column}` is `{text}`; a finite number is needed"))
+}
+
+/// A time, of the kind that all before it have.
+fn moment(text: &str, column: &str, line: u64, first: &mut Option<(bool, u64)>) -> Result<Moment, String> {
+    let moment = Moment::parse(text).ok_or_else(|| {
+        let needed = "a number or a date like 2024-02-29 or 2024-02-29T23:30 is needed";
+        format!("`{column}` is `{text}`; {needed}")
+    })?;
+    let (dated, first_line) = *first.get_or_insert((moment.dated, line));
+    if dated != moment.dated {
+        let kinds = ["a number", "a date"];
+        let (here, there) = (kinds[usize::from(moment.dated)], kinds[usize::from(dated)]);
+        return Err(format!("`{column}` is {here}, but {there} in line {first_line}"));
+    }
+    Ok(moment)
 }
 
 /// What stands for no value.

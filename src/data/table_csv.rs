@@ -24,23 +24,7 @@ impl RowTable {
         let failed = |e: csv::Error| Error::file(path, describe(&e, text));
         let header: Vec<_> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
         check_header(path, &header)?;
-        let label_at = header.iter().position(|name| name == label);
-        let known = || header.join(", ");
-        if label_at.is_none() && required {
-            let reason =
-                format!("is `{label}`, no column of {}; its columns are {}", path.display(), known());
-            return Err(Error::recipe("task.label", reason));
-        }
-        if let Some(name) = ignore.iter().find(|name| required && !header.contains(name)) {
-            let reason =
-                format!("has `{name}`, no column of {}; its columns are {}", path.display(), known());
-            return Err(Error::recipe("task.ignore", reason));
-        }
-        let is_feature = |&at: &usize| Some(at) != label_at && !ignore.contains(&header[at]);
-        let columns: Vec<_> = (0..header.len()).filter(is_feature).collect();
-        if columns.is_empty() {
-            return Err(Error::file(path, "has no column of numbers besides the label"));
-        }
+        let (label_at, columns) = places(path, &header, (label, required), ignore)?;
         let mut table = Self {
             path: path.to_owned(),
             features: columns.iter().map(|&at| header[at].clone()).collect(),
@@ -76,6 +60,33 @@ impl RowTable {
         }
         Ok(table)
     }
+}
+
+/// The column of labels, if there is one, and those of numbers.
+fn places(
+    path: &Path,
+    header: &[String],
+    (label, required): (&str, bool),
+    ignore: &[String],
+) -> Result<(Option<usize>, Vec<usize>)> {
+    let label_at = header.iter().position(|name| name == label);
+    let missing = |key: &str, how: String| {
+        let known = header.join(", ");
+        let reason = format!("{how}, no column of {}; its columns are {known}", path.display());
+        Err(Error::recipe(key, reason))
+    };
+    if label_at.is_none() && required {
+        return missing("task.label", format!("is `{label}`"));
+    }
+    if let Some(name) = ignore.iter().find(|name| required && !header.contains(name)) {
+        return missing("task.ignore", format!("has `{name}`"));
+    }
+    let is_feature = |&at: &usize| Some(at) != label_at && !ignore.contains(&header[at]);
+    let columns: Vec<_> = (0..header.len()).filter(is_feature).collect();
+    if columns.is_empty() {
+        return Err(Error::file(path, "has no column of numbers besides the label"));
+    }
+    Ok((label_at, columns))
 }
 
 fn check_header(path: &Path, header: &[String]) -> Result<()> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 impl Recipe {
     /// The recipe of this name or, failing that, of this file, with settings changed one after another:
-    /// dotted keys and TOML values, see [`parse_setting`].
+    /// dotted keys and TOML values, see [`parse_setting`](super::parse_setting).
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) naming the key, its value and what is allowed;
