@@ -59,9 +59,7 @@ const KNOWN_LONG_FUNCTIONS: &[(&str, &str)] = &[
     ("backend/oracle/mod.rs", "meta_gradient"),
     ("case.rs", "build"),
     ("program/passes.rs", "curvature"),
-    ("run/plot/series.rs", "pictures"),
     ("run/plot/steps.rs", "chart"),
-    ("run/table_report.rs", "judge"),
 ];
 
 /// Files with such a match that still stands. To be emptied.

@@ -192,6 +192,17 @@ fn judgement(outputs: &[f32], labels: &[usize], classes: &[String]) -> Judgement
     Judgement { accuracy: right as f64 / rows, loss: loss / rows, ties, confusion, per_class }
 }
 
+/// Rows that were classified rightly before and after each step, of `outputs: [steps + 1, rows, classes]`; a row is to the
+/// curve what a task is elsewhere.
+fn curve(outputs: &[f32], labels: &[usize], classes: usize, steps: usize) -> Curve {
+    let right = |step: usize, row: usize| {
+        let row_outputs = &outputs[(step * labels.len() + row) * classes..][..classes];
+        f32::from(u8::from(largest(row_outputs) == labels[row]))
+    };
+    let rows = (0..labels.len()).flat_map(|row| (0..=steps).map(move |step| (step, row)));
+    Curve::of_values(&rows.map(|(step, row)| right(step, row)).collect::<Vec<_>>(), steps)
+}
+
 /// Judges both learners by the rows that a table holds out; nothing if the recipe is of other tasks.
 pub(super) fn judge(
     recipe: &Recipe,
@@ -207,15 +218,7 @@ pub(super) fn judge(
     let classes = &table.columns.classes;
     let support = support_rows(recipe, settings.points)?;
     let size = labels.len() * classes.len();
-    // A row is to the curve what a task is elsewhere.
-    let curve = |outputs: &[f32]| {
-        let right = |step: usize, row: usize| {
-            let row_outputs = &outputs[step * size + row * classes.len()..][..classes.len()];
-            f32::from(u8::from(largest(row_outputs) == labels[row]))
-        };
-        let rows = (0..labels.len()).flat_map(|row| (0..=steps).map(move |step| (step, row)));
-        Curve::of_values(&rows.map(|(step, row)| right(step, row)).collect::<Vec<_>>(), steps)
-    };
+    let curve = |outputs: &[f32]| curve(outputs, labels, classes.len(), steps);
     let found = outputs(device, (&recipe.plan()?, &models.maml), &support, (steps, rate), &judged.x)?;
     let at = |step: usize| judgement(&found[step * size..][..size], labels, classes);
     let (initial, adapted) = (at(0), at(steps));

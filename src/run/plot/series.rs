@@ -48,20 +48,8 @@ pub(super) fn pictures(
     let table = recipe.held_out(settings.tasks)?;
     let stretch = window + recipe.task.support + recipe.task.query;
     let measures: Vec<_> = (0..settings.tasks).map(|i| Measures::of(table.series(i), stretch)).collect();
-    let median = judged.report.learners.maml.median[steps];
-    let far = |i: &usize| (f64::from(judged.maml[i * (steps + 1) + steps]) - median).abs();
-    let typical = (0..settings.tasks).min_by(|a, b| far(a).total_cmp(&far(b)));
-    let named: [(_, Measure); 3] =
-        [("season", |m| m.season), ("trend", |m| m.trend), ("change", |m| m.change)];
-    let mut chosen = Vec::from_iter(typical.map(|number| ("typical", number)));
-    for (name, of) in named {
-        // A series is shown once.
-        let free = (0..settings.tasks).filter(|i| chosen.iter().all(|(_, other)| other != i));
-        let most = free.max_by(|&a, &b| of(&measures[a]).total_cmp(&of(&measures[b])));
-        chosen.extend(most.map(|number| (name, number)));
-    }
     let mut pictures = Vec::new();
-    for (name, number) in chosen {
+    for (name, number) in chosen(judged, &measures) {
         let one = recipe.evaluation_tasks(settings, number..number + 1)?;
         let same = settings.protocol == Some(crate::recipe::Protocol::Same);
         // Forecasts of the support points are shown too, so the query becomes all points.
@@ -104,6 +92,24 @@ pub(super) fn pictures(
         pictures.push((format!("series-{name}"), picture));
     }
     Ok(pictures)
+}
+
+/// The series to be shown, each for another reason.
+fn chosen(judged: &Judged, measures: &[Measures]) -> Vec<(&'static str, usize)> {
+    let steps = judged.report.steps.len() - 1;
+    let median = judged.report.learners.maml.median[steps];
+    let far = |i: &usize| (f64::from(judged.maml[i * (steps + 1) + steps]) - median).abs();
+    let typical = (0..measures.len()).min_by(|a, b| far(a).total_cmp(&far(b)));
+    let named: [(_, Measure); 3] =
+        [("season", |m| m.season), ("trend", |m| m.trend), ("change", |m| m.change)];
+    let mut chosen = Vec::from_iter(typical.map(|number| ("typical", number)));
+    for (name, of) in named {
+        // A series is shown once.
+        let free = (0..measures.len()).filter(|i| chosen.iter().all(|(_, other)| other != i));
+        let most = free.max_by(|&a, &b| of(&measures[a]).total_cmp(&of(&measures[b])));
+        chosen.extend(most.map(|number| (name, number)));
+    }
+    chosen
 }
 
 /// The same task, judged on its support points too.
