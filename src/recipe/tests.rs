@@ -154,7 +154,7 @@ fn images_have_ways_and_shots_and_a_head_that_fits() {
         (&["task.support=5"][..], &["`task.support`", "ways"][..]),
         (&["task.ways=1"], &["`task.ways`", "2 to"]),
         (&["task.pool=5"], &["`task.pool`", "images"]),
-        (&["model.hidden=[5]"], &["`model.layers`", "model.hidden"]),
+        (&["model.hidden=[5]", "model.layers=[]"], &["`model.layers`", "model.hidden"]),
         (
             &["model.layers=[{ type = \"relu\" }]"],
             &["`model.layers`", "linear to 5", "layer 0 (relu)", "[1, 28, 28]"],
@@ -233,5 +233,41 @@ fn several_inner_steps_start_from_gentler_weights() {
         (&["inner.steps=5", "model.init=xavier"], Init::Xavier),
     ] {
         assert_eq!(with(settings).unwrap().model.init, init);
+    }
+}
+
+#[test]
+fn a_rule_of_inner_steps_goes_by_its_name_with_its_numbers() {
+    use crate::meta::InnerRule;
+    for rule in InnerRule::ALL {
+        let recipe = with(&[&format!("inner.optimizer={}", rule.name())]).unwrap();
+        assert_eq!(recipe.inner.settings.optimizer.rule, rule);
+        assert_eq!(recipe.algorithm().unwrap().inner, recipe.inner.settings);
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "x", &[]).unwrap(), recipe);
+    }
+    // Runs of before spell out the usual numbers of all rules.
+    let all = ["inner.momentum=0.9", "inner.decay=0.99", "inner.betas=[0.9, 0.999]", "inner.eps=1e-8"];
+    assert_eq!(with(&all).unwrap(), with(&[]).unwrap());
+    let refused = refusal(&["inner.optimizer=adamw"]);
+    assert!(refused.contains("did you mean `adam`") && refused.contains("rmsprop"), "{refused}");
+    let refused = refusal(&["inner.learned_lr=each"]);
+    assert!(refused.contains("none, one, per_layer_step"), "{refused}");
+}
+
+#[test]
+fn keys_of_other_kinds_of_tasks_are_refused_by_name() {
+    for (settings, words) in [
+        (&["task.csv=a.csv"][..], &["`task.csv`", "sinusoid", "train series --csv"][..]),
+        (&["task.kind=table", "task.support=3"], &["`task.support`", "table", "ways, shots and queries"]),
+        (&["task.kind=series", "task.amplitude=[1.0, 2.0]"], &["`task.amplitude`", "series"]),
+        (&["task.kind=serie"], &["`task.kind`", "did you mean `series`", "images"]),
+        (&["task.kind=5"], &["`task.kind`", "is 5"]),
+        (&["task.amplitud=[1.0, 2.0]"], &["`task.amplitud`", "did you mean `amplitude`", "pool"]),
+        (&["task.pool=many"], &["`task.pool`", "many", "whole number"]),
+        (&["task=5"], &["`task`", "is 5", "a section"]),
+    ] {
+        let settings = settings.iter().map(|text| parse_setting(text).unwrap()).collect::<Vec<_>>();
+        let text = Recipe::parse("", "x", &settings).expect_err("should be refused").to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{settings:?} gives: {text}");
     }
 }
