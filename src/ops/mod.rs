@@ -24,6 +24,7 @@ mod param;
 mod registry;
 pub mod scalar;
 mod shape;
+mod short;
 
 pub use operation::{Arity, Backward, Curvature, Keeps, Operation, Site};
 pub use param::{ParamSpec, Role};

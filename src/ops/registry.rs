@@ -16,7 +16,7 @@ use std::fmt;
 macro_rules! ops {
     ($($(#[$doc:meta])* $variant:ident($room:ty),)*) => {
         /// An op with its settings, in recipes a table with its name as `type`.
-        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
         #[serde(tag = "type", rename_all = "snake_case")]
         pub enum Op {
             $($(#[$doc])* $variant($room),)*

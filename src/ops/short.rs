@@ -1,0 +1,55 @@
+//! Ops with their usual settings, in a word.
+
+use super::batch_norm::BatchNorm;
+use super::conv2d::Conv2d;
+use super::elementwise::Function;
+use super::flatten::Flatten;
+use super::global_avg_pool2d::GlobalAvgPool2d;
+use super::linear::Linear;
+use super::max_pool2d::MaxPool2d;
+use super::registry::Op;
+
+impl Op {
+    /// `y = W x + b` to so many features.
+    #[must_use]
+    pub const fn linear(outputs: usize) -> Self {
+        Self::Linear(Linear { outputs, bias: true })
+    }
+
+    /// A convolution with a square kernel, one group and a bias.
+    #[must_use]
+    pub const fn conv2d(outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
+        let (kernel, padding) = ([kernel; 2], [padding; 2]);
+        Self::Conv2d(Conv2d { outputs, kernel, stride, padding, dilation: 1, groups: 1, bias: true })
+    }
+
+    /// A batch norm with this ε, with γ and β if it is `affine`.
+    #[must_use]
+    pub const fn batch_norm(eps: f64, affine: bool) -> Self {
+        Self::BatchNorm(BatchNorm { eps, affine })
+    }
+
+    /// `max(x, 0)`.
+    #[must_use]
+    pub const fn relu() -> Self {
+        Self::Elementwise(Function::Relu {})
+    }
+
+    /// The largest of each square window; with a step of 0, windows side by side.
+    #[must_use]
+    pub const fn max_pool2d(kernel: usize, stride: usize) -> Self {
+        Self::MaxPool2d(MaxPool2d { kernel, stride })
+    }
+
+    /// The mean of each channel over the image.
+    #[must_use]
+    pub const fn global_avg_pool2d() -> Self {
+        Self::GlobalAvgPool2d(GlobalAvgPool2d {})
+    }
+
+    /// An image as a vector.
+    #[must_use]
+    pub const fn flatten() -> Self {
+        Self::Flatten(Flatten {})
+    }
+}
