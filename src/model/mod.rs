@@ -128,7 +128,7 @@ impl Model {
     pub fn mlp(inputs: usize, hidden: &[usize], outputs: usize, output_relu: bool) -> Result<Self> {
         let mut ops = Vec::<Op>::new();
         for &width in hidden {
-            ops.extend([Linear::to(width).into(), Function::Relu {}.into()]);
+            ops.extend([Op::linear(width), Op::relu()]);
         }
         ops.push(Linear::to(outputs).into());
         if output_relu {
