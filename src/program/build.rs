@@ -1,40 +1,50 @@
 //! The inner loop and the way back, as instructions.
 
 use super::array::{Pass, Set};
+use super::flow::Flow;
 use super::instr::{Instr, Sink};
-use super::passes::{Gradient, Passed};
-use super::{Cut, Program, Target, Wanted, chunks};
+use super::listing::Program;
+use super::target::{Cut, Target, Wanted};
+use super::writer::{Builder, Gradient};
 use crate::meta::{MetaGradient, Plan};
+use std::ops::Range;
 
-/// Writes a program.
-pub(super) struct Builder<'a> {
-    pub(super) program: Program,
-    pub(super) plan: &'a Plan,
-    pub(super) target: &'a dyn Target,
-    wanted: Wanted,
-    cut: Cut,
-    /// Whether `v` holds something yet.
-    started: bool,
-    /// What the support passes that are kept left, by step.
-    kept: Vec<Vec<Passed>>,
-    /// The arrays of the points, by set and first point.
-    pub(super) inputs: Vec<(Set, usize, super::ArrayId)>,
+impl Program {
+    /// Writes down the program of a plan.
+    #[must_use]
+    pub fn new(plan: &Plan, wanted: Wanted, target: &dyn Target, cut: Cut) -> Self {
+        let flow = Flow::new(plan, target);
+        let moves = flow.moves[plan.model.output().index()];
+        let second = wanted.gradient && plan.order == MetaGradient::SecondOrder && moves;
+        let learned = wanted.gradient && plan.learned_rates() > 0;
+        let couples = plan.model.nodes().iter().any(|node| node.op.couples_points());
+        let cut = if couples { Cut { chunk: usize::MAX, ..cut } } else { cut };
+        // A chunk's tangents change v, which the rates of the next would still need.
+        let chunked = learned && plan.support > cut.chunk;
+        let keeps_gradients = moves && (chunked || target.keeps_gradients(plan));
+        let keeps_steps = second || learned;
+        let this = Self {
+            instrs: Vec::new(),
+            arrays: Vec::new(),
+            flow,
+            second,
+            learned,
+            keeps_steps,
+            keeps_gradients,
+        };
+        Builder::new(this, plan, wanted, target, cut).run()
+    }
 }
 
-impl<'a> Builder<'a> {
-    pub(super) fn new(
-        program: Program,
-        plan: &'a Plan,
-        wanted: Wanted,
-        target: &'a dyn Target,
-        cut: Cut,
-    ) -> Self {
-        let kept = vec![Vec::new(); plan.steps];
-        Self { program, plan, target, wanted, cut, started: false, kept, inputs: Vec::new() }
-    }
+/// The chunks of so many points.
+fn chunks(points: usize, chunk: usize) -> impl Iterator<Item = Range<usize>> {
+    let chunk = chunk.max(1);
+    (0..points).step_by(chunk).map(move |first| first..points.min(first.saturating_add(chunk)))
+}
 
+impl Builder<'_> {
     /// The whole loop: adapt, then back from θ_K.
-    pub(super) fn run(mut self) -> Program {
+    fn run(mut self) -> Program {
         let steps = self.plan.steps;
         if self.learns() && self.plan.model.norm_sets() > 1 {
             // The passes of a step set its own scales and shifts only.
@@ -66,10 +76,6 @@ impl<'a> Builder<'a> {
         }
         self.find_lives();
         self.program
-    }
-
-    pub(super) fn push(&mut self, instr: Instr) {
-        self.program.instrs.push(instr);
     }
 
     /// Whether query gradients are what is learned from.

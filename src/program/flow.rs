@@ -1,6 +1,6 @@
 //! What a plan's graph needs: which values move, which are learned through, which nodes are part of others.
 
-use super::Target;
+use super::target::Target;
 use crate::meta::Plan;
 use crate::model::{Model, Value};
 use crate::ops::Op;

@@ -1,30 +1,15 @@
 //! Passes over the graph: forward, backward, and the tangents of both.
 
 use super::array::{Array, ArrayId, ArrayKind, Pass, Set};
-use super::build::Builder;
 use super::instr::{Instr, Put, Sink, Site};
+use super::writer::{Builder, Gradient, Passed};
 use crate::model::Value;
 use crate::ops::Curvature;
 
-/// What a pass left behind, by value and by node.
-#[derive(Clone, Debug)]
-pub(super) struct Passed {
-    pub(super) pass: Pass,
-    pub(super) output: ArrayId,
-    /// By value, of those that hold one.
-    y: Vec<Option<ArrayId>>,
-    dy: Vec<Option<ArrayId>>,
-    /// By node.
-    saved: Vec<Option<ArrayId>>,
-}
-
-/// Which parameters a backward pass is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gradient {
-    /// Those that the inner loop moves.
-    Moving,
-    /// All.
-    Learned,
+/// Tangents of values, and what they left, by node.
+struct Tangents {
+    y_dot: Vec<Option<ArrayId>>,
+    saved_dot: Vec<Option<ArrayId>>,
 }
 
 impl Builder<'_> {
@@ -161,16 +146,28 @@ impl Builder<'_> {
         }
     }
 
-    /// Which of a node's parameters the inner loop moves.
-    fn moving_params(&self, node: usize) -> Vec<bool> {
-        let node = &self.plan.model.nodes()[node];
-        node.params.clone().map(|param| self.plan.steps > 0 && self.plan.adapted[param]).collect()
-    }
-
     /// `v −= H u` from what a support pass left, and with `rates` the gradients of its rates.
     pub(super) fn curvature(&mut self, passed: &Passed, rates: bool) {
-        let model = &self.plan.model;
-        let (moves, learned) = (self.program.flow.moves.clone(), self.program.flow.learned.clone());
+        let tangents = self.tangents(passed);
+        let (model, output) = (&self.plan.model, self.output_root());
+        let Some(top) = tangents.y_dot[output] else { return };
+        let mut dy_dot = vec![None; model.nodes().len() + 1];
+        let to = self.array(ArrayKind::CotangentTangent, model.output(), &passed.pass);
+        dy_dot[output] = Some(to);
+        let gate = self.target.gates_where_put() && self.program.flow.gated(model.output());
+        let (pass, y) = (passed.pass.clone(), passed.output);
+        self.push(Instr::LossTangent { pass, y, y_dot: top, dy_dot: to, gate });
+        let learned = self.program.flow.learned.clone();
+        for n in self.program.flow.nodes.clone().into_iter().rev().filter(|n| learned[n + 1]) {
+            let Some(this) = dy_dot[n + 1] else { continue };
+            let dx_dot = self.puts(n, ArrayKind::CotangentTangent, &passed.pass, &learned, &mut dy_dot);
+            self.backward_tangent(n, passed, &tangents, this, dx_dot, rates);
+        }
+    }
+
+    /// Tangents of the values that move.
+    fn tangents(&mut self, passed: &Passed) -> Tangents {
+        let (model, moves) = (&self.plan.model, self.program.flow.moves.clone());
         let mut y_dot = vec![None; model.nodes().len() + 1];
         let mut saved_dot = vec![None; model.nodes().len()];
         for n in self.program.flow.nodes.clone().into_iter().filter(|n| moves[n + 1]) {
@@ -183,55 +180,58 @@ impl Builder<'_> {
             let (site, moves) = (self.site(n, passed, false), self.moving_params(n));
             self.push(Instr::Tangent { site, x_dot, moves, y_dot: to, saved_dot: saved_dot[n] });
         }
-        let output = self.output_root();
-        let Some(top) = y_dot[output] else { return };
-        let mut dy_dot = vec![None; model.nodes().len() + 1];
-        let to = self.array(ArrayKind::CotangentTangent, model.output(), &passed.pass);
-        dy_dot[output] = Some(to);
-        let gate = self.target.gates_where_put() && self.program.flow.gated(model.output());
-        let (pass, y) = (passed.pass.clone(), passed.output);
-        self.push(Instr::LossTangent { pass, y, y_dot: top, dy_dot: to, gate });
-        for n in self.program.flow.nodes.clone().into_iter().rev().filter(|n| learned[n + 1]) {
-            let Some(this) = dy_dot[n + 1] else { continue };
-            let dx_dot = self.puts(n, ArrayKind::CotangentTangent, &passed.pass, &learned, &mut dy_dot);
-            let node = &model.nodes()[n];
-            let sinks = vec![Sink::Curvature; node.params.len()];
-            if sinks.is_empty() && dx_dot.iter().all(Option::is_none) {
-                continue;
-            }
-            let site = self.gating(self.site(n, passed, false), &dx_dot, passed);
-            let moving = self.moving_params(n);
-            let rates = rates && moving.contains(&true);
-            let smooth = node.op.curvature() == Curvature::Smooth && moves[n + 1];
-            let instr = match passed.dy[n + 1].filter(|_| smooth) {
-                Some(dy) => {
-                    let keeps = self.target.keeps(&node.op, site.relu);
-                    let x_dot =
-                        self.roots(n).iter().map(|&root| y_dot[root].filter(|_| keeps.x_dot)).collect();
-                    let y_dot = y_dot[n + 1].filter(|_| keeps.y_dot);
-                    Instr::BackwardTangent {
-                        site,
-                        x_dot,
-                        y_dot,
-                        moves: moving,
-                        saved_dot: saved_dot[n],
-                        dy,
-                        dy_dot: this,
-                        dx_dot,
-                        sinks,
-                        rates,
-                    }
-                }
-                None => {
-                    if let Some(dy) = passed.dy[n + 1].filter(|_| rates) {
-                        let site = site.clone();
-                        self.push(Instr::Rates { site, dy });
-                    }
-                    Instr::Backward { site, dy: this, dx: dx_dot, sinks, tangents: true }
-                }
-            };
-            self.push(instr);
+        Tangents { y_dot, saved_dot }
+    }
+
+    /// The tangent of a node's backward, from that of its output's cotangent.
+    fn backward_tangent(
+        &mut self,
+        n: usize,
+        passed: &Passed,
+        tangents: &Tangents,
+        dy_dot: ArrayId,
+        dx_dot: Vec<Option<Put>>,
+        rates: bool,
+    ) {
+        let node = &self.plan.model.nodes()[n];
+        let sinks = vec![Sink::Curvature; node.params.len()];
+        if sinks.is_empty() && dx_dot.iter().all(Option::is_none) {
+            return;
         }
+        let site = self.gating(self.site(n, passed, false), &dx_dot, passed);
+        let moves = self.moving_params(n);
+        let rates = rates && moves.contains(&true);
+        let smooth = node.op.curvature() == Curvature::Smooth && self.program.flow.moves[n + 1];
+        let Some(dy) = passed.dy[n + 1].filter(|_| smooth) else {
+            if let Some(dy) = passed.dy[n + 1].filter(|_| rates) {
+                let site = site.clone();
+                self.push(Instr::Rates { site, dy });
+            }
+            self.push(Instr::Backward { site, dy: dy_dot, dx: dx_dot, sinks, tangents: true });
+            return;
+        };
+        let keeps = self.target.keeps(&node.op, site.relu);
+        let x_dot = self.roots(n).iter().map(|&root| tangents.y_dot[root].filter(|_| keeps.x_dot)).collect();
+        let y_dot = tangents.y_dot[n + 1].filter(|_| keeps.y_dot);
+        let saved_dot = tangents.saved_dot[n];
+        self.push(Instr::BackwardTangent {
+            site,
+            x_dot,
+            y_dot,
+            moves,
+            saved_dot,
+            dy,
+            dy_dot,
+            dx_dot,
+            sinks,
+            rates,
+        });
+    }
+
+    /// Which of a node's parameters the inner loop moves.
+    fn moving_params(&self, node: usize) -> Vec<bool> {
+        let node = &self.plan.model.nodes()[node];
+        node.params.clone().map(|param| self.plan.steps > 0 && self.plan.adapted[param]).collect()
     }
 
     /// The gradients of inner rates from what a support pass left, node by node.
