@@ -56,8 +56,6 @@ const KNOWN_LONG_FUNCTIONS: &[(&str, &str)] = &[
     ("backend/gpu/layered.rs", "record"),
     ("backend/gpu/layered_layout.rs", "slices"),
     ("backend/gpu/layered_plan.rs", "new"),
-    ("backend/oracle/mod.rs", "meta_gradient"),
-    ("case.rs", "build"),
     ("run/plot/steps.rs", "chart"),
 ];
 

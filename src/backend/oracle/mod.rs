@@ -182,61 +182,84 @@ pub fn meta_gradient(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>) -> Res
         support_loss: Vec::new(),
         fast: Vec::new(),
     };
-    let share = 1.0 / tasks.tasks as f64;
     for task in 0..tasks.tasks {
-        let one = tasks.slice(task..task + 1);
-        let mut thetas = vec![theta_0.to_vec()];
-        let mut steps_back = Vec::<Step>::new();
-        for (j, rate) in rate_of.iter().enumerate() {
+        let task = Task {
+            plan,
+            rate_of: &rate_of,
+            one: &tasks.slice(task..task + 1),
+            share: 1.0 / tasks.tasks as f64,
+        };
+        let (thetas, steps_back) = task.adapt(theta_0, &mut out);
+        let mut v = task.back(&thetas, &steps_back, &mut out);
+        out.fast.extend_from_slice(&thetas[steps]);
+        if plan.order == MetaGradient::Displacement {
+            v = theta_0.iter().zip(&thetas[steps]).map(|(first, last)| first - last).collect();
+        }
+        for (g, v) in out.gradient.iter_mut().zip(&v) {
+            *g += task.share * v;
+        }
+    }
+    Ok(out)
+}
+
+/// One task of a batch.
+struct Task<'a> {
+    plan: &'a Plan,
+    /// By step, see [`step_rates`].
+    rate_of: &'a [Vec<(f64, usize)>],
+    one: &'a TaskBatch<f64>,
+    /// Its share of the mean over tasks.
+    share: f64,
+}
+
+impl Task<'_> {
+    /// θ_0 … θ_K, and what each step leaves for the backward sweep.
+    fn adapt(&self, theta_0: &[f64], out: &mut MetaOutput<f64>) -> (Vec<Vec<f64>>, Vec<Step>) {
+        let (mut thetas, mut steps) = (vec![theta_0.to_vec()], Vec::<Step>::new());
+        for (j, rate) in self.rate_of.iter().enumerate() {
             let theta = &thetas[j];
-            let pass = gradient(plan, j, theta, Points::support(&one));
-            let step = Step::new(plan, j, theta, pass.gradient, steps_back.last());
-            let next =
-                theta.iter().zip(&step.direction).zip(rate).map(|((t, d), (r, _))| t - r * d).collect();
+            let pass = gradient(self.plan, j, theta, Points::support(self.one));
+            let step = Step::new(self.plan, j, theta, pass.gradient, steps.last());
+            let moved = theta.iter().zip(&step.direction).zip(rate);
+            let next = moved.map(|((t, d), (r, _))| t - r * d).collect();
             out.support_loss.push(pass.loss);
-            steps_back.push(step);
+            steps.push(step);
             thetas.push(next);
         }
-        let mut v = vec![0.0; p];
-        let mut adjoints = inner::zeros(plan);
-        let mut query_losses = vec![0.0; steps + 1];
-        for j in (0..=steps).rev() {
-            if j < steps {
-                if plan.rates.learned {
-                    for (e, (_, index)) in rate_of[j].iter().enumerate() {
-                        out.gradient[p + index] -= share * steps_back[j].direction[e] * v[e];
-                    }
+        (thetas, steps)
+    }
+
+    /// `v_0`, from θ_K back; adds losses and the gradients of rates.
+    fn back(&self, thetas: &[Vec<f64>], steps: &[Step], out: &mut MetaOutput<f64>) -> Vec<f64> {
+        let (plan, p) = (self.plan, self.plan.model.param_count());
+        let (mut v, mut adjoints) = (vec![0.0; p], inner::zeros(plan));
+        let mut query_losses = vec![0.0; thetas.len()];
+        for j in (0..thetas.len()).rev() {
+            if let Some(step) = steps.get(j) {
+                for (e, (_, index)) in self.rate_of[j].iter().enumerate().filter(|_| plan.rates.learned) {
+                    out.gradient[p + index] -= self.share * step.direction[e] * v[e];
                 }
                 if plan.order == MetaGradient::SecondOrder {
-                    let u = steps_back[j].back(plan, &rate_of[j], &mut v, &mut adjoints);
+                    let u = step.back(plan, &self.rate_of[j], &mut v, &mut adjoints);
                     let dual: Vec<_> =
                         thetas[j].iter().zip(&u).map(|(&value, &tangent)| Dual { value, tangent }).collect();
-                    let pass = gradient(plan, j, &dual, Points::support(&one));
+                    let pass = gradient(plan, j, &dual, Points::support(self.one));
                     for (v, g) in v.iter_mut().zip(&pass.gradient) {
                         *v += g.tangent;
                     }
                 }
             }
             let weight = plan.loss_weights[j];
-            let pass = gradient(plan, j, &thetas[j], Points::query(&one));
+            let pass = gradient(plan, j, &thetas[j], Points::query(self.one));
             query_losses[j] = pass.loss;
-            out.meta_loss += share * weight * pass.loss;
+            out.meta_loss += self.share * weight * pass.loss;
             for (v, g) in v.iter_mut().zip(&pass.gradient) {
                 *v += weight * g;
             }
         }
         out.query_loss.extend(query_losses);
-        out.fast.extend_from_slice(&thetas[steps]);
-        if plan.order == MetaGradient::Displacement {
-            for ((v, first), last) in v.iter_mut().zip(theta_0).zip(&thetas[steps]) {
-                *v = first - last;
-            }
-        }
-        for (g, v) in out.gradient.iter_mut().zip(&v) {
-            *g += share * v;
-        }
+        v
     }
-    Ok(out)
 }
 
 /// The rate of every parameter at step `j`, and the index of that rate.

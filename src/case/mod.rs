@@ -3,12 +3,14 @@
 //! The format: float64 tensors (class labels int64), and a metadata key `case` with JSON that gives the
 //! layers under PyTorch's conventions, the loss, the inner loop and the counts of tasks and points.
 
+mod header;
+
 use crate::error::{Error, Result};
-use crate::meta::{Adapt, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
-use crate::model::{Block, Graph, Model, Op, Shape, Value};
+use crate::meta::{Loss, MetaOutput, Plan};
+use crate::model::{Op, Shape, Value};
 use crate::task::TaskBatch;
+use header::Header;
 use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -36,97 +38,57 @@ pub struct Tensor {
     pub values: Vec<f64>,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    layers: Vec<serde_json::Map<String, serde_json::Value>>,
-    loss: serde_json::Value,
-    inner: HeaderInner,
-    tasks: usize,
-    support: usize,
-    query: usize,
-    head: Option<usize>,
-    input: Option<Vec<usize>>,
+/// The tensors of a file that nobody took yet: shape and values by name.
+struct Tensors<'a> {
+    path: &'a Path,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
 }
 
-#[derive(Deserialize)]
-struct HeaderInner {
-    lr: serde_json::Value,
-    steps: usize,
-    order: MetaGradient,
-    adapt: Adapt,
-    loss_weights: Option<Vec<f64>>,
-}
-
-impl Header {
-    /// Refuses counts that only a damaged or hostile file has, before anything is sized by them.
-    fn check(&self, path: &Path) -> Result<()> {
-        let mut counts = vec![
-            ("inner.steps", self.inner.steps, 1000),
-            ("tasks", self.tasks, 1 << 20),
-            ("support", self.support, 1 << 20),
-            ("query", self.query, 1 << 20),
-            ("layers (their number)", self.layers.len(), 256),
-        ];
-        counts.extend(self.input.iter().flatten().map(|&size| ("input", size, 1 << 20)));
-        for (key, value) in self.layers.iter().flatten() {
-            let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-            for value in values.iter().filter_map(serde_json::Value::as_u64) {
-                counts.push((key, usize::try_from(value).unwrap_or(usize::MAX), 1 << 16));
-            }
-        }
-        match counts.into_iter().find(|(_, value, most)| value > most) {
-            None => Ok(()),
-            Some((key, value, most)) => {
-                Err(Error::file(path, format!("`{key}` is {value}; at most {most} is allowed")))
-            }
-        }
-    }
-}
-
-impl Header {
-    /// The model, its nodes called by their places.
-    fn graph(&self, path: &Path, input: Shape) -> Result<Model> {
-        let mut graph = Graph::new(input)?;
-        for (i, layer) in self.layers.iter().enumerate() {
-            let mut layer = layer.clone();
-            let inputs = layer.remove("inputs");
-            // What follows from the graph, and how constants were drawn that are given.
-            for said in ["in", "scale"] {
-                layer.remove(said);
-            }
-            let kind = layer.get("type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
-            if !Op::names().contains(&&*kind) {
-                return Err(Error::unsupported(format!("{}: unsupported layer: {kind}", path.display())));
-            }
-            if kind == "batch_norm" {
-                layer.remove("features");
-            }
-            if let Some(outputs) = layer.remove("out") {
-                layer.insert("outputs".to_owned(), outputs);
-            }
-            let op: Op = serde_json::from_value(layer.into())
-                .map_err(|e| Error::file_caused(path, format!("layer {i} is not as expected"), e))?;
-            let Some(inputs) = inputs else {
-                graph.then(op)?;
-                continue;
-            };
-            let inputs: Vec<i64> = serde_json::from_value(inputs).map_err(|e| {
-                Error::file_caused(path, format!("layer {i}: `inputs` is not as expected"), e)
-            })?;
-            let value = |&index: &i64| match usize::try_from(index) {
-                Err(_) if index == -1 => Ok(Value::INPUT),
-                Ok(node) if node < i => Ok(Value::of(node)),
-                _ => Err(Error::file(path, format!("layer {i}: its input {index} is no earlier layer"))),
-            };
-            let inputs = inputs.iter().map(value).collect::<Result<Vec<_>>>()?;
-            graph.add(i.to_string(), op, &inputs)?;
-        }
-        graph.finish()
+impl Tensors<'_> {
+    fn missing(&self, name: &str) -> Error {
+        Error::file(self.path, format!("tensor `{name}` is missing"))
     }
 
-    fn loss(&self, path: &Path) -> Result<Loss> {
-        serde_json::from_value(self.loss.clone())
-            .map_err(|_| Error::unsupported(format!("{}: unsupported loss: {}", path.display(), self.loss)))
+    fn shaped(&self, name: &str, needed: &[usize], found: &[usize]) -> Result<()> {
+        match needed == found {
+            true => Ok(()),
+            false => Err(Error::shape(format!("{}: `{name}`", self.path.display()), needed, found)),
+        }
+    }
+
+    fn take(&mut self, name: &str, needed: &[usize]) -> Result<Vec<f64>> {
+        let (shape, values) = self.tensors.remove(name).ok_or_else(|| self.missing(name))?;
+        self.shaped(name, needed, &shape)?;
+        Ok(values)
+    }
+
+    fn tasks(&mut self, plan: &Plan, tasks: usize, point: &[usize]) -> Result<TaskBatch<f64>> {
+        let (inputs, targets) = (plan.model.inputs(), plan.targets());
+        // A class is one number, without an axis of its own.
+        let target: &[usize] = if plan.loss == Loss::CrossEntropy { &[] } else { &[targets] };
+        Ok(TaskBatch {
+            tasks,
+            support: plan.support,
+            query: plan.query,
+            inputs,
+            targets,
+            support_x: self.take("support_x", &[&[tasks, plan.support], point].concat())?,
+            support_y: self.take("support_y", &[&[tasks, plan.support], target].concat())?,
+            query_x: self.take("query_x", &[&[tasks, plan.query], point].concat())?,
+            query_y: self.take("query_y", &[&[tasks, plan.query], target].concat())?,
+            weights: None,
+        })
+    }
+
+    fn check_answers(&self, plan: &Plan, tasks: usize) -> Result<()> {
+        for (name, needed, optional) in answer_shapes(plan, tasks) {
+            match self.tensors.get(&name) {
+                Some((shape, _)) => self.shaped(&name, &needed, shape)?,
+                None if optional => {}
+                None => return Err(self.missing(&name)),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -184,94 +146,39 @@ impl Case {
     fn build(
         path: &Path,
         header: &Header,
-        mut tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
+        tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
     ) -> Result<Self> {
-        let missing = |name: &str| Error::file(path, format!("tensor `{name}` is missing"));
         header.check(path)?;
-        let (shape, _) = tensors.get("support_x").ok_or_else(|| missing("support_x"))?;
-        let point = header.input.as_deref().unwrap_or(shape.get(2..).unwrap_or_default()).to_vec();
+        let mut file = Tensors { path, tensors };
+        let support = file.tensors.get("support_x").ok_or_else(|| file.missing("support_x"))?;
+        let point = header.input.as_deref().unwrap_or(support.0.get(2..).unwrap_or_default()).to_vec();
         let input = match point[..] {
             [channels, height, width] => Shape::Image { channels, height, width },
             _ => Shape::Vector(point.iter().product()),
         };
         let model = header.graph(path, input)?;
-        let mut take = |name: &str, needed: &[usize]| -> Result<Vec<f64>> {
-            let (shape, values) = tensors.remove(name).ok_or_else(|| missing(name))?;
-            if shape == needed {
-                Ok(values)
-            } else {
-                Err(Error::shape(format!("{}: `{name}`", path.display()), needed, &shape))
-            }
-        };
         // Ahead of the rates, so that what a header says is allocated only if the file is as large.
         let mut params = Vec::new();
         for param in model.params() {
-            params.extend(take(&format!("theta.{}", param.name), &param.shape)?);
+            params.extend(file.take(&format!("theta.{}", param.name), &param.shape)?);
         }
-        let steps = header.inner.steps;
-        let learned = header.inner.lr.as_str() == Some("learned");
-        let rates = if learned {
-            let shape = RateShape::PerParameterStep;
-            Rates { shape, learned, values: vec![0.0; steps * model.param_count()] }
-        } else {
-            let rate = header.inner.lr.as_f64();
-            Rates::fixed(
-                rate.ok_or_else(|| Error::file(path, "`inner.lr` is neither a number nor \"learned\""))?,
-            )
-        };
-        let mut plan = Plan::new(model, header.loss(path)?, header.support, header.query, steps, rates)?;
-        plan.order = header.inner.order;
-        plan.track_all = true;
-        plan = match header.inner.adapt {
-            Adapt::Head => {
-                let block = |block: &Block| Some(block.layer) == header.head;
-                let blocks: Vec<bool> = plan.model.blocks().iter().map(block).collect();
-                plan.adapt_blocks(&blocks)
-            }
-            Adapt::All | Adapt::Body | Adapt::Matching(_) => plan.adapt(&header.inner.adapt)?,
-        };
-        if let Some(weights) = &header.inner.loss_weights {
-            plan.loss_weights.clone_from(weights);
-        }
-        plan.check()?;
-        if learned {
+        let mut plan = header.plan(path, model)?;
+        if plan.rates.learned {
             let mut per_param = Vec::new();
             for param in plan.model.params() {
-                per_param.push(take(&format!("lr.{}", param.name), &[&[steps], &param.shape[..]].concat())?);
+                let shape = [&[plan.steps], &param.shape[..]].concat();
+                per_param.push(file.take(&format!("lr.{}", param.name), &shape)?);
             }
-            for j in 0..steps {
+            for j in 0..plan.steps {
                 for (param, rates) in plan.model.params().iter().zip(&per_param) {
                     params.extend_from_slice(&rates[j * param.len()..][..param.len()]);
                 }
             }
             plan.rates.values = params[plan.model.param_count()..].to_vec();
         }
-        let (t, inputs, targets) = (header.tasks, plan.model.inputs(), plan.targets());
-        // A class is one number, without an axis of its own.
-        let target: &[usize] = if plan.loss == Loss::CrossEntropy { &[] } else { &[targets] };
-        let tasks = TaskBatch {
-            tasks: t,
-            support: plan.support,
-            query: plan.query,
-            inputs,
-            targets,
-            support_x: take("support_x", &[&[t, plan.support], &point[..]].concat())?,
-            support_y: take("support_y", &[&[t, plan.support], target].concat())?,
-            query_x: take("query_x", &[&[t, plan.query], &point[..]].concat())?,
-            query_y: take("query_y", &[&[t, plan.query], target].concat())?,
-            weights: None,
-        };
-        for (name, needed, optional) in answer_shapes(&plan, t) {
-            match tensors.get(&name) {
-                Some((shape, _)) if *shape == needed => {}
-                Some((shape, _)) => {
-                    return Err(Error::shape(format!("{}: `{name}`", path.display()), &needed, shape));
-                }
-                None if optional => {}
-                None => return Err(missing(&name)),
-            }
-        }
-        let answers = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
+        let tasks = file.tasks(&plan, header.tasks, &point)?;
+        file.check_answers(&plan, header.tasks)?;
+        let answers = file.tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
         Ok(Self { plan, params, tasks, answers })
     }
 
