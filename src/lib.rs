@@ -42,6 +42,7 @@ mod philox;
 pub mod program;
 pub mod recipe;
 pub mod run;
+mod simd;
 pub mod task;
 mod tensors;
 pub mod workloads;

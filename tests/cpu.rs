@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{golden_cases, random_tasks};
+use common::{oracle_cases, random_tasks};
 use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
@@ -26,7 +26,7 @@ fn every_backend() -> impl Iterator<Item = (CpuBackend, &'static str)> {
 #[test]
 fn golden_cases_on_every_instruction_set() {
     for (cpu, name) in every_backend() {
-        for (case_name, case) in golden_cases() {
+        for (case_name, case) in oracle_cases() {
             let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
             let tasks = case.tasks.map(|v| v as f32);
             let out = cpu.meta_gradient(&case.plan, &params, &tasks).unwrap();

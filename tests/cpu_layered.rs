@@ -7,7 +7,17 @@ use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
-use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::model::{Graph, Init, Layer, Model, Op, Rows, Shape, Value};
+use fastweights::ops::add::Add;
+use fastweights::ops::batch_norm::BatchNorm;
+use fastweights::ops::concat::Concat;
+use fastweights::ops::conv2d::Conv2d;
+use fastweights::ops::elementwise::Function;
+use fastweights::ops::flatten::Flatten;
+use fastweights::ops::latent::Latent;
+use fastweights::ops::layer_norm::LayerNorm;
+use fastweights::ops::linear::Linear;
+use fastweights::ops::mul::Mul;
 use fastweights::task::{Philox, Purpose};
 use rand::RngExt as _;
 
@@ -97,7 +107,7 @@ fn check(name: &str, plan: &Plan, tasks: usize, seed: u64) {
     let mut theta = Init::Torch.draw(&plan.model, seed);
     // Away from γ = 1 and β = 0, where a forgotten factor would not be seen.
     for (i, block) in plan.model.blocks().iter().enumerate() {
-        if matches!(plan.model.stages()[block.layer].layer, Layer::BatchNorm { .. }) {
+        if matches!(plan.model.nodes()[block.layer].op, Op::BatchNorm(_) | Op::LayerNorm(_) | Op::Latent(_)) {
             theta[block.range()].iter_mut().enumerate().for_each(|(e, t)| *t += 0.1 * ((e + i) % 5) as f32);
         }
     }
@@ -234,6 +244,140 @@ fn random_stacks_agree_with_the_oracle() {
         let plan = base(&model, loss, support, 3 + (seed % 5) as usize, steps);
         let layers: Vec<_> = model.stages().iter().map(|stage| stage.layer.to_string()).collect();
         check(&format!("seed {seed}: {} → {}", model.input(), layers.join(", ")), &plan, 2, seed);
+    }
+}
+
+/// A value of a random graph: where it comes from, its shape, its rows.
+#[derive(Clone, Copy)]
+struct Known {
+    value: Value,
+    shape: Shape,
+    rows: Rows,
+}
+
+/// A random graph under construction.
+struct Growing {
+    graph: Graph,
+    all: Vec<Known>,
+    used: Vec<bool>,
+}
+
+impl Growing {
+    fn new(shape: Shape) -> Self {
+        let known = Known { value: Value::INPUT, shape, rows: Rows::Point };
+        Self { graph: Graph::new(shape).unwrap(), all: vec![known], used: vec![true] }
+    }
+
+    /// Adds an op, if it fits.
+    fn add(&mut self, op: impl Into<Op>, inputs: &[usize]) -> Option<usize> {
+        let op = op.into().resolved();
+        let shapes: Vec<Shape> = inputs.iter().map(|&i| self.all[i].shape).collect();
+        let shape = op.output(&shapes).ok().filter(|shape| shape.len() < 2000)?;
+        let values: Vec<Value> = inputs.iter().map(|&i| self.all[i].value).collect();
+        let value = self.graph.add(format!("n{}", self.all.len()), op, &values).ok()?;
+        let points = inputs.iter().any(|&i| self.all[i].rows == Rows::Point);
+        inputs.iter().for_each(|&i| self.used[i] = true);
+        self.all.push(Known { value, shape, rows: if points { Rows::Point } else { Rows::Task } });
+        self.used.push(false);
+        Some(self.all.len() - 1)
+    }
+}
+
+/// A random graph: values used several times, latents, every op and function.
+fn random_graph(seed: u64) -> Model {
+    let mut rng = Philox::stream(seed, Purpose::Data, 2, 2);
+    let mut draw = |low: usize, high: usize| rng.random_range(low as u32..=high as u32) as usize;
+    let shape =
+        if draw(0, 1) == 0 { Shape::Vector(draw(1, 9)) } else { image(draw(1, 6), draw(2, 6), draw(2, 6)) };
+    let mut growing = Growing::new(shape);
+    for _ in 0..draw(3, 10) {
+        let at = draw(0, growing.all.len() - 1);
+        let Known { shape, rows, .. } = growing.all[at];
+        let same: Vec<usize> = (0..growing.all.len()).filter(|&i| growing.all[i].shape == shape).collect();
+        let other = same[draw(0, same.len() - 1)];
+        let third = same[draw(0, same.len() - 1)];
+        let groups = [1, 1, 2, 3][draw(0, 3)];
+        match draw(0, 12) {
+            0..=2 => {
+                let function = [
+                    Function::Relu {},
+                    Function::Tanh {},
+                    Function::Sine { omega: 2.0 },
+                    Function::Silu {},
+                    Function::Gelu {},
+                    Function::Softplus {},
+                    Function::Sigmoid {},
+                    Function::Elu { alpha: 1.0 },
+                ][draw(0, 7)];
+                growing.add(function, &[at]);
+            }
+            3..=4 if matches!(shape, Shape::Image { .. }) => {
+                let (kernel, padding) = ([draw(1, 3), draw(1, 3)], [draw(0, 1), draw(0, 2)]);
+                let (stride, dilation, bias) = (draw(1, 2), draw(1, 2), draw(0, 1) == 0);
+                let conv =
+                    Conv2d { outputs: 6 * draw(1, 3), kernel, stride, padding, dilation, groups, bias };
+                growing.add(conv, &[at]);
+            }
+            3..=4 => {
+                growing.add(Linear { outputs: draw(1, 19), bias: draw(0, 1) == 0 }, &[at]);
+            }
+            5 => {
+                growing.add(LayerNorm { eps: 0.1, affine: draw(0, 1) == 0 }, &[at]);
+            }
+            6 if rows == Rows::Point => {
+                growing.add(BatchNorm { eps: 0.1, affine: true }, &[at]);
+            }
+            7..=8 => {
+                growing.add(Add {}, &[at, other]);
+            }
+            9 => {
+                growing.add(Mul {}, &[at, other, third]);
+            }
+            10 => {
+                growing.add(Concat {}, &[at, other]);
+            }
+            11 => {
+                growing.add(Latent { size: draw(1, 9) }, &[]);
+            }
+            _ => {
+                growing.add(Flatten {}, &[at]);
+            }
+        }
+    }
+    // Everything that nobody uses goes into one vector, the input too, so that the output has a row a point.
+    let mut ends = vec![0];
+    ends.extend((1..growing.all.len()).filter(|&i| !growing.used[i]));
+    let flat: Vec<usize> = ends
+        .into_iter()
+        .map(|i| match growing.all[i].shape {
+            Shape::Vector(_) => i,
+            Shape::Image { .. } => growing.add(Flatten {}, &[i]).unwrap(),
+        })
+        .collect();
+    let joined = if flat.len() == 1 { flat[0] } else { growing.add(Concat {}, &flat).unwrap() };
+    growing.add(Linear::to(3), &[joined]).unwrap();
+    growing.graph.finish().unwrap()
+}
+
+#[test]
+fn random_graphs_agree_with_the_oracle() {
+    for seed in 0..120 {
+        let model = random_graph(seed);
+        let steps = (seed % 3) as usize;
+        let support = if steps == 0 { 0 } else { 3 + (seed % 4) as usize };
+        let loss = if seed % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let mut plan = base(&model, loss, support, 3 + (seed % 5) as usize, steps);
+        // Some parameters without the others of their node.
+        if seed % 4 == 1 {
+            let mut rng = Philox::stream(seed, Purpose::Data, 3, 3);
+            plan.adapted.iter_mut().for_each(|adapted| *adapted = rng.random_range(0..2_u32) == 0);
+        }
+        if seed % 5 == 2 && steps > 0 {
+            plan.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![] };
+            plan.rates.values = vec![0.03; plan.rate_count()];
+        }
+        let ops: Vec<_> = model.nodes().iter().map(|node| format!("{} = {}", node.name, node.op)).collect();
+        check(&format!("seed {seed}: {}; {}", model.input(), ops.join(", ")), &plan, 2, seed);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod batch_norm;
 mod broadcast;
 pub mod concat;
 pub mod conv2d;
+pub(crate) mod cpu;
 pub mod elementwise;
 pub mod flatten;
 pub mod global_avg_pool2d;

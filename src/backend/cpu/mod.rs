@@ -3,36 +3,26 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `simd`, `kernels`, `product` | vectors of several instruction sets, and the kernels compiled for each |
-//! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
-//! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
-//! | `sample` | points into lanes |
-//! | `layered` | the engine of models with convolutions, batch norm and pooling |
-//! | `engine`, `threads`, `training` | batches cut into chunks, threads, the resident training |
+//! | `lanes` | the engine of multi-layer perceptrons |
+//! | `interpreter` | the engine of models of any ops |
+//! | `cut`, `threads`, `training`, `adam` | batches cut into chunks, threads, the resident training |
 //! | `pace` | whether all threads or one are the quicker |
+//!
+//! Vectors and what needs nothing else are in `simd`, the kernels of ops in their rooms (`ops/<op>/cpu.rs`).
 
+mod adam;
 mod arena;
-mod engine;
-mod evaluate;
-mod group;
-mod kernels;
-mod layered;
-mod layout;
-mod loss;
+mod cut;
+mod interpreter;
+mod lanes;
 mod pace;
-mod passes;
-mod product;
-mod sample;
-mod simd;
-mod sweep;
 mod threads;
 mod training;
 
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Evaluation, Forecast, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::simd;
 use crate::task::TaskBatch;
-use engine::Lanes;
-use training::CpuTraining;
 
 /// The instruction sets the backend has kernels for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,22 +103,22 @@ macro_rules! with_isa {
         match ($self.instructions, $tasks) {
             #[cfg(target_arch = "x86_64")]
             (Instructions::Avx512, 17..) => {
-                type $isa = kernels::Avx512;
+                type $isa = simd::Avx512;
                 $call
             }
             // Two narrow groups keep two threads busy where one wide group would keep one.
             #[cfg(target_arch = "x86_64")]
             (Instructions::Avx512, _) => {
-                type $isa = kernels::Avx512Narrow;
+                type $isa = simd::Avx512Narrow;
                 $call
             }
             #[cfg(target_arch = "x86_64")]
             (Instructions::Avx2, _) => {
-                type $isa = kernels::Avx2;
+                type $isa = simd::Avx2;
                 $call
             }
             _ => {
-                type $isa = kernels::Basic;
+                type $isa = simd::Basic;
                 $call
             }
         }
@@ -141,16 +131,16 @@ macro_rules! with_widest_isa {
         match $self.instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 => {
-                type $isa = kernels::Avx512;
+                type $isa = simd::Avx512;
                 $call
             }
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => {
-                type $isa = kernels::Avx2;
+                type $isa = simd::Avx2;
                 $call
             }
             _ => {
-                type $isa = kernels::Basic;
+                type $isa = simd::Basic;
                 $call
             }
         }
@@ -159,7 +149,7 @@ macro_rules! with_widest_isa {
 
 /// Whether a plan goes to the engine that can compute any: the lanes are for plain multi-layer perceptrons.
 fn takes_tasks_one_by_one(plan: &Plan) -> bool {
-    !(plan.model.is_mlp() && plan.is_plain())
+    !(lanes::is_chain(&plan.model) && plan.is_plain() && !plan.splits_a_block())
 }
 
 /// What there is to fill lanes with: tasks, or points where all share their weights.
@@ -175,45 +165,39 @@ impl Backend for CpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
-        plan.plan.check_engines()?;
         if takes_tasks_one_by_one(&plan.plan) {
-            return with_widest_isa!(self, I => Ok(layered::training::<I>(plan, state, self.threads)?));
+            return with_widest_isa!(self, I => Ok(interpreter::training::<I>(plan, state, self.threads)?));
         }
         let points = points_in_lanes(plan);
-        with_isa!(self, points, I => {
-            Ok(Box::new(CpuTraining::new(plan, state, self.threads, || Lanes::<I>::new(plan))?))
-        })
+        with_isa!(self, points, I => Ok(lanes::training::<I>(plan, state, self.threads)?))
     }
 
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
         plan.check()?;
-        plan.plan.check_engines()?;
         if takes_tasks_one_by_one(&plan.plan) {
-            return with_widest_isa!(self, I => Ok(layered::forecast::<I>(plan, self.threads)));
+            return with_widest_isa!(self, I => Ok(interpreter::forecast::<I>(plan, self.threads)));
         }
-        let (points, len) = (points_in_lanes(plan), plan.plan.meta_len());
-        with_isa!(self, points, I => Ok(training::forecast(&Lanes::<I>::new(plan), len, self.threads)))
+        let points = points_in_lanes(plan);
+        with_isa!(self, points, I => Ok(lanes::forecast::<I>(plan, self.threads)))
     }
 
     fn forecast_evaluation(&self, plan: &Plan, tasks: usize) -> u64 {
         let (threads, points) = (self.threads as u64, tasks);
         if takes_tasks_one_by_one(plan) {
-            let one = with_widest_isa!(self, I => layered::evaluation_bytes::<I>(plan));
+            let one = with_widest_isa!(self, I => interpreter::evaluation_bytes::<I>(plan));
             return one * threads.min(tasks as u64);
         }
         with_isa!(self, points, I => {
-            threads.min(tasks.div_ceil(<I as kernels::Isa>::LANES) as u64) * evaluate::evaluation_bytes::<I>(plan)
+            threads.min(tasks.div_ceil(<I as simd::Isa>::LANES) as u64) * lanes::evaluation_bytes::<I>(plan)
         })
     }
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
-        plan.check_engines()?;
-        tasks.check_unweighted()?;
-        if takes_tasks_one_by_one(plan) {
-            return with_widest_isa!(self, I => Ok(layered::meta_gradient::<I>(plan, params, tasks)));
+        if takes_tasks_one_by_one(plan) || tasks.weights.is_some() {
+            return with_widest_isa!(self, I => Ok(interpreter::meta_gradient::<I>(plan, params, tasks)));
         }
-        with_isa!(self, tasks.tasks, I => Ok(evaluate::meta_gradient::<I>(plan, params, tasks)))
+        with_isa!(self, tasks.tasks, I => Ok(lanes::meta_gradient::<I>(plan, params, tasks)))
     }
 
     fn adapt(&self, plan: &Plan, theta: &[f32], tasks: &TaskBatch) -> Result<Vec<f32>> {
@@ -239,13 +223,11 @@ impl Backend for CpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
-        plan.check_engines()?;
-        tasks.check_unweighted()?;
-        if takes_tasks_one_by_one(plan) {
+        if takes_tasks_one_by_one(plan) || tasks.weights.is_some() {
             return with_widest_isa!(self, I => {
-                Ok(layered::evaluate::<I>(plan, theta, tasks, self.threads, predictions))
+                Ok(interpreter::evaluate::<I>(plan, theta, tasks, self.threads, predictions))
             });
         }
-        with_isa!(self, tasks.tasks, I => Ok(evaluate::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))
+        with_isa!(self, tasks.tasks, I => Ok(lanes::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))
     }
 }

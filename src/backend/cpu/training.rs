@@ -1,10 +1,11 @@
 //! A training resident on the CPU: threads that meet twice a meta-iteration and never allocate.
 
-use super::kernels::{AdamStep, Isa};
+use super::adam::AdamStep;
 use super::pace::{Crew, Pace};
 use super::threads::{Meeting, Parts};
 use crate::error::{Error, Result};
 use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
+use crate::simd::Isa;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -244,7 +245,7 @@ impl<E: Engine> CpuTraining<E> {
                                 *p -= scalars.step * g;
                             }
                         }
-                        OuterKind::Adam => E::Isa::adam(&mut AdamStep {
+                        OuterKind::Adam => E::Isa::run(AdamStep {
                             params,
                             m: shared.m.write(range.clone()),
                             v: shared.v.write(range),

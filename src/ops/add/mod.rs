@@ -1,5 +1,7 @@
 //! The sum of several values, element by element.
 
+mod cpu;
+
 use super::broadcast::{cotangents, element, same_shape};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,8 @@
 //! Batch norm, over the points at hand.
 
+mod cpu;
+mod sweeps;
+
 use super::named::{default_eps, yes};
 use super::normalise::{self, Set};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};

@@ -1,5 +1,7 @@
 //! Values side by side.
 
+mod cpu;
+
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Rows, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,5 +1,8 @@
 //! Functions of single elements. One table lists them all.
 
+mod cpu;
+pub(crate) mod curve;
+
 use super::scalar::{Dual, Scalar};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site};
 use serde::{Deserialize, Serialize};

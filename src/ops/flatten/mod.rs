@@ -1,5 +1,7 @@
 //! An image as a vector.
 
+mod cpu;
+
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;

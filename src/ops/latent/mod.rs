@@ -1,5 +1,7 @@
 //! A parameter that is a value.
 
+mod cpu;
+
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,5 +1,7 @@
 //! Layer norm, over all of a point.
 
+mod cpu;
+
 use super::named::{default_eps, yes};
 use super::normalise::{self, Set};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};

@@ -1,5 +1,7 @@
 //! `y = W x + b`.
 
+mod cpu;
+
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;

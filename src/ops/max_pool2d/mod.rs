@@ -1,5 +1,7 @@
 //! The largest value of each window of an image.
 
+mod cpu;
+
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;

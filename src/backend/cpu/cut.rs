@@ -1,0 +1,43 @@
+//! A batch of tasks cut into chunks of groups.
+//!
+//! The cut depends on the batch and the instruction set alone, and every sum has a fixed order, so results do
+//! not depend on the number of threads.
+
+/// Groups a chunk has at most: beyond that, threads would run out of chunks to share.
+const GROUPS_A_CHUNK: usize = 8;
+/// Chunks there should be before a chunk takes a second group.
+const CHUNKS: usize = 16;
+
+/// How a batch is cut.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// Tasks, as lanes count them.
+    tasks: usize,
+    lanes: usize,
+    groups_a_chunk: usize,
+    pub(super) chunks: usize,
+}
+
+impl Cut {
+    pub(super) fn new(tasks: usize, lanes: usize) -> Self {
+        Self::into(CHUNKS, tasks, lanes)
+    }
+
+    /// Tasks that are each long enough to occupy a thread.
+    pub(super) fn of_tasks(tasks: usize) -> Self {
+        Self::into(2 * CHUNKS, tasks, 1)
+    }
+
+    fn into(chunks: usize, tasks: usize, lanes: usize) -> Self {
+        let groups = tasks.div_ceil(lanes);
+        let groups_a_chunk = (groups / chunks).clamp(1, GROUPS_A_CHUNK);
+        Self { tasks, lanes, groups_a_chunk, chunks: groups.div_ceil(groups_a_chunk) }
+    }
+
+    /// First task and number of tasks of each group of a chunk.
+    pub(super) fn groups(self, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
+        let first = chunk * self.groups_a_chunk * self.lanes;
+        let end = self.tasks.min(first + self.groups_a_chunk * self.lanes);
+        (first..end).step_by(self.lanes).map(move |at| (at, self.lanes.min(end - at)))
+    }
+}

@@ -1,0 +1,244 @@
+//! Batches of tasks through the engine: trainings, given tasks, evaluation.
+
+use super::super::cut::Cut;
+use super::super::training::Engine;
+use super::task::{Lowerings, Points, Task};
+use crate::meta::{Evaluation, Losses, MetaOutput, Plan, TrainPlan};
+use crate::program::Wanted;
+use crate::simd::Isa;
+use crate::task::{Sampler, TaskBatch};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A meta-gradient and nothing else.
+const GRADIENT: Wanted = Wanted { gradient: true, all_losses: false, predictions: false, fast: false };
+/// The losses along adaptation.
+const LOSSES: Wanted = Wanted { gradient: false, all_losses: true, predictions: false, fast: false };
+
+/// What one thread owns.
+pub(super) struct Worker<I> {
+    task: Task<I>,
+    /// Room for the points of a task.
+    x: Vec<f32>,
+    y: Vec<f32>,
+    /// The meta-iteration whose parameters the task has.
+    begun: Option<u64>,
+}
+
+/// Floats of a task that is adapted, without a gradient of the second order.
+pub(in crate::backend::cpu) fn evaluation_len<I: Isa>(plan: &Plan) -> usize {
+    Lowerings::<I>::floats(plan, LOSSES)
+}
+
+impl<I: Isa> Worker<I> {
+    fn new(shared: &Arc<Lowerings<I>>, points: usize) -> Self {
+        let plan = &shared.graph.plan;
+        Self {
+            task: Task::new(shared.clone()),
+            x: vec![0.0; points * plan.model.inputs()],
+            y: vec![0.0; points * plan.targets()],
+            begun: None,
+        }
+    }
+
+    /// Adds the gradient of the task that ran to `gradient`, or puts it there if it is the `first`; adds its losses.
+    fn collect(&self, gradient: &mut [f32], first: bool, losses: &mut Losses) {
+        if first {
+            gradient.copy_from_slice(self.task.gradient());
+        } else {
+            for (sum, v) in gradient.iter_mut().zip(self.task.gradient()) {
+                *sum += v;
+            }
+        }
+        let weights = &self.task.shared.graph.plan.loss_weights;
+        let query = self.task.query_losses().iter().zip(weights);
+        for (loss, &weight) in query.filter(|(_, weight)| **weight != 0.0) {
+            losses.query += weight as f32 * loss;
+        }
+        losses.support += self.task.support_losses().first().copied().unwrap_or(0.0);
+    }
+}
+
+/// The engine of a training.
+pub(super) struct Tasks<I> {
+    shared: Arc<Lowerings<I>>,
+    sampler: Sampler,
+    cut: Cut,
+    /// Workers between calls of `advance`: their memory may be large, so it is not made anew.
+    idle: Mutex<Vec<Worker<I>>>,
+}
+
+impl<I: Isa> Tasks<I> {
+    pub(super) fn new(train: &TrainPlan) -> Self {
+        let plan = Plan { track_all: false, ..train.plan.clone() };
+        let sampler = train.sampler.clone();
+        let cut = Cut::of_tasks(sampler.tasks());
+        Self {
+            shared: Arc::new(Lowerings::new(&plan, GRADIENT, false)),
+            sampler,
+            cut,
+            idle: Mutex::default(),
+        }
+    }
+}
+
+impl<I: Isa> Engine for Tasks<I> {
+    type Isa = I;
+    type Worker<'a> = Worker<I>;
+
+    fn chunks(&self) -> usize {
+        self.cut.chunks
+    }
+
+    fn share(&self) -> f32 {
+        1.0 / self.sampler.tasks() as f32
+    }
+
+    fn worker_len(&self) -> usize {
+        self.shared.memory.len
+    }
+
+    fn worker(&self) -> Worker<I> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut worker =
+            idle.unwrap_or_else(|| Worker::new(&self.shared, self.sampler.support + self.sampler.query));
+        worker.begun = None;
+        worker
+    }
+
+    fn give_back(&self, worker: Worker<I>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+    }
+
+    fn chunk(
+        &self,
+        worker: &mut Worker<I>,
+        params: &[f32],
+        iteration: u64,
+        chunk: usize,
+        gradient: &mut [f32],
+    ) -> Losses {
+        if worker.begun != Some(iteration) {
+            worker.task.begin(params);
+            worker.begun = Some(iteration);
+        }
+        let plan = &self.shared.graph.plan;
+        let (inputs, targets) = (plan.model.inputs(), plan.targets());
+        let mut losses = Losses::default();
+        for (n, (slot, _)) in self.cut.groups(chunk).enumerate() {
+            let (at, task, skip) = self.sampler.place(iteration, slot);
+            self.sampler.task_into(at, task, &mut worker.x, &mut worker.y);
+            let of = |from: usize| Points {
+                x: &worker.x[from * inputs..],
+                y: &worker.y[from * targets..],
+                weights: None,
+            };
+            worker.task.run([of(skip), of(skip + plan.support)]);
+            worker.collect(gradient, n == 0, &mut losses);
+        }
+        losses
+    }
+
+    fn pack(&self, params: Vec<f32>) -> Vec<f32> {
+        self.shared.graph.pack(&params)
+    }
+
+    fn unpack(&self, packed: Vec<f32>) -> Vec<f32> {
+        self.shared.graph.unpack(&packed)
+    }
+}
+
+/// Support and query points of a given task.
+fn points(tasks: &TaskBatch, task: usize) -> [Points<'_>; 2] {
+    fn of(all: &[f32], task: usize, width: usize) -> &[f32] {
+        &all[task * width..(task + 1) * width]
+    }
+    let (s, q) = (tasks.support, tasks.query);
+    let weights = tasks.weights.as_ref();
+    [
+        Points {
+            x: of(&tasks.support_x, task, s * tasks.inputs),
+            y: of(&tasks.support_y, task, s * tasks.targets),
+            weights: weights.map(|all| of(&all.support, task, s)),
+        },
+        Points {
+            x: of(&tasks.query_x, task, q * tasks.inputs),
+            y: of(&tasks.query_y, task, q * tasks.targets),
+            weights: weights.map(|all| of(&all.query, task, q)),
+        },
+    ]
+}
+
+/// The meta-gradient of given tasks, through the chunks that training runs, one after the other.
+pub(in super::super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks: &TaskBatch) -> MetaOutput {
+    let wanted = Wanted { all_losses: plan.track_all, fast: plan.track_all, ..GRADIENT };
+    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some()));
+    let (graph, p) = (&shared.graph, plan.model.param_count());
+    let mut worker = Worker::<I>::new(&shared, 0);
+    worker.task.begin(&graph.pack(params));
+    let mut out = MetaOutput::default();
+    let share = 1.0 / tasks.tasks as f32;
+    let mut gradient = vec![0.0; graph.meta_len()];
+    let mut chunk_sum = gradient.clone();
+    let cut = Cut::of_tasks(tasks.tasks);
+    for chunk in 0..cut.chunks {
+        let mut losses = Losses::default();
+        for (n, (task, _)) in cut.groups(chunk).enumerate() {
+            worker.task.run(points(tasks, task));
+            worker.collect(&mut chunk_sum, n == 0, &mut losses);
+            out.query_loss.extend(worker.task.query_losses());
+            out.support_loss.extend(worker.task.support_losses());
+            if plan.track_all {
+                out.fast.resize(out.fast.len() + p, 0.0);
+                let start = out.fast.len() - p;
+                worker.task.fast_weights(&mut out.fast[start..]);
+            }
+        }
+        out.meta_loss += losses.query * share;
+        for (sum, g) in gradient.iter_mut().zip(&chunk_sum) {
+            *sum += g * share;
+        }
+    }
+    out.gradient = graph.unpack(&gradient);
+    out
+}
+
+/// Query losses of θ_0 … θ_K of every task, and predictions if they are asked for.
+pub(in super::super) fn evaluate<I: Isa>(
+    plan: &Plan,
+    theta: &[f32],
+    tasks: &TaskBatch,
+    threads: usize,
+    predictions: bool,
+) -> Evaluation {
+    let shared =
+        Arc::new(Lowerings::<I>::new(plan, Wanted { predictions, ..LOSSES }, tasks.weights.is_some()));
+    let packed = shared.graph.pack(theta);
+    let (steps, rows) = (plan.steps, tasks.query * plan.model.outputs());
+    let all = Mutex::new(Evaluation {
+        query_loss: vec![0.0; tasks.tasks * (steps + 1)],
+        predictions: predictions.then(|| vec![0.0; (steps + 1) * tasks.tasks * rows]),
+    });
+    let work = |thread: usize| {
+        let mut task = Task::<I>::new(shared.clone());
+        task.begin(&packed);
+        for n in (thread..tasks.tasks).step_by(threads) {
+            task.run(points(tasks, n));
+            // A poisoned lock means that another thread panicked, and this one's results are not wanted.
+            let Ok(mut all) = all.lock() else { return };
+            all.query_loss[n * (steps + 1)..][..=steps].copy_from_slice(task.query_losses());
+            if let Some(predictions) = &mut all.predictions {
+                for j in 0..=steps {
+                    task.predictions(j, &mut predictions[(j * tasks.tasks + n) * rows..][..rows]);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let work = &work;
+        for thread in 1..threads.min(tasks.tasks) {
+            scope.spawn(move || work(thread));
+        }
+        work(0);
+    });
+    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,45 @@
+//! The engine of models of any ops: a program run for a task at a time on each thread, so that its weights and activations
+//! stay in the processor's cache, with channels in the lanes of vectors.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `target` | what the CPU's kernels keep and fuse |
+//! | `graph` | how rows of values lie, and the packed order of parameters |
+//! | `memory` | where the arrays of a task lie |
+//! | `lower`, `inner`, `loss` | instructions as calls of kernels, those of inner rules and losses among them |
+//! | `task` | one task run |
+//! | `engine` | batches of tasks |
+
+mod engine;
+mod graph;
+mod inner;
+mod loss;
+mod lower;
+mod memory;
+mod target;
+mod task;
+
+use super::training::{self, CpuTraining};
+use crate::error::Result;
+use crate::meta::{Forecast, Plan, TrainPlan, TrainState, Training};
+use crate::simd::Isa;
+pub(super) use engine::{evaluate, meta_gradient};
+
+/// What a training through this engine takes.
+pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {
+    training::forecast(&engine::Tasks::<I>::new(train), train.plan.meta_len(), threads)
+}
+
+/// What a thread takes to adapt tasks, bytes.
+pub(super) fn evaluation_bytes<I: Isa>(plan: &Plan) -> u64 {
+    4 * engine::evaluation_len::<I>(plan) as u64
+}
+
+/// A training through this engine.
+pub(super) fn training<I: Isa>(
+    train: &TrainPlan,
+    state: TrainState,
+    threads: usize,
+) -> Result<Box<dyn Training>> {
+    Ok(Box::new(CpuTraining::new(train, state, threads, || engine::Tasks::<I>::new(train))?))
+}

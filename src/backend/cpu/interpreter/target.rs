@@ -1,0 +1,85 @@
+//! What the CPU's kernels keep and fuse.
+
+use crate::meta::Plan;
+use crate::model::{Model, Value};
+use crate::ops::Op;
+use crate::ops::cpu::Lower as _;
+use crate::program::{Keeps, Target};
+
+/// Calls something with the op within, whose room has the kernels.
+macro_rules! room {
+    ($op:expr, $within:ident => $value:expr) => {
+        match $op {
+            Op::Linear($within) => $value,
+            Op::Conv2d($within) => $value,
+            Op::BatchNorm($within) => $value,
+            Op::LayerNorm($within) => $value,
+            Op::MaxPool2d($within) => $value,
+            Op::GlobalAvgPool2d($within) => $value,
+            Op::Flatten($within) => $value,
+            Op::Add($within) => $value,
+            Op::Mul($within) => $value,
+            Op::Concat($within) => $value,
+            Op::Latent($within) => $value,
+            Op::Elementwise($within) => $value,
+        }
+    };
+}
+pub(super) use room;
+
+/// The CPU as an executor of programs.
+pub(super) struct Cpu;
+
+impl Target for Cpu {
+    fn keeps(&self, op: &Op, relu: bool) -> Keeps {
+        let kept = room!(op, op => op.kept(relu));
+        Keeps {
+            x: kept.x,
+            y: kept.y,
+            x_dot: kept.x_dot,
+            y_dot: false,
+            saved: kept.saved,
+            saved_dot: kept.saved_dot,
+        }
+    }
+
+    fn aliases(&self, model: &Model, node: usize) -> bool {
+        matches!(model.nodes()[node].op, Op::Flatten(_)) && images_serve_as_vectors(model)
+    }
+
+    fn folds_relu(&self, op: &Op) -> bool {
+        matches!(op, Op::BatchNorm(_))
+    }
+
+    fn gates(&self, _: &Op) -> bool {
+        true
+    }
+
+    fn gates_where_put(&self) -> bool {
+        false
+    }
+
+    fn keeps_gradients(&self, plan: &Plan) -> bool {
+        plan.rates.learned || plan.per_parameter_rates() || !plan.inner.is_plain()
+    }
+
+    fn rates_in_tangents(&self) -> bool {
+        false
+    }
+}
+
+/// Whether every flattened image may lie as the image does: not where it meets, element by element, a value that lies in
+/// another way.
+fn images_serve_as_vectors(model: &Model) -> bool {
+    let mut sides = vec![model.input().sides()];
+    for node in model.nodes() {
+        let mut inputs = node.inputs.iter().map(|input: &Value| sides[input.index()]);
+        let first = inputs.next();
+        let as_input = matches!(node.op, Op::Flatten(_)) || room!(&node.op, op => op.lies_as_inputs());
+        if as_input && inputs.any(|other| Some(other) != first) {
+            return false;
+        }
+        sides.push(first.filter(|_| as_input).unwrap_or(node.shape.sides()));
+    }
+    true
+}

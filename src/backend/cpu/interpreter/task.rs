@@ -1,0 +1,202 @@
+//! One task at a time: its memory, its points, what it comes to.
+
+use super::super::arena::Arena;
+use super::graph::Graph;
+use super::lower::Lowered;
+use super::memory::{Memory, constants};
+use super::target::Cpu;
+use crate::meta::Plan;
+use crate::program::{Cut, Flow, Program, Wanted};
+use crate::simd::Isa;
+use crate::simd::memory::Place;
+use std::sync::Arc;
+
+/// A task's memory is kept below so many floats, where support passes computed again or points taken in chunks can do so.
+const MOST: usize = 32 << 20;
+/// Fewest points of a chunk.
+const CHUNK: usize = 64;
+
+/// What threads share: a plan, laid out and lowered.
+pub(super) struct Lowerings<I> {
+    pub(super) graph: Graph,
+    pub(super) memory: Memory,
+    lowered: Lowered<I>,
+}
+
+impl<I: Isa> Lowerings<I> {
+    pub(super) fn new(plan: &Plan, wanted: Wanted, weighted: bool) -> Self {
+        let graph = Graph::new(plan, &Flow::new(plan, &Cpu), I::LANES);
+        let (program, memory) = fitting(&graph, wanted, weighted, I::LANES, MOST);
+        let megabytes = (memory.len * 4) >> 20;
+        tracing::debug!(lanes = I::LANES, megabytes, calls = program.instrs.len(), "a task on the CPU");
+        Self::of(graph, &program, memory, wanted)
+    }
+
+    fn of(graph: Graph, program: &Program, memory: Memory, wanted: Wanted) -> Self {
+        let lowered = Lowered::new(&graph, program, &memory, wanted);
+        Self { graph, memory, lowered }
+    }
+
+    /// Floats of a task.
+    pub(super) fn floats(plan: &Plan, wanted: Wanted) -> usize {
+        let graph = Graph::new(plan, &Flow::new(plan, &Cpu), I::LANES);
+        fitting(&graph, wanted, false, I::LANES, MOST).1.len
+    }
+}
+
+/// The program whose memory is below `most`, or as small as can be.
+fn fitting(graph: &Graph, wanted: Wanted, weighted: bool, lanes: usize, most: usize) -> (Program, Memory) {
+    let with = |cut: Cut| {
+        let program = Program::new(&graph.plan, wanted, &Cpu, cut);
+        let memory = Memory::new(graph, &program, wanted, weighted, lanes);
+        (program, memory)
+    };
+    let mut found = with(Cut::WHOLE);
+    if found.1.len > most {
+        found = with(Cut { recompute: true, ..Cut::WHOLE });
+    }
+    let mut chunk = graph.plan.support.max(graph.plan.query).div_ceil(2);
+    while found.1.len > most && chunk >= CHUNK {
+        let smaller = with(Cut { recompute: true, chunk });
+        if smaller.1.len >= found.1.len {
+            break;
+        }
+        (found, chunk) = (smaller, chunk.div_ceil(2));
+    }
+    found
+}
+
+/// What one thread owns: memory that is used again for every task.
+pub(super) struct Task<I> {
+    pub(super) shared: Arc<Lowerings<I>>,
+    arena: Arena,
+    /// Of the query points: where each was before those that count were put first.
+    order: Vec<usize>,
+}
+
+/// Points of a set.
+#[derive(Clone, Copy)]
+pub(super) struct Points<'a> {
+    /// `[points, inputs]`.
+    pub(super) x: &'a [f32],
+    /// `[points, targets]`.
+    pub(super) y: &'a [f32],
+    /// How much each counts; all alike without.
+    pub(super) weights: Option<&'a [f32]>,
+}
+
+impl Points<'_> {
+    /// The points in the order in which they are computed: those that count first.
+    fn order(&self, points: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..points).collect();
+        if let Some(weights) = self.weights {
+            order.sort_by_key(|&point| weights[point] <= 0.0);
+        }
+        order
+    }
+}
+
+impl<I: Isa> Task<I> {
+    pub(super) fn new(shared: Arc<Lowerings<I>>) -> Self {
+        let (graph, memory) = (&shared.graph, &shared.memory);
+        let arena = Arena::zeros(memory.len);
+        let put = |at: usize, values: &[f32]| arena.slice_mut(at, values.len()).copy_from_slice(values);
+        if !graph.plan.rates.learned {
+            put(memory.rates, &graph.fixed_rates());
+        }
+        for ((of, node), place) in graph.plan.model.nodes().iter().zip(&graph.nodes).zip(&memory.constants) {
+            if let Some(node) = node.as_ref().filter(|_| *place != Place::NOWHERE) {
+                put(place.offset(), &constants(&of.op, node));
+            }
+        }
+        let order = (0..graph.plan.query).collect();
+        Self { shared, arena, order }
+    }
+
+    /// Takes packed meta-parameters, which all tasks up to the next call start from.
+    pub(super) fn begin(&self, params: &[f32]) {
+        let (graph, memory) = (&self.shared.graph, &self.shared.memory);
+        let (theta, rates) = params.split_at(graph.len);
+        self.arena.slice_mut(memory.theta_0(), theta.len()).copy_from_slice(theta);
+        self.arena.slice_mut(memory.rates, rates.len()).copy_from_slice(rates);
+        // SAFETY: places of the memory that the arena was made for; the backend checked the instruction set.
+        unsafe { self.shared.lowered.begin.run(self.arena.ptr(0)) };
+    }
+
+    /// Takes the points of the next task, support and query, and runs it.
+    pub(super) fn run(&mut self, sets: [Points<'_>; 2]) {
+        let plan = &self.shared.graph.plan;
+        for (set, points) in [plan.support, plan.query].into_iter().enumerate() {
+            self.fill(set, points, sets[set]);
+        }
+        if sets[1].weights.is_some() {
+            self.order = sets[1].order(plan.query);
+        }
+        // SAFETY: as in `begin`.
+        unsafe { self.shared.lowered.task.run(self.arena.ptr(0)) };
+    }
+
+    fn fill(&self, set: usize, points: usize, of: Points<'_>) {
+        let (graph, memory, plan) = (&self.shared.graph, &self.shared.memory, &self.shared.graph.plan);
+        let (inputs, row, targets) = (plan.model.inputs(), graph.layouts[0].len(), plan.targets());
+        let Some((weights, shares)) = of.weights.zip(memory.shares) else {
+            for (point, x) in of.x.chunks_exact(inputs).take(points).enumerate() {
+                graph.load(x, self.arena.slice_mut(memory.inputs[set] + point * row, row));
+            }
+            let y = &of.y[..points * targets];
+            self.arena.slice_mut(memory.labels[set], y.len()).copy_from_slice(y);
+            return;
+        };
+        let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let live = weights.iter().filter(|weight| **weight > 0.0).count();
+        self.arena.slice_mut(memory.live[set], 1)[0] = live as f32;
+        for (to, from) in of.order(points).into_iter().enumerate() {
+            // What does not count may be anything.
+            let x = if to < live { &of.x[from * inputs..][..inputs] } else { &[] };
+            graph.load(x, self.arena.slice_mut(memory.inputs[set] + to * row, row));
+            let labels = self.arena.slice_mut(memory.labels[set] + to * targets, targets);
+            match to < live {
+                true => labels.copy_from_slice(&of.y[from * targets..][..targets]),
+                false => labels.fill(0.0),
+            }
+            let share = (f64::from(weights[from]) / total) as f32;
+            self.arena.slice_mut(shares[set] + to, 1)[0] = share;
+        }
+    }
+
+    /// The meta-gradient of the task that ran last, packed.
+    pub(super) fn gradient(&self) -> &[f32] {
+        self.arena.slice(self.shared.memory.v, self.shared.graph.meta_len())
+    }
+
+    /// Its query losses at θ_0 … θ_K; 0 where they were not wanted.
+    pub(super) fn query_losses(&self) -> &[f32] {
+        self.arena.slice(self.shared.memory.query_loss, self.shared.graph.plan.steps + 1)
+    }
+
+    /// Its support losses at θ_0 … θ_{K−1}.
+    pub(super) fn support_losses(&self) -> &[f32] {
+        self.arena.slice(self.shared.memory.support_loss, self.shared.graph.plan.steps)
+    }
+
+    /// Its predictions at θ_`step`, `[query, outputs]`.
+    pub(super) fn predictions(&self, step: usize, to: &mut [f32]) {
+        let plan = &self.shared.graph.plan;
+        let width = plan.model.outputs();
+        for (row, &point) in self.order.iter().enumerate() {
+            let at = self.shared.memory.predictions + (step * plan.query + row) * width;
+            to[point * width..][..width].copy_from_slice(self.arena.slice(at, width));
+        }
+    }
+
+    /// Its θ_K in the model's order.
+    pub(super) fn fast_weights(&self, out: &mut [f32]) {
+        let (graph, memory) = (&self.shared.graph, &self.shared.memory);
+        let mut packed = vec![0.0; graph.len];
+        for (param, place) in graph.params.iter().enumerate() {
+            let at = memory.theta(graph, graph.plan.steps, param).offset();
+            packed[place.at..][..place.len()].copy_from_slice(self.arena.slice(at, place.len()));
+        }
+        graph.unpack_params(&packed, out);
+    }
+}

@@ -1,0 +1,47 @@
+//! The engine of multi-layer perceptrons with any functions: a task in each lane of a vector, fast weights as they are or as factors of low
+//! rank, whichever is cheaper by count.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `kernels`, `product` | the vector kernels |
+//! | `chain` | the models that it computes |
+//! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
+//! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
+//! | `bend` | functions beyond ReLU in all passes |
+//! | `sample` | points into lanes |
+//! | `engine`, `evaluate` | batches of tasks |
+
+mod bend;
+mod chain;
+mod engine;
+mod evaluate;
+mod group;
+mod kernels;
+mod layout;
+mod loss;
+mod passes;
+mod product;
+mod sample;
+mod sweep;
+
+use super::training::{self, CpuTraining};
+use crate::error::Result;
+use crate::meta::{Forecast, TrainPlan, TrainState, Training};
+use crate::simd::Isa;
+pub(super) use chain::is_chain;
+use engine::Lanes;
+pub(super) use evaluate::{evaluate, evaluation_bytes, meta_gradient};
+
+/// What a training through this engine takes.
+pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {
+    training::forecast(&Lanes::<I>::new(train), train.plan.meta_len(), threads)
+}
+
+/// A training through this engine.
+pub(super) fn training<I: Isa>(
+    train: &TrainPlan,
+    state: TrainState,
+    threads: usize,
+) -> Result<Box<dyn Training>> {
+    Ok(Box::new(CpuTraining::new(train, state, threads, || Lanes::<I>::new(train))?))
+}
