@@ -10,7 +10,9 @@ use fastweights::meta::{
     Adapt, Backend, Loss, MetaGradient, OuterOptimizer, Plan, RateShape, Rates, Schedule, TrainPlan,
     TrainState,
 };
-use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::model::{Init, Layer, Model, Op, Shape};
+use fastweights::ops::elementwise::Function;
+use fastweights::ops::linear::Linear;
 use fastweights::task::{Sampler, SeriesTable, Sinusoid, TaskSource, Visit};
 
 fn widen(values: &[f32]) -> Vec<f64> {
@@ -37,6 +39,14 @@ fn golden_cases_on_every_instruction_set() {
     }
 }
 
+/// Linear layers of the given widths with functions behind them.
+fn chain(inputs: usize, layers: &[(usize, Option<Function>)]) -> Model {
+    let ops = layers.iter().flat_map(|&(width, function)| {
+        [Some(Linear::to(width).into()), function.map(Op::from)].into_iter().flatten()
+    });
+    Model::sequential(Shape::Vector(inputs), &ops.collect::<Vec<Op>>()).unwrap()
+}
+
 /// Every setting of the inner loop at odd sizes, against the oracle.
 fn settings() -> Vec<(String, Plan)> {
     let mut all = Vec::new();
@@ -45,12 +55,23 @@ fn settings() -> Vec<(String, Plan)> {
         Model::mlp(1, &[7], 1, false).unwrap(),
         Model::mlp(3, &[9, 5], 2, true).unwrap(),
         Model::mlp(13, &[17, 11, 6], 4, false).unwrap(),
+        chain(3, &[(9, Some(Function::Tanh {})), (5, Some(Function::Sine { omega: 3.0 })), (2, None)]),
+        chain(
+            2,
+            &[
+                (7, Some(Function::Silu {})),
+                (6, Some(Function::Relu {})),
+                (5, None),
+                (4, Some(Function::Gelu {})),
+                (3, Some(Function::Sigmoid {})),
+            ],
+        ),
     ];
     for model in models {
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             for (support, query, steps) in [(1, 1, 1), (3, 7, 1), (5, 2, 3), (4, 4, 2), (0, 6, 0)] {
                 let base = Plan::new(model.clone(), loss, support, query, steps, Rates::fixed(0.05)).unwrap();
-                let name = format!("{} layers {loss:?} {support}+{query} ×{steps}", model.stages().len());
+                let name = format!("{} layers {loss:?} {support}+{query} ×{steps}", model.nodes().len());
                 let mut add = |what: &str, plan: Plan| all.push((format!("{name} {what}"), plan));
                 add("plain", Plan { track_all: true, ..base.clone() });
                 if steps == 0 {

@@ -18,7 +18,7 @@ use fastweights::ops::latent::Latent;
 use fastweights::ops::layer_norm::LayerNorm;
 use fastweights::ops::linear::Linear;
 use fastweights::ops::mul::Mul;
-use fastweights::task::{Philox, Purpose};
+use fastweights::task::{Philox, PointWeights, Purpose, TaskBatch};
 use rand::RngExt as _;
 
 const NORM: Layer = Layer::BatchNorm { eps: 1e-5, affine: true };
@@ -103,7 +103,10 @@ fn outcome_errors(
 
 /// Compares one meta-gradient on every instruction set with the oracle's.
 fn check(name: &str, plan: &Plan, tasks: usize, seed: u64) {
-    let tasks = random_tasks(plan, tasks, seed);
+    check_tasks(name, plan, &random_tasks(plan, tasks, seed), seed);
+}
+
+fn check_tasks(name: &str, plan: &Plan, tasks: &TaskBatch, seed: u64) {
     let mut theta = Init::Torch.draw(&plan.model, seed);
     // Away from γ = 1 and β = 0, where a forgotten factor would not be seen.
     for (i, block) in plan.model.blocks().iter().enumerate() {
@@ -115,7 +118,7 @@ fn check(name: &str, plan: &Plan, tasks: usize, seed: u64) {
     let expected = oracle::meta_gradient(plan, &widen(&params), &tasks.map(f64::from)).unwrap();
     for instructions in Instructions::available() {
         let cpu = CpuBackend::new(Some(1)).with_instructions(instructions).unwrap();
-        let found = cpu.meta_gradient(plan, &params, &tasks).unwrap().widen();
+        let found = cpu.meta_gradient(plan, &params, tasks).unwrap().widen();
         for (what, error) in outcome_errors(plan, &found, &expected) {
             assert!(error <= 2e-5, "{name} on {}: {what}: {error:e}", instructions.name());
         }
@@ -378,6 +381,23 @@ fn random_graphs_agree_with_the_oracle() {
         }
         let ops: Vec<_> = model.nodes().iter().map(|node| format!("{} = {}", node.name, node.op)).collect();
         check(&format!("seed {seed}: {}; {}", model.input(), ops.join(", ")), &plan, 2, seed);
+    }
+}
+
+#[test]
+fn points_of_weight_zero_count_nowhere() {
+    for (i, (shape, layers)) in stacks().into_iter().enumerate() {
+        let model = Model::of(shape, &layers).unwrap();
+        let loss = if i % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let plan = base(&model, loss, 5, 7, 1 + i % 2);
+        let mut tasks = random_tasks(&plan, 3, i as u64);
+        // At most two of a task's points do not count; the others by half or three times as much.
+        let weight = |e: usize| [1.0, 0.5, 0.0, 3.0, 1.0, 1.5][(e + i) % 6];
+        tasks.weights = Some(PointWeights {
+            support: (0..15).map(weight).collect(),
+            query: (0..21).map(|e| weight(e + 1)).collect(),
+        });
+        check_tasks(&format!("weighted stack {i}"), &plan, &tasks, i as u64);
     }
 }
 

@@ -238,10 +238,6 @@ impl Lower for LayerNorm {
         true
     }
 
-    fn in_place(&self) -> bool {
-        true
-    }
-
     fn params(&self, node: &Node) -> Vec<Vec<u32>> {
         if self.affine { vec![node.output.places(); 2] } else { Vec::new() }
     }
@@ -269,8 +265,6 @@ impl Lower for LayerNorm {
     }
 
     fn backward<I: Isa>(&self, site: &Site<'_>, back: &Back, calls: &mut Calls<I>) {
-        // Before `dx` takes the place of `dy`.
-        gradients(site, back, (Place::NOWHERE, Place::NOWHERE), calls);
         if back.dx[0].is_somewhere() {
             calls.push(Backward {
                 dy: back.dy,
@@ -282,6 +276,8 @@ impl Lower for LayerNorm {
                 on: self.on(site),
             });
         }
+        // Only now: the gradient may take the place of γ.
+        gradients(site, back, (Place::NOWHERE, Place::NOWHERE), calls);
     }
 
     fn tangent<I: Isa>(&self, site: &Site<'_>, moving: &Moving, calls: &mut Calls<I>) {
@@ -308,7 +304,6 @@ impl Lower for LayerNorm {
         back: &Back,
         calls: &mut Calls<I>,
     ) {
-        gradients(site, back, (dy, moving.saved), calls);
         if back.dx[0].is_somewhere() {
             calls.push(BackwardTangent {
                 dy,
@@ -324,5 +319,6 @@ impl Lower for LayerNorm {
                 on: self.on(site),
             });
         }
+        gradients(site, back, (dy, moving.saved), calls);
     }
 }
