@@ -96,23 +96,7 @@ impl Memory {
             memory.live = [all.take(1), all.take(1)];
         }
         memory.stats = program.arrays.iter().map(|array| all.take(stats(graph, array))).collect();
-        let mut transposed = 0;
-        for node in &graph.nodes {
-            memory.transposed_at.push(transposed);
-            let tables = node.as_ref().and_then(|node| node.tables.as_ref());
-            transposed += tables.map_or(0, transposed_len).next_multiple_of(align);
-        }
-        let chunked = program.arrays.iter().any(|array| array.points.start > 0);
-        for j in 0..=plan.steps {
-            let shared = match (program.keeps_steps, chunked) {
-                (true, _) => None,
-                (false, false) => (j > 1).then_some(1),
-                // A later chunk still reads θ_j.
-                (false, true) => (j > 2).then(|| j - 2),
-            };
-            memory.theta.push(shared.map_or_else(|| all.take(graph.len), |j| memory.theta[j]));
-            memory.transposed.push(shared.map_or_else(|| all.take(transposed), |j| memory.transposed[j]));
-        }
+        let transposed = memory.weights(graph, program, &mut all);
         memory.steps(graph, program, &mut all);
         let gradient = if wanted.gradient { graph.meta_len() } else { 0 };
         memory.v = all.take(gradient);
@@ -137,6 +121,29 @@ impl Memory {
         memory.predictions = all.take(predictions * plan.query * plan.model.outputs());
         memory.len = all.len;
         memory
+    }
+
+    /// Parameters of every step; floats of the transposed ones.
+    fn weights(&mut self, graph: &Graph, program: &Program, all: &mut Allocator) -> usize {
+        let (plan, align) = (&graph.plan, all.align);
+        let mut transposed = 0;
+        for node in &graph.nodes {
+            self.transposed_at.push(transposed);
+            let tables = node.as_ref().and_then(|node| node.tables.as_ref());
+            transposed += tables.map_or(0, transposed_len).next_multiple_of(align);
+        }
+        let chunked = program.arrays.iter().any(|array| array.points.start > 0);
+        for j in 0..=plan.steps {
+            let shared = match (program.keeps_steps, chunked) {
+                (true, _) => None,
+                (false, false) => (j > 1).then_some(1),
+                // A later chunk still reads θ_j.
+                (false, true) => (j > 2).then(|| j - 2),
+            };
+            self.theta.push(shared.map_or_else(|| all.take(graph.len), |j| self.theta[j]));
+            self.transposed.push(shared.map_or_else(|| all.take(transposed), |j| self.transposed[j]));
+        }
+        transposed
     }
 
     /// What inner steps leave.

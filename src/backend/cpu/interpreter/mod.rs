@@ -6,7 +6,7 @@
 //! | `target` | what the CPU's kernels keep and fuse |
 //! | `graph` | how rows of values lie, and the packed order of parameters |
 //! | `memory` | where the arrays of a task lie |
-//! | `lower`, `inner`, `loss` | instructions as calls of kernels, those of inner rules and losses among them |
+//! | `places`, `lower`, `inner`, `loss` | instructions as calls of kernels, those of inner rules and losses among them |
 //! | `task` | one task run |
 //! | `engine` | batches of tasks |
 
@@ -16,6 +16,7 @@ mod inner;
 mod loss;
 mod lower;
 mod memory;
+mod places;
 mod target;
 mod task;
 

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `kernels`, `product` | the vector kernels |
 //! | `chain` | the models that it computes |
-//! | `layout` | where a group's arrays lie, and how each layer's fast weights are kept |
+//! | `mode`, `layout` | how each layer's fast weights are kept, and where a group's arrays lie |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
 //! | `bend` | functions beyond ReLU in all passes |
 //! | `sample` | points into lanes |
@@ -19,6 +19,7 @@ mod group;
 mod kernels;
 mod layout;
 mod loss;
+mod mode;
 mod passes;
 mod product;
 mod sample;

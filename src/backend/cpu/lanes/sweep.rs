@@ -5,7 +5,8 @@
 
 use super::group::{After, Group, Left, NOTHING, PLAIN};
 use super::kernels::Kernels as _;
-use super::layout::{Mat, Mode, Set};
+use super::layout::{Mat, Set};
+use super::mode::Mode;
 use super::product::{Act, Bias};
 use crate::simd::Isa;
 
