@@ -65,9 +65,9 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
     let both = add("first order, learned rates", mlp(2, &[6, 9], 1), Loss::Mse, [4, 5, 3, 3], &learned);
     all[head].1 = all[head].1.clone().adapt(&Adapt::Head).unwrap();
     all[body].1 = all[body].1.clone().adapt(&Adapt::Body).unwrap();
-    all[middle].1 = all[middle].1.clone().adapt_blocks(&vec![false, true, true, false]);
-    all[nothing].1 = all[nothing].1.clone().adapt_blocks(&vec![false, false]);
-    all[layers].1 = all[layers].1.clone().adapt_blocks(&vec![true, false, true]);
+    all[middle].1 = all[middle].1.clone().adapt_blocks(&[false, true, true, false]);
+    all[nothing].1 = all[nothing].1.clone().adapt_blocks(&[false, false]);
+    all[layers].1 = all[layers].1.clone().adapt_blocks(&[true, false, true]);
     for i in [first, both] {
         all[i].1.order = MetaGradient::FirstOrder;
     }

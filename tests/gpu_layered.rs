@@ -128,7 +128,7 @@ fn models() -> Vec<Random> {
         }),
         random("the middle adapted", &[6, 12, 10, 5], Mse, [5, 4], 3, |p| {
             learned(p, RateShape::PerLayerStep, 2);
-            *p = p.clone().adapt_blocks(&vec![false, true, false]);
+            *p = p.clone().adapt_blocks(&[false, true, false]);
         }),
         random("one learned rate", &[6, 40, 2], Mse, [5, 4], 3, |p| learned(p, RateShape::One, 3)),
         random("rates of layers and steps", &[6, 40, 20, 2], Mse, [5, 4], 3, |p| {

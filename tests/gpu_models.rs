@@ -159,7 +159,7 @@ fn models() -> Vec<Random> {
         }),
         random("norms alone adapted, rates", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
             learned(p, RateShape::PerLayerStep);
-            *p = p.clone().adapt_blocks(&vec![false, true, false, true, false, false]);
+            *p = p.clone().adapt_blocks(&[false, true, false, true, false, false]);
         }),
         random("one rate, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |p| {
             learned(p, RateShape::One)

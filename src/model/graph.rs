@@ -209,7 +209,7 @@ impl Graph {
             };
             let (i, inputs) = waiting.remove(ready);
             let inputs: Vec<Value> = inputs.iter().filter_map(known).collect();
-            self.add(names[i].clone(), ops[i].op.clone(), &inputs)?;
+            self.add(names[i].clone(), ops[i].op, &inputs)?;
         }
         Ok(())
     }

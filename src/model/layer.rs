@@ -114,7 +114,7 @@ impl Layer {
                 Self::Conv2d { outputs, kernel: kernel[0], stride, padding: padding[0] }
             }
             Op::BatchNorm(batch_norm::BatchNorm { eps, affine }) => Self::BatchNorm { eps, affine },
-            Op::Elementwise(elementwise::Function::Relu {}) => Self::Relu,
+            Op::Elementwise(elementwise::Function::Relu) => Self::Relu,
             Op::MaxPool2d(max_pool2d::MaxPool2d { kernel, stride }) => Self::MaxPool2d { kernel, stride },
             Op::GlobalAvgPool2d(_) => Self::GlobalAvgPool2d,
             Op::Flatten(_) => Self::Flatten,

@@ -99,7 +99,7 @@ impl Model {
     pub fn sequential(input: Shape, ops: &[Op]) -> Result<Self> {
         let mut graph = Graph::new(input)?;
         for op in ops {
-            graph.then(op.clone())?;
+            graph.then(*op)?;
         }
         graph.finish()
     }
@@ -324,7 +324,7 @@ fn dense(nodes: &[Node], blocks: &[Block]) -> Vec<Dense> {
                 let inputs = (bias - weight) / outputs;
                 all.push(Dense { inputs, outputs, weight, bias, relu: false, index });
             }
-            (Op::Elementwise(Function::Relu {}), _, Some(last)) => last.relu = true,
+            (Op::Elementwise(Function::Relu), _, Some(last)) => last.relu = true,
             _ => return Vec::new(),
         }
     }

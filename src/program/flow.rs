@@ -68,7 +68,7 @@ impl Flow {
 /// The node that a ReLU is part of, where it may be: both values have one use, and whoever takes the second closes cotangents.
 fn folds(model: &Model, n: usize, target: &dyn Target) -> Option<usize> {
     let node = &model.nodes()[n];
-    let Op::Elementwise(Function::Relu {}) = node.op else { return None };
+    let Op::Elementwise(Function::Relu) = node.op else { return None };
     let before = node.inputs[0].node()?;
     if model.uses(node.inputs[0]) != 1 || !target.folds_relu(&model.nodes()[before].op) {
         return None;

@@ -5,6 +5,7 @@ use super::instr::{Instr, Put, Sink, Site};
 use super::writer::{Builder, Gradient, Passed};
 use crate::model::Value;
 use crate::ops::Curvature;
+use std::ops::Range;
 
 /// Tangents of values, and what they left, by node.
 struct Tangents {
@@ -17,7 +18,15 @@ impl Builder<'_> {
     fn array(&mut self, kind: ArrayKind, value: Value, pass: &Pass) -> ArrayId {
         let (shape, rows) = self.plan.model.value(value);
         let (points, set) = (pass.points.clone(), pass.set);
-        self.program.arrays.push(Array { kind, value, shape, rows, points, set, life: usize::MAX..0 });
+        self.program.arrays.push(Array {
+            kind,
+            value,
+            shape,
+            rows,
+            points,
+            set,
+            life: Range { start: usize::MAX, end: 0 },
+        });
         ArrayId(self.program.arrays.len() - 1)
     }
 

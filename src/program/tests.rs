@@ -357,10 +357,10 @@ fn execute(plan: &Plan, params: &[f64], tasks: &TaskBatch<f64>, ways: Ways, cut:
         let task = tasks.slice(t..t + 1);
         let mut theta = vec![vec![f64::NAN; p]; plan.steps + 1];
         theta[0] = params[..p].to_vec();
-        for j in 1..=plan.steps {
+        for fast in &mut theta[1..] {
             for (param, _) in plan.model.params().iter().zip(&plan.adapted).filter(|(_, adapted)| !**adapted)
             {
-                theta[j][param.range()].copy_from_slice(&params[param.range()]);
+                fast[param.range()].copy_from_slice(&params[param.range()]);
             }
         }
         let mut machine = Machine {

@@ -119,7 +119,10 @@ impl Operation for Conv2d {
         if self.outputs == 0 {
             return Err("it has no outputs".to_owned());
         }
-        if self.groups == 0 || channels % self.groups != 0 || self.outputs % self.groups != 0 {
+        if self.groups == 0
+            || !channels.is_multiple_of(self.groups)
+            || !self.outputs.is_multiple_of(self.groups)
+        {
             return Err(format!(
                 "{} groups do not divide {channels} channels in and {} out",
                 self.groups, self.outputs
