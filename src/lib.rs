@@ -45,6 +45,9 @@ pub mod run;
 mod simd;
 pub mod task;
 mod tensors;
+#[cfg(feature = "gpu")]
+#[doc(hidden)]
+pub mod wgsl;
 pub mod workloads;
 
 pub use error::{Error, ErrorKind, Result};

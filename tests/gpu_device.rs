@@ -3,9 +3,9 @@
 
 mod adapter;
 
-use fastweights::backend::gpu::kernel::{Binding, Declaration, Kernel};
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::device::kernel::Kernel;
 use fastweights::backend::gpu::{Choice, Device, adapter as adapters};
+use fastweights::wgsl::{Binding, Declaration, Library};
 
 #[test]
 fn adapters_are_listed_with_what_matters() {

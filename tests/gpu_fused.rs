@@ -3,14 +3,14 @@
 
 mod adapter;
 
-use fastweights::backend::gpu::fused_plan::Tuning;
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::Tuning;
 use fastweights::backend::gpu::{Device, GpuBackend};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::{Init, Model};
 use fastweights::task::{Philox, Purpose, TaskBatch};
+use fastweights::wgsl::Library;
 use rand::RngExt as _;
 
 const TOLERANCE: f64 = 2e-5;

@@ -3,7 +3,7 @@
 mod adapter;
 
 use fastweights::backend::gpu::GpuBackend;
-use fastweights::backend::gpu::layered_plan::LayeredTuning;
+use fastweights::backend::gpu::LayeredTuning;
 use fastweights::data::{Split, glyphs};
 use fastweights::meta::{Backend as _, Loss, OuterOptimizer, Plan, Rates, TrainPlan, TrainState};
 use fastweights::model::{Init, Layer, Model, Shape};

@@ -6,14 +6,14 @@ mod adapter;
 mod common;
 
 use common::mlp_cases;
-use fastweights::backend::gpu::layered_plan::LayeredTuning;
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{Device, GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::Model;
 use fastweights::task::{Philox, Purpose, TaskBatch};
+use fastweights::wgsl::Library;
 use rand::RngExt as _;
 
 const TOLERANCE: f64 = 2e-5;

@@ -4,8 +4,7 @@
 
 mod adapter;
 
-use fastweights::backend::gpu::layered_plan::LayeredTuning;
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
@@ -15,6 +14,7 @@ use fastweights::meta::{
 };
 use fastweights::model::{Layer, Model, Shape};
 use fastweights::task::{ImageTasks, Philox, Purpose, Sampler, TaskBatch, TaskSource, Visit};
+use fastweights::wgsl::Library;
 use rand::RngExt as _;
 use std::sync::Arc;
 

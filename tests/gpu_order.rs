@@ -8,9 +8,8 @@
 
 mod adapter;
 
-use fastweights::backend::gpu::fused_plan::Tuning;
-use fastweights::backend::gpu::kernel::ALL;
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::Tuning;
+use fastweights::backend::gpu::kernels::ALL;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::data::{Split, glyphs};
 use fastweights::meta::{
@@ -19,6 +18,7 @@ use fastweights::meta::{
 };
 use fastweights::model::{Init, Layer, Model, Shape};
 use fastweights::task::{ImageTasks, Sampler, SeriesTable, Sinusoid, TaskSource, Visit};
+use fastweights::wgsl::Library;
 use std::sync::Arc;
 
 const SIGNATURE: &str =

@@ -2,9 +2,8 @@
 
 mod adapter;
 
-use fastweights::backend::gpu::kernel::{Binding, Declaration, Kernel};
-use fastweights::backend::gpu::layered_plan::LayeredTuning;
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::LayeredTuning;
+use fastweights::backend::gpu::device::kernel::Kernel;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
@@ -16,6 +15,7 @@ use fastweights::model::{Init, Layer, Model, Shape};
 use fastweights::task::{
     ImageTasks, Philox, Purpose, Sampler, SeriesTable, Sinusoid, TaskSource, Visit, below, sine, unit,
 };
+use fastweights::wgsl::{Binding, Declaration, Library};
 
 #[test]
 fn words_are_the_hosts_to_the_integer() {

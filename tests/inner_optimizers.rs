@@ -5,7 +5,7 @@ mod adapter;
 
 use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::gpu::GpuBackend;
-use fastweights::backend::gpu::layered_plan::LayeredTuning;
+use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{

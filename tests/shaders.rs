@@ -1,8 +1,8 @@
 //! Every shader, without a device: it validates, it binds what the host says it binds, and it can be
 //! translated for every platform.
 
-use fastweights::backend::gpu::kernel::{self, Binding, Declaration};
-use fastweights::backend::gpu::shader::{Library, SOURCES};
+use fastweights::backend::gpu::kernels;
+use fastweights::wgsl::{Binding, Declaration, Library, SOURCES};
 use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
@@ -38,35 +38,38 @@ fn resolved<'a>(
 #[test]
 fn every_file_is_registered_and_every_kernel_declared() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
-    let files: BTreeSet<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .inspect(|path| assert_eq!(path.extension().unwrap(), "wgsl", "{}", path.display()))
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
-    let registered: BTreeSet<String> = SOURCES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut files = BTreeSet::new();
+    for room in std::fs::read_dir(folder).unwrap() {
+        let room = room.unwrap();
+        for file in std::fs::read_dir(room.path()).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            files.insert(format!("{}/{name}", room.file_name().to_str().unwrap()));
+        }
+    }
+    let registered: BTreeSet<String> =
+        SOURCES.iter().map(|(folder, name, _)| format!("{folder}/{name}.wgsl")).collect();
     assert_eq!(files, registered);
     assert_eq!(files.len(), SOURCES.len(), "a file is registered twice");
 
     let with_entry: BTreeSet<_> =
-        SOURCES.iter().filter(|(_, text)| text.contains("@compute")).map(|(name, _)| *name).collect();
-    let declared: BTreeSet<_> = kernel::ALL.iter().map(|declaration| declaration.shader).collect();
+        SOURCES.iter().filter(|(_, _, text)| text.contains("@compute")).map(|(_, name, _)| *name).collect();
+    let declared: BTreeSet<_> = kernels::ALL.iter().map(|declaration| declaration.shader).collect();
     assert_eq!(with_entry, declared);
-    assert!(declared.len() == kernel::ALL.len() && !declared.is_empty());
+    assert!(declared.len() == kernels::ALL.len() && !declared.is_empty());
 }
 
 #[test]
 fn every_file_is_used() {
     let library = Library::default();
-    let texts: Vec<_> = kernel::ALL.iter().map(|d| library.resolve(d.shader).unwrap()).collect();
-    for (name, text) in SOURCES {
+    let texts: Vec<_> = kernels::ALL.iter().map(|d| library.resolve(d.shader).unwrap()).collect();
+    for (_, name, text) in SOURCES {
         assert!(texts.iter().any(|whole| whole.contains(text)), "no kernel uses {name}.wgsl");
     }
 }
 
 #[test]
 fn declarations_are_what_the_shaders_reflect() {
-    for declaration in kernel::ALL {
+    for declaration in kernels::ALL {
         let name = declaration.shader;
         let (module, _) = parse(declaration);
         let mut found: Vec<_> = module
@@ -108,8 +111,8 @@ fn declarations_are_what_the_shaders_reflect() {
 
 #[test]
 fn shared_structs_have_one_size() {
-    for &(shader, name, bytes) in kernel::STRUCTS {
-        let declaration = kernel::ALL.iter().find(|declaration| declaration.shader == shader).unwrap();
+    for &(shader, name, bytes) in kernels::STRUCTS {
+        let declaration = kernels::ALL.iter().find(|declaration| declaration.shader == shader).unwrap();
         let (module, _) = parse(declaration);
         let mut layouter = naga::proc::Layouter::default();
         layouter.update(module.to_ctx()).unwrap();
@@ -120,7 +123,7 @@ fn shared_structs_have_one_size() {
 
 #[test]
 fn workgroups_have_the_declared_size_and_memory() {
-    for declaration in kernel::ALL {
+    for declaration in kernels::ALL {
         let name = declaration.shader;
         let (module, info) = parse(declaration);
         let (module, _) = resolved(declaration, &module, &info);
@@ -148,7 +151,7 @@ fn workgroups_have_the_declared_size_and_memory() {
 
 #[test]
 fn every_kernel_translates_for_every_platform() {
-    for declaration in kernel::ALL {
+    for declaration in kernels::ALL {
         let name = declaration.shader;
         let (module, info) = parse(declaration);
         let (module, info) = resolved(declaration, &module, &info);

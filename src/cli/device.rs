@@ -4,7 +4,7 @@ use super::failure::Outcome;
 use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport, Choice};
-use fastweights::backend::gpu::{Device, GpuBackend, kernel};
+use fastweights::backend::gpu::{Device, GpuBackend, kernels};
 use fastweights::meta::Backend;
 use fastweights::{Error, Result};
 
@@ -113,9 +113,9 @@ fn describe(report: &AdapterReport, out: &mut Out) -> Outcome {
     let timestamps = if report.timestamps { "timestamps" } else { "no timestamps" };
     out.line(&format!("  features: {subgroups}, {timestamps}"))?;
     let (runs, not): (Vec<_>, Vec<_>) =
-        kernel::ALL.iter().map(|k| (k.shader, k.check(limits))).partition(|(_, check)| check.is_ok());
+        kernels::ALL.iter().map(|k| (k.shader, limits.takes(k))).partition(|(_, check)| check.is_ok());
     let names: Vec<_> = runs.iter().map(|(name, _)| *name).collect();
-    out.line(&format!("  kernels: {} of {} run: {}", runs.len(), kernel::ALL.len(), names.join(", ")))?;
+    out.line(&format!("  kernels: {} of {} run: {}", runs.len(), kernels::ALL.len(), names.join(", ")))?;
     for (name, check) in not {
         if let Err(error) = check {
             out.line(&format!("  not {name}: {error}"))?;

@@ -106,23 +106,6 @@ impl Plan {
         blocks.any(|block| self.adapts(block))
     }
 
-    /// Refuses what no fast engine computes yet.
-    ///
-    /// # Errors
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) naming what it is.
-    pub(crate) fn check_engines(&self) -> Result<()> {
-        if let Some(node) = self.model.nodes().iter().find(|_| self.model.stages().is_empty()) {
-            let reason = "is part of a graph that only cpu-f64 computes so far";
-            return Err(Error::unsupported(format!("node `{}` ({}) {reason}", node.name, node.op)));
-        }
-        if self.splits_a_block() {
-            return Err(Error::unsupported(
-                "adapting a weight without its bias, or the other way round, is for cpu-f64 only so far",
-            ));
-        }
-        Ok(())
-    }
-
     /// The same plan with the scales and shifts of batch norms meta-learned only, not adapted.
     #[must_use]
     pub fn keep_batch_norm(mut self) -> Self {

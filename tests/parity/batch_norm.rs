@@ -1,6 +1,6 @@
 use super::norm::{SHAPES, check_norm, forward, layer, normalise};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::batch_norm::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::batch_norm::FORWARD;
 
 #[test]
 fn batch_norm_is_its_formula() {
@@ -32,7 +32,7 @@ fn batch_norm_is_its_formula() {
             }
             let constants = [("AFFINE", f64::from(affine))];
             let results = [(2, &expected[..]), (3, &expected_stats[..])];
-            check_norm(&device, &DECLARATION, &constants, &layer, &[&x, &weights, &y, &stats], &results);
+            check_norm(&device, &FORWARD, &constants, &layer, &[&x, &weights, &y, &stats], &results);
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::norm::{SHAPES, backward, check_norm, layer, stats};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::batch_norm_backward::{
-    DECLARATION, RESULT_ADDS, RESULT_NONE, RESULT_SETS, RESULT_STEP,
+use fastweights::backend::gpu::kernels::rooms::batch_norm::{
+    BACKWARD, RESULT_ADDS, RESULT_NONE, RESULT_SETS, RESULT_STEP,
 };
 
 #[test]
@@ -42,7 +42,7 @@ fn batch_norm_backward_is_its_formula() {
             let buffers = [&x, &stats, &dy, &rates, &dx, &result];
             let results = [(5, &expected[..]), (4, &expected_dx[..])];
             let results = &results[..1 + below as usize];
-            check_norm(&device, &DECLARATION, &constants, &layer, &buffers, results);
+            check_norm(&device, &BACKWARD, &constants, &layer, &buffers, results);
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::norm::{SHAPES, backward, check_norm, elements, layer, normalise, slope, stats};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::batch_norm_backward_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::batch_norm::BACKWARD_TANGENT;
 
 #[test]
 fn a_step_back_of_batch_norm_is_its_slope() {
@@ -22,7 +22,7 @@ fn a_step_back_of_batch_norm_is_its_slope() {
         (layer.v, layer.rate_gradient) = (rows.place, rows.place.plus(2 * channels));
         (layer.relu_below, layer.rate_adds) = ((case % 2) as u32, (case % 2) as u32);
         for (adapted, moves, second) in [(1, 1, 1), (1, 0, 1), (0, 0, 1), (1, 1, 0)] {
-            (layer.adapted, layer.input_moves) = (adapted, moves);
+            (layer.adapted, layer.input_moves) = (3 * adapted, moves);
             let on = f64::from(second);
             let mut record = Numbers::poisoned(tasks, 8 * channels);
             let (mut expected_dx, mut expected_rows) = (Vec::new(), Vec::new());
@@ -63,7 +63,14 @@ fn a_step_back_of_batch_norm_is_its_slope() {
             let constants = [("SECOND", on), ("BELOW", on), ("AFFINE", 1.0), ("RATES", 1.0)];
             let buffers = [&x, &x_dot, known, &dy, &dy_dot, &dx_dot, &rows, &sums];
             let results: [(usize, &[Vec<f64>]); 2] = [(6, &expected_rows), (5, &expected_dx)];
-            check_norm(&device, &DECLARATION, &constants, &layer, &buffers, &results[..1 + second as usize]);
+            check_norm(
+                &device,
+                &BACKWARD_TANGENT,
+                &constants,
+                &layer,
+                &buffers,
+                &results[..1 + second as usize],
+            );
         }
     }
 }

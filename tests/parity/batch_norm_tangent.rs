@@ -1,6 +1,6 @@
 use super::norm::{SHAPES, check_norm, forward, layer, slope, stats};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::batch_norm_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::batch_norm::TANGENT;
 
 #[test]
 fn the_tangent_of_batch_norm_is_its_slope() {
@@ -20,7 +20,7 @@ fn the_tangent_of_batch_norm_is_its_slope() {
         (layer.record, layer.record_words) = (record.place, 8);
         (layer.rate.offset, layer.rate.stride) = (rates.place.offset, (case % 2) as u32);
         for (adapted, moves, relu) in [(1, 1, 1), (1, 0, 0), (0, 1, 0)] {
-            (layer.adapted, layer.input_moves, layer.relu) = (adapted, moves, relu);
+            (layer.adapted, layer.input_moves, layer.relu) = (3 * adapted, moves, relu);
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
                     let (a, v, y) = (rates.task(0), v.task(task), y.task(task));
@@ -36,7 +36,7 @@ fn the_tangent_of_batch_norm_is_its_slope() {
                 })
                 .collect();
             let buffers = [&x, &x_dot, &stats, &rates, &v, &y, &y_dot, &record];
-            check_norm(&device, &DECLARATION, &[], &layer, &buffers, &[(6, &expected)]);
+            check_norm(&device, &TANGENT, &[], &layer, &buffers, &[(6, &expected)]);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Numbers, check, run};
 use fastweights::backend::gpu::Device;
-use fastweights::backend::gpu::conv_product::ConvCut;
-use fastweights::backend::gpu::kernel::Declaration;
-use fastweights::backend::gpu::layer::LayerPass;
+use fastweights::wgsl::Declaration;
+use fastweights::wgsl::LayerPass;
+use fastweights::wgsl::conv_product::ConvCut;
 
 /// One convolution over the points of some tasks.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,10 @@ impl Conv {
             out_height: self.out()[0] as u32,
             out_width: self.out()[1] as u32,
             kernel: self.kernel as u32,
+            kernel_width: self.kernel as u32,
+            padding_width: self.padding as u32,
+            bias: 1,
+            adapted: 3,
             stride: self.stride as u32,
             padding: self.padding as u32,
             stretches: 1,

@@ -1,6 +1,6 @@
 use super::conv::{Conv, check_conv};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::conv2d::{DECLARATION, shape};
+use fastweights::backend::gpu::kernels::rooms::conv2d::{FORWARD, forward_shape};
 
 #[test]
 fn a_convolution_is_its_formula() {
@@ -28,6 +28,6 @@ fn a_convolution_is_its_formula() {
             })
             .collect();
         let buffers = [&x, &weights, &y];
-        check_conv(&device, &DECLARATION, &[], &layer, shape(&layer), case == 3, &buffers, 2, &expected);
+        check_conv(&device, &FORWARD, &[], &layer, forward_shape(&layer), case == 3, &buffers, 2, &expected);
     }
 }

@@ -1,6 +1,6 @@
 use super::conv::{Conv, check_conv};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::conv2d_backward::{DECLARATION, shape};
+use fastweights::backend::gpu::kernels::rooms::conv2d::{BACKWARD, backward_shape};
 
 #[test]
 fn the_cotangent_of_an_image_is_its_formula() {
@@ -26,6 +26,6 @@ fn the_cotangent_of_an_image_is_its_formula() {
             })
             .collect();
         let buffers = [&dz, &weights, &x, &dx];
-        check_conv(&device, &DECLARATION, &[], &layer, shape(&layer), false, &buffers, 3, &expected);
+        check_conv(&device, &BACKWARD, &[], &layer, backward_shape(&layer), false, &buffers, 3, &expected);
     }
 }

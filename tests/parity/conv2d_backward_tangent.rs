@@ -1,7 +1,7 @@
 use super::conv::{Conv, check_conv};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::conv2d_backward::shape;
-use fastweights::backend::gpu::conv2d_backward_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::conv2d::BACKWARD_TANGENT;
+use fastweights::backend::gpu::kernels::rooms::conv2d::backward_shape;
 
 #[test]
 fn the_tangent_of_an_images_cotangent_is_its_formula() {
@@ -17,7 +17,7 @@ fn the_tangent_of_an_images_cotangent_is_its_formula() {
         (layer.v, layer.x, layer.dx_dot) = (v.place, x.place, dx_dot.place);
         (layer.rate.offset, layer.rate.stride) = (rates.place.offset, (case % 2) as u32);
         for (adapted, relu) in [(1, 1), (0, 0)] {
-            (layer.adapted, layer.relu_below) = (adapted, relu);
+            (layer.adapted, layer.relu_below) = (3 * adapted, relu);
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
                     let (a, v, x) = (rates.task(0), v.task(task), x.task(task));
@@ -31,8 +31,8 @@ fn the_tangent_of_an_images_cotangent_is_its_formula() {
                 })
                 .collect();
             let buffers = [&dz, &dz_dot, &weights, &rates, &v, &x, &dx_dot];
-            let size = shape(&layer);
-            check_conv(&device, &DECLARATION, &[], &layer, size, false, &buffers, 6, &expected);
+            let size = backward_shape(&layer);
+            check_conv(&device, &BACKWARD_TANGENT, &[], &layer, size, false, &buffers, 6, &expected);
         }
     }
 }

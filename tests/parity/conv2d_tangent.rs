@@ -1,7 +1,7 @@
 use super::conv::{Conv, check_conv};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::conv2d::shape;
-use fastweights::backend::gpu::conv2d_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::conv2d::TANGENT;
+use fastweights::backend::gpu::kernels::rooms::conv2d::forward_shape;
 
 #[test]
 fn the_tangent_of_a_convolution_is_its_formula() {
@@ -17,7 +17,7 @@ fn the_tangent_of_a_convolution_is_its_formula() {
         (layer.v, layer.y, layer.y_dot) = (v.place, y.place, y_dot.place);
         (layer.rate.offset, layer.rate.stride) = (rates.place.offset, (case % 2) as u32);
         for (adapted, moves, relu) in [(1, 1, 1), (1, 0, 0), (0, 1, 1)] {
-            (layer.adapted, layer.input_moves, layer.relu) = (adapted, moves, relu);
+            (layer.adapted, layer.input_moves, layer.relu) = (3 * adapted, moves, relu);
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
                     let (a, v, y) = (rates.task(0), v.task(task), y.task(task));
@@ -33,8 +33,8 @@ fn the_tangent_of_a_convolution_is_its_formula() {
                 })
                 .collect();
             let buffers = [&x, &x_dot, &weights, &rates, &v, &y, &y_dot];
-            let size = shape(&layer);
-            check_conv(&device, &DECLARATION, &[], &layer, size, false, &buffers, 6, &expected);
+            let size = forward_shape(&layer);
+            check_conv(&device, &TANGENT, &[], &layer, size, false, &buffers, 6, &expected);
         }
     }
 }

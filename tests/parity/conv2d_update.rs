@@ -1,6 +1,6 @@
 use super::conv::{Conv, check_conv};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::conv2d_update::{DECLARATION, shape};
+use fastweights::backend::gpu::kernels::rooms::conv2d::{UPDATE, update_shape};
 
 #[test]
 fn steps_and_sums_of_a_convolution_are_their_formulas() {
@@ -29,8 +29,8 @@ fn steps_and_sums_of_a_convolution_are_their_formulas() {
                 .collect();
             let constants = [("STEP", step), ("ADD", adds)];
             let buffers = [&dz, &x, &weights, &rates, result];
-            let size = shape(&layer);
-            check_conv(&device, &DECLARATION, &constants, &layer, size, false, &buffers, 4, &expected);
+            let size = update_shape(&layer);
+            check_conv(&device, &UPDATE, &constants, &layer, size, false, &buffers, 4, &expected);
         }
     }
 }
@@ -55,8 +55,8 @@ fn stretches_of_a_sum_are_left_side_by_side() {
                 expected.push(parts.iter().flat_map(|dz| conv.gradient(dz, &x.task(task))).collect());
             }
             let buffers = [&dz, &x, &unused, &unused, &result];
-            let size = shape(&layer);
-            check_conv(&device, &DECLARATION, &[], &layer, size, count == 3, &buffers, 4, &expected);
+            let size = update_shape(&layer);
+            check_conv(&device, &UPDATE, &[], &layer, size, count == 3, &buffers, 4, &expected);
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::{Numbers, adapter, check, layer, run};
-use fastweights::backend::gpu::conv2d_update_sums::{DECLARATION, WORKGROUP};
+use fastweights::backend::gpu::kernels::rooms::conv2d::{SUMS_WORKGROUP, UPDATE_SUMS};
 
 /// Stretches, inputs, outputs, tasks.
 const SHAPES: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 9, 64, 2], [13, 5, 11, 3], [32, 27, 7, 2]];
@@ -30,9 +30,9 @@ fn stretches_are_added_up_and_used() {
                 })
                 .collect();
             let constants = [("STEP", step), ("ADD", adds)];
-            let workgroups = [(words as u32).div_ceil(WORKGROUP), tasks as u32, 1];
+            let workgroups = [(words as u32).div_ceil(SUMS_WORKGROUP), tasks as u32, 1];
             let buffers = [&sums, &weights, &rates, result];
-            let after = run(&device, &DECLARATION, &constants, &layer, &buffers, workgroups);
+            let after = run(&device, &UPDATE_SUMS, &constants, &layer, &buffers, workgroups);
             check(&format!("{layer:?}"), &result.all, &after[3], &expected);
         }
     }

@@ -1,7 +1,7 @@
 use super::conv::{Conv, check_conv};
 use super::{Numbers, adapter};
-use fastweights::backend::gpu::conv2d_update::shape;
-use fastweights::backend::gpu::conv2d_update_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::conv2d::UPDATE_TANGENT;
+use fastweights::backend::gpu::kernels::rooms::conv2d::update_shape;
 
 #[test]
 fn a_step_back_of_a_convolution_is_its_formula() {
@@ -14,7 +14,7 @@ fn a_step_back_of_a_convolution_is_its_formula() {
         // A row is v, then the gradients of the rates.
         let rows = Numbers::new(tasks, 2 * words, 5);
         let mut layer = conv.layer();
-        layer.adapted = 1;
+        layer.adapted = 3;
         (layer.dz, layer.dz_dot, layer.x, layer.x_dot) = (dz.place, dz_dot.place, x.place, x_dot.place);
         (layer.v, layer.rate_gradient) = (rows.place, rows.place.plus(words));
         for (second, rates, moves, adds) in [(1, 1, 1, 0), (1, 0, 0, 0), (0, 1, 1, 1)] {
@@ -41,8 +41,8 @@ fn a_step_back_of_a_convolution_is_its_formula() {
             let constants = [("VALUE", rates), ("SECOND", second), ("RATES", rates)];
             let buffers = [&dz, &dz_dot, &x, &x_dot, &rows, &sums];
             let every_cut = case == 3 && rates == 1.0 && second == 1.0;
-            let size = shape(&layer);
-            check_conv(&device, &DECLARATION, &constants, &layer, size, every_cut, &buffers, 4, &expected);
+            let size = update_shape(&layer);
+            check_conv(&device, &UPDATE_TANGENT, &constants, &layer, size, every_cut, &buffers, 4, &expected);
         }
     }
 }
@@ -61,7 +61,7 @@ fn stretches_of_a_gradient_and_its_tangent_are_left_in_pairs() {
         let mut pairs = Numbers::dense(tasks, 2 * count * words, 4);
         pairs.all.fill(f32::NAN);
         let mut layer = conv.layer();
-        layer.adapted = 1;
+        layer.adapted = 3;
         (layer.dz, layer.dz_dot, layer.x) = (dz.place, dz_dot.place, x.place);
         let mut expected = Vec::new();
         for task in 0..tasks {
@@ -77,7 +77,7 @@ fn stretches_of_a_gradient_and_its_tangent_are_left_in_pairs() {
         // Sums for one rate are left to the kernel that adds up the stretches.
         let constants = [("VALUE", 1.0), ("SECOND", 1.0), ("RATES", 2.0)];
         let buffers = [&dz, &dz_dot, &x, &x, &pairs, &unused];
-        let size = shape(&layer);
-        check_conv(&device, &DECLARATION, &constants, &layer, size, true, &buffers, 4, &expected);
+        let size = update_shape(&layer);
+        check_conv(&device, &UPDATE_TANGENT, &constants, &layer, size, true, &buffers, 4, &expected);
     }
 }

@@ -1,5 +1,5 @@
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::copy_rows::{CopyRows, DECLARATION, WORKGROUP};
+use fastweights::backend::gpu::kernels::rows::{COPY, CopyRows, WORKGROUP};
 
 #[test]
 fn stretches_are_copied_and_nothing_else() {
@@ -10,7 +10,7 @@ fn stretches_are_copied_and_nothing_else() {
             let shape =
                 CopyRows { count: count as u32, unused: 0, origin: from.place, target_place: to.place };
             let workgroups = [(count as u32).div_ceil(WORKGROUP), tasks as u32, 1];
-            let after = run(&device, &DECLARATION, &[], &shape, &[&from, &to], workgroups);
+            let after = run(&device, &COPY, &[], &shape, &[&from, &to], workgroups);
             let expected: Vec<_> = (0..tasks).map(|task| from.task(task)).collect();
             check("copy", &to.all, &after[1], &expected);
         }

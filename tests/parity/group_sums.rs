@@ -1,5 +1,5 @@
 use super::{Numbers, adapter, run};
-use fastweights::backend::gpu::group_sums::{DECLARATION, GroupSums, WORKGROUP};
+use fastweights::backend::gpu::kernels::rows::{GROUP_SUMS, GroupSums, WORKGROUP};
 use fastweights::case::relative_error;
 
 #[test]
@@ -26,7 +26,7 @@ fn groups_are_continued_from_tile_to_tile() {
                     };
                     let touched = (first + count).div_ceil(group) - first / group;
                     let workgroups = [(columns as u32).div_ceil(WORKGROUP), touched as u32, 1];
-                    partials = run(&device, &DECLARATION, &[], &shape, &[&tile_rows, &partials], workgroups)
+                    partials = run(&device, &GROUP_SUMS, &[], &shape, &[&tile_rows, &partials], workgroups)
                         .remove(1);
                 }
                 for g in 0..groups {

@@ -1,11 +1,9 @@
 //! The kernels of inner optimizers, and of Reptile, on stretches of parameters at odd places.
 
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::displacement::{self, Displacement};
-use fastweights::backend::gpu::inner::{InnerPass, WORKGROUP};
-use fastweights::backend::gpu::layer::Place;
-use fastweights::backend::gpu::{inner_adjoint, inner_step, inner_sum, inner_unclip};
+use fastweights::backend::gpu::kernels::inner::{self, Displacement, InnerPass, WORKGROUP};
 use fastweights::meta::{InnerOptimizer, InnerRule, StepFactors};
+use fastweights::wgsl::Place;
 
 /// Parameters and tasks.
 const SIZES: [[usize; 2]; 3] = [[1, 1], [257, 2], [600, 3]];
@@ -80,8 +78,7 @@ fn steps_take_their_moments_along() {
             let next = Numbers::poisoned(tasks, count);
             (given.shape.next, given.shape.fresh) = (next.place, fresh.into());
             let buffers = [&given.gradient, &given.weight, &given.rate, &given.before, &given.after, &next];
-            let after =
-                run(&device, &inner_step::DECLARATION, &[], &given.shape, &buffers, given.across(tasks));
+            let after = run(&device, &inner::STEP, &[], &given.shape, &buffers, given.across(tasks));
             let f = factors();
             let (mut moments, mut weights) = (Vec::new(), Vec::new());
             for task in 0..tasks {
@@ -115,7 +112,7 @@ fn sums_for_clipping() {
         let clipped = |task: usize| given.gradient.task(task).into_iter().map(move |h| h.clamp(-0.6, 0.6));
         let one_a_task = [1, tasks as u32, 1];
         let buffers = [&given.gradient, &given.after];
-        let after = run(&device, &inner_sum::DECLARATION, &[], &given.shape, &buffers, one_a_task);
+        let after = run(&device, &inner::SUM, &[], &given.shape, &buffers, one_a_task);
         let norms: Vec<Vec<f64>> = (0..tasks)
             .map(|task| {
                 let norm = clipped(task).map(|h| h * h).sum::<f64>().sqrt();
@@ -128,7 +125,7 @@ fn sums_for_clipping() {
 
         let buffers = [&given.gradient, &given.adjoints];
         let constants = [("ALONG", 1.0)];
-        let after = run(&device, &inner_sum::DECLARATION, &constants, &given.shape, &buffers, one_a_task);
+        let after = run(&device, &inner::SUM, &constants, &given.shape, &buffers, one_a_task);
         let sums: Vec<Vec<f64>> = (0..tasks)
             .map(|task| {
                 let mut row = given.adjoints.task(task);
@@ -163,8 +160,7 @@ fn adjoints_of_steps_and_gradients_of_rates() {
             ];
             let constants = [("CLIPS", f64::from(u8::from(clips))), ("RATES", 1.0)];
             let workgroups = given.across(tasks);
-            let after =
-                run(&device, &inner_adjoint::DECLARATION, &constants, &given.shape, &buffers, workgroups);
+            let after = run(&device, &inner::ADJOINT, &constants, &given.shape, &buffers, workgroups);
             let f = factors();
             let (mut rows, mut adjoints) = (Vec::new(), Vec::new());
             for task in 0..tasks {
@@ -206,8 +202,7 @@ fn shared_rates_have_a_part_a_workgroup() {
     let buffers =
         [&given.gradient, &given.weight, &given.rate, &given.after, &given.rows, &given.adjoints, &sums];
     let constants = [("SECOND", 0.0), ("RATES", 2.0)];
-    let after =
-        run(&device, &inner_adjoint::DECLARATION, &constants, &given.shape, &buffers, given.across(tasks));
+    let after = run(&device, &inner::ADJOINT, &constants, &given.shape, &buffers, given.across(tasks));
     let f = factors();
     let expected: Vec<Vec<f64>> = (0..tasks)
         .map(|task| {
@@ -234,7 +229,7 @@ fn clipping_backwards() {
             }
             let buffers = [&given.gradient, &given.after, &given.adjoints];
             let workgroups = given.across(tasks);
-            let after = run(&device, &inner_unclip::DECLARATION, &[], &given.shape, &buffers, workgroups);
+            let after = run(&device, &inner::UNCLIP, &[], &given.shape, &buffers, workgroups);
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
                     let (h, mut row) = (given.gradient.task(task), given.adjoints.task(task));
@@ -269,7 +264,7 @@ fn the_way_of_adaptation() {
             };
             let workgroups = [(count as u32).div_ceil(WORKGROUP), tasks as u32, 1];
             let buffers = [&first, &last, &rows];
-            let after = run(&device, &displacement::DECLARATION, &[], &shape, &buffers, workgroups);
+            let after = run(&device, &inner::DISPLACEMENT, &[], &shape, &buffers, workgroups);
             let way = |task: usize| first.task(0).into_iter().zip(last.task(task)).map(|(a, b)| a - b);
             let expected: Vec<Vec<f64>> =
                 (0..tasks).map(|task| way(task).map(|w| if adapted { w } else { 0.0 }).collect()).collect();

@@ -1,5 +1,5 @@
 use super::{Numbers, SHAPES, adapter, check_cuts, layer};
-use fastweights::backend::gpu::linear::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::linear::FORWARD;
 
 #[test]
 fn a_linear_layer_is_its_formula() {
@@ -31,6 +31,6 @@ fn a_linear_layer_is_its_formula() {
             })
             .collect();
         let buffers = [&x, &weights, &y];
-        check_cuts(&device, &DECLARATION, &[], &layer, [points, outputs], &buffers, 2, &expected);
+        check_cuts(&device, &FORWARD, &[], &layer, [points, outputs], &buffers, 2, &expected);
     }
 }

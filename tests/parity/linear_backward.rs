@@ -1,5 +1,5 @@
 use super::{Numbers, SHAPES, adapter, check_cuts, layer};
-use fastweights::backend::gpu::linear_backward::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::linear::BACKWARD;
 
 #[test]
 fn the_cotangent_of_the_input_is_its_formula() {
@@ -30,6 +30,6 @@ fn the_cotangent_of_the_input_is_its_formula() {
             })
             .collect();
         let buffers = [&dz, &weights, &x, &dx];
-        check_cuts(&device, &DECLARATION, &[], &layer, [points, inputs], &buffers, 3, &expected);
+        check_cuts(&device, &BACKWARD, &[], &layer, [points, inputs], &buffers, 3, &expected);
     }
 }

@@ -1,5 +1,5 @@
 use super::{Numbers, SHAPES, adapter, check_cuts, layer};
-use fastweights::backend::gpu::linear_backward_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::linear::BACKWARD_TANGENT;
 
 #[test]
 fn the_tangent_of_the_inputs_cotangent_is_its_formula() {
@@ -19,7 +19,7 @@ fn the_tangent_of_the_inputs_cotangent_is_its_formula() {
         layer.rate.offset = rates.place.offset;
         layer.rate.stride = (case % 2) as u32;
         for (adapted, relu_below) in [(1, 1), (1, 0), (0, 1)] {
-            (layer.adapted, layer.relu_below) = (adapted, relu_below);
+            (layer.adapted, layer.relu_below) = (3 * adapted, relu_below);
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
                     let (dz, dz_dot, w) = (dz.task(task), dz_dot.task(task), weights.task(task));
@@ -41,7 +41,7 @@ fn the_tangent_of_the_inputs_cotangent_is_its_formula() {
                 })
                 .collect();
             let buffers = [&dz, &dz_dot, &weights, &rates, &v, &x, &dx_dot];
-            check_cuts(&device, &DECLARATION, &[], &layer, [points, inputs], &buffers, 6, &expected);
+            check_cuts(&device, &BACKWARD_TANGENT, &[], &layer, [points, inputs], &buffers, 6, &expected);
         }
     }
 }

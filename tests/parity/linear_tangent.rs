@@ -1,5 +1,5 @@
 use super::{Numbers, SHAPES, adapter, check_cuts, layer};
-use fastweights::backend::gpu::linear_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::linear::TANGENT;
 
 #[test]
 fn the_tangent_of_a_layer_is_its_formula() {
@@ -18,7 +18,7 @@ fn the_tangent_of_a_layer_is_its_formula() {
         layer.rate.offset = rates.place.offset;
         layer.rate.stride = (case % 2) as u32;
         for (adapted, moves, relu) in [(1, 1, 1), (1, 0, 0), (0, 1, 1)] {
-            (layer.adapted, layer.input_moves, layer.relu) = (adapted, moves, relu);
+            (layer.adapted, layer.input_moves, layer.relu) = (3 * adapted, moves, relu);
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
                     let (x, x_dot, w) = (x.task(task), x_dot.task(task), weights.task(task));
@@ -41,7 +41,7 @@ fn the_tangent_of_a_layer_is_its_formula() {
                 })
                 .collect();
             let buffers = [&x, &x_dot, &weights, &rates, &v, &y, &y_dot];
-            check_cuts(&device, &DECLARATION, &[], &layer, [points, outputs], &buffers, 6, &expected);
+            check_cuts(&device, &TANGENT, &[], &layer, [points, outputs], &buffers, 6, &expected);
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::{Numbers, SHAPES, adapter, check_cuts, layer};
-use fastweights::backend::gpu::linear_update::DECLARATION;
+use fastweights::backend::gpu::kernels::rooms::linear::UPDATE;
 
 /// `dzᵀ [x, 1]`, weights then biases.
 pub(super) fn gradient([points, inputs, outputs, _]: [usize; 4], dz: &[f64], x: &[f64]) -> Vec<f64> {
@@ -53,7 +53,7 @@ fn steps_and_sums_are_their_formulas() {
                 .collect();
             let buffers = [&dz, &x, &weights, &rates, result];
             let size = [outputs, inputs + 1];
-            check_cuts(&device, &DECLARATION, &constants, &layer, size, &buffers, 4, &expected);
+            check_cuts(&device, &UPDATE, &constants, &layer, size, &buffers, 4, &expected);
         }
     }
 }

@@ -1,8 +1,8 @@
 use super::linear_update::gradient;
 use super::{Numbers, SHAPES, adapter, check, check_cuts, layer, run};
-use fastweights::backend::gpu::layer::Place;
-use fastweights::backend::gpu::linear_update_tangent::DECLARATION;
-use fastweights::backend::gpu::product::Cut;
+use fastweights::backend::gpu::kernels::rooms::linear::UPDATE_TANGENT;
+use fastweights::wgsl::Cut;
+use fastweights::wgsl::Place;
 
 #[test]
 fn a_step_back_is_its_formula() {
@@ -17,7 +17,7 @@ fn a_step_back_is_its_formula() {
         // A row is v, then the gradients of the rates.
         let rows = Numbers::new(tasks, 2 * words, 5);
         let mut layer = layer(shape);
-        layer.adapted = 1;
+        layer.adapted = 3;
         (layer.dz, layer.dz_dot, layer.x, layer.x_dot) = (dz.place, dz_dot.place, x.place, x_dot.place);
         layer.v = rows.place;
         layer.rate_gradient = rows.place.plus(words);
@@ -51,7 +51,7 @@ fn a_step_back_is_its_formula() {
                 [("SECOND", flag(second)), ("RATES", f64::from(rates)), ("VALUE", flag(rates > 0))];
             let buffers = [&dz, &dz_dot, &x, &x_dot, &rows, &sums];
             let size = [outputs, inputs + 1];
-            check_cuts(&device, &DECLARATION, &constants, &layer, size, &buffers, 4, &expected);
+            check_cuts(&device, &UPDATE_TANGENT, &constants, &layer, size, &buffers, 4, &expected);
         }
     }
 }
@@ -69,14 +69,14 @@ fn shared_rates_leave_a_sum_a_workgroup() {
         let parts = cut.workgroups(outputs as u32, inputs as u32 + 1);
         let sums = Numbers::poisoned(tasks, parts as usize);
         let mut layer = layer(shape);
-        layer.adapted = 1;
+        layer.adapted = 3;
         (layer.dz, layer.x, layer.v) = (dz.place, x.place, rows.place);
         (layer.dz_dot, layer.x_dot) = (dz.place, Place::default());
         layer.rate_gradient = sums.place;
-        let mut constants = cut.constants(&DECLARATION);
+        let mut constants = cut.constants(&UPDATE_TANGENT);
         constants.extend([("SECOND", 0.0), ("RATES", 2.0), ("VALUE", 1.0)]);
         let buffers = [&dz, &dz, &x, &x, &rows, &sums];
-        let mut after = run(&device, &DECLARATION, &constants, &layer, &buffers, [parts, tasks as u32, 1]);
+        let mut after = run(&device, &UPDATE_TANGENT, &constants, &layer, &buffers, [parts, tasks as u32, 1]);
         let mut after = after.remove(5);
         // Which parameters a part holds is the cut's business; together they are all, each once.
         for task in 0..tasks {

@@ -1,5 +1,5 @@
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::loss::{self, DECLARATION, LossPass};
+use fastweights::backend::gpu::kernels::loss::{self, LOSS, LossPass};
 
 /// Points, outputs, tasks.
 pub(super) const SHAPES: [[usize; 3]; 4] = [[1, 1, 1], [5, 3, 2], [9, 17, 3], [130, 2, 2]];
@@ -82,7 +82,7 @@ fn losses_and_gradients_are_their_formulas() {
             }
             let constants = [("LOSS", f64::from(kind))];
             let buffers = [&y, &truth, &dz, &report, &rows];
-            let after = run(&device, &DECLARATION, &constants, &pass, &buffers, [1, tasks as u32, 1]);
+            let after = run(&device, &LOSS, &constants, &pass, &buffers, [1, tasks as u32, 1]);
             let what = format!("{shape:?}, loss {kind}, relu {relu}");
             check(&what, &dz.all, &after[2], &cotangents);
             check(&what, &report.all, &after[3], &losses);

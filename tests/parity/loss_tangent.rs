@@ -1,7 +1,6 @@
 use super::loss::{SHAPES, numbers, softmax};
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::loss::LossPass;
-use fastweights::backend::gpu::loss_tangent::DECLARATION;
+use fastweights::backend::gpu::kernels::loss::{LossPass, TANGENT};
 
 #[test]
 fn tangents_of_losses_are_their_formulas() {
@@ -43,7 +42,7 @@ fn tangents_of_losses_are_their_formulas() {
                 .collect();
             let constants = [("LOSS", f64::from(kind))];
             let buffers = [&y, &y_dot, &dz_dot];
-            let after = run(&device, &DECLARATION, &constants, &pass, &buffers, [1, tasks as u32, 1]);
+            let after = run(&device, &TANGENT, &constants, &pass, &buffers, [1, tasks as u32, 1]);
             check(&format!("{shape:?}, loss {kind}, relu {relu}"), &dz_dot.all, &after[2], &expected);
         }
     }

@@ -17,8 +17,11 @@ mod conv2d_update_sums;
 mod conv2d_update_tangent;
 mod conv2d_update_tangent_sums;
 mod copy_rows;
+mod elementwise;
 mod group_sums;
 mod inner;
+mod latent;
+mod layer_norm;
 mod linear;
 mod linear_backward;
 mod linear_backward_tangent;
@@ -30,15 +33,14 @@ mod loss_tangent;
 mod norm;
 mod pools;
 mod rate_sums;
+mod values;
 
 use bytemuck::NoUninit;
 use fastweights::backend::gpu::Device;
-use fastweights::backend::gpu::kernel::{Binding, Declaration, Kernel};
-use fastweights::backend::gpu::layer::{LayerPass, Place};
-use fastweights::backend::gpu::product::Cut;
-use fastweights::backend::gpu::shader::Library;
+use fastweights::backend::gpu::device::kernel::Kernel;
 use fastweights::case::relative_error;
 use fastweights::task::{Philox, Purpose};
+use fastweights::wgsl::{Binding, Cut, Declaration, LayerPass, Library, Place};
 use rand::RngExt as _;
 
 /// Points, inputs, outputs, tasks.
@@ -172,6 +174,8 @@ fn layer([points, inputs, outputs, _]: [usize; 4]) -> LayerPass {
         points: points as u32,
         inputs: inputs as u32,
         outputs: outputs as u32,
+        bias: 1,
+        adapted: 3,
         ..LayerPass::default()
     }
 }

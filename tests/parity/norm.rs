@@ -3,9 +3,9 @@
 
 use super::{Numbers, check, run};
 use fastweights::backend::gpu::Device;
-use fastweights::backend::gpu::kernel::Declaration;
-use fastweights::backend::gpu::layer::LayerPass;
-use fastweights::backend::gpu::norm::NormCut;
+use fastweights::backend::gpu::kernels::rooms::batch_norm::NormCut;
+use fastweights::wgsl::Declaration;
+use fastweights::wgsl::LayerPass;
 
 /// Points, channels, pixels, tasks.
 pub(super) const SHAPES: [[usize; 4]; 5] =
@@ -25,7 +25,7 @@ pub(super) fn layer([points, channels, pixels, _]: [usize; 4]) -> LayerPass {
         kernel: 1,
         stride: 1,
         epsilon: EPSILON as f32,
-        adapted: 1,
+        adapted: 3,
         ..LayerPass::default()
     }
 }

@@ -1,10 +1,8 @@
 //! Layers without parameters: max-pool, the mean over an image, a ReLU of its own, and their backward.
 
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::layer::LayerPass;
-use fastweights::backend::gpu::{
-    global_avg_pool, global_avg_pool_backward, max_pool, max_pool_backward, relu,
-};
+use fastweights::backend::gpu::kernels::rooms::{global_avg_pool2d, max_pool2d};
+use fastweights::wgsl::LayerPass;
 
 /// Points, channels, height, width; kernel, stride; tasks.
 const SHAPES: [([usize; 4], [usize; 2], usize); 4] = [
@@ -66,8 +64,8 @@ fn a_window_gives_its_first_largest_value() {
         let winners: Vec<_> = (0..tasks).map(|task| winners(size, &layer, &x.task(task))).collect();
         let expected: Vec<Vec<f64>> =
             winners.iter().enumerate().map(|(t, w)| w.iter().map(|&e| values.task(t)[e]).collect()).collect();
-        let workgroups = [max_pool::workgroups(&layer), tasks as u32, 1];
-        let after = run(&device, &max_pool::DECLARATION, &[], &layer, &[&x, &values, &out], workgroups);
+        let workgroups = [max_pool2d::forward_workgroups(&layer), tasks as u32, 1];
+        let after = run(&device, &max_pool2d::FORWARD, &[], &layer, &[&x, &values, &out], workgroups);
         check(&format!("max_pool {layer:?}"), &out.all, &after[2], &expected);
 
         let (dy, dx) = (Numbers::new(tasks, windows, 3), Numbers::poisoned(tasks, words));
@@ -83,8 +81,8 @@ fn a_window_gives_its_first_largest_value() {
                     dx
                 })
                 .collect();
-            let workgroups = [max_pool_backward::workgroups(&layer), tasks as u32, 1];
-            let kernel = &max_pool_backward::DECLARATION;
+            let workgroups = [max_pool2d::backward_workgroups(&layer), tasks as u32, 1];
+            let kernel = &max_pool2d::BACKWARD;
             let after = run(&device, kernel, &[], &layer, &[&x, &dy, &dx], workgroups);
             check(&format!("max_pool_backward {layer:?}"), &dx.all, &after[2], &expected);
         }
@@ -103,8 +101,8 @@ fn the_mean_of_an_image_and_back() {
         let mean = |image: &[f64]| image.iter().sum::<f64>() / pixels as f64;
         let expected: Vec<Vec<f64>> =
             (0..tasks).map(|task| x.task(task).chunks(pixels).map(mean).collect()).collect();
-        let workgroups = [global_avg_pool::workgroups(&layer), tasks as u32, 1];
-        let after = run(&device, &global_avg_pool::DECLARATION, &[], &layer, &[&x, &y], workgroups);
+        let workgroups = [global_avg_pool2d::forward_workgroups(&layer), tasks as u32, 1];
+        let after = run(&device, &global_avg_pool2d::FORWARD, &[], &layer, &[&x, &y], workgroups);
         check("global_avg_pool", &y.all, &after[1], &expected);
 
         let (dy, dx) = (Numbers::new(tasks, images, 2), Numbers::poisoned(tasks, images * pixels));
@@ -117,27 +115,9 @@ fn the_mean_of_an_image_and_back() {
                 x.task(task).iter().enumerate().map(element).collect()
             })
             .collect();
-        let workgroups = [global_avg_pool_backward::workgroups(&layer), tasks as u32, 1];
-        let kernel = &global_avg_pool_backward::DECLARATION;
+        let workgroups = [global_avg_pool2d::backward_workgroups(&layer), tasks as u32, 1];
+        let kernel = &global_avg_pool2d::BACKWARD;
         let after = run(&device, kernel, &[], &layer, &[&x, &dy, &dx], workgroups);
         check("global_avg_pool_backward", &dx.all, &after[2], &expected);
-    }
-}
-
-#[test]
-fn a_relu_of_its_own_lets_through_what_is_above_zero() {
-    let Some(device) = adapter::device("a_relu_of_its_own_lets_through_what_is_above_zero") else { return };
-    for (size, window, tasks) in SHAPES {
-        let mut layer = layer(size, window);
-        let words = size.iter().product::<usize>();
-        let (x, values) = (coarse(tasks, words, 1), Numbers::new(tasks, words, 2));
-        let out = Numbers::poisoned(tasks, words);
-        (layer.x, layer.y, layer.y_dot) = (x.place, values.place, out.place);
-        let open = |(x, v): (&f64, &f64)| if *x > 0.0 { *v } else { 0.0 };
-        let expected: Vec<Vec<f64>> =
-            (0..tasks).map(|t| x.task(t).iter().zip(&values.task(t)).map(open).collect()).collect();
-        let workgroups = [relu::workgroups(&layer), tasks as u32, 1];
-        let after = run(&device, &relu::DECLARATION, &[], &layer, &[&x, &values, &out], workgroups);
-        check("relu", &out.all, &after[2], &expected);
     }
 }

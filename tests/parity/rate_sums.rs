@@ -1,5 +1,5 @@
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::rate_sums::{DECLARATION, RateSums};
+use fastweights::backend::gpu::kernels::rows::{RATE_SUMS, RateSums};
 
 #[test]
 fn parts_are_added_up_for_each_rate() {
@@ -17,7 +17,7 @@ fn parts_are_added_up_for_each_rate() {
         let expected: Vec<Vec<f64>> =
             (0..tasks).map(|t| sums.task(t).chunks(parts).map(|c| c.iter().sum()).collect()).collect();
         let workgroups = [rates as u32, tasks as u32, 1];
-        let after = run(&device, &DECLARATION, &[], &shape, &[&sums, &rows], workgroups);
+        let after = run(&device, &RATE_SUMS, &[], &shape, &[&sums, &rows], workgroups);
         check("rates", &rows.all, &after[1], &expected);
     }
 }

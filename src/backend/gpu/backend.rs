@@ -1,19 +1,18 @@
 //! The GPU as a [`Backend`].
 
 use super::device::Device;
-use super::fused;
-use super::fused_plan::{FusedPlan, Purpose, Tuning};
-use super::kernel::Kernels;
-use super::layered;
-use super::layered_plan::LayeredTuning;
-use super::pass::{Now, Pass, Request, Source};
-use super::resident::{self, Resident};
-use super::shader::Library;
+use super::device::kernel::Kernels;
+use super::fused::{self, FusedPlan, Tuning};
+use super::layered::{self, LayeredTuning};
+use super::resident::pass::Pass;
+use super::resident::request::{self, Now, Purpose, Request, Source};
+use super::resident::training::Resident;
 use crate::error::{Error, Result};
 use crate::meta::{
     Backend, Evaluation, Forecast, KernelTime, MetaOutput, Plan, TrainPlan, TrainState, Training,
 };
 use crate::task::{Sampler, TaskBatch, TaskSource};
+use crate::wgsl::Library;
 use std::sync::Arc;
 
 /// Floats of tasks and results that one evaluation keeps on the device; more tasks are taken in turns.
@@ -105,7 +104,6 @@ impl GpuBackend {
     /// As [`Plan::check`].
     pub fn path(&self, plan: &Plan, tasks: usize, purpose: Purpose) -> Result<Path> {
         plan.check()?;
-        plan.check_engines()?;
         if self.path != Path::Auto {
             return Ok(self.path);
         }
@@ -148,10 +146,12 @@ impl GpuBackend {
             purpose: Purpose::Gradient { report: false },
             source: match &plan.sampler.source {
                 TaskSource::Custom(_) => Source::Given,
-                _ => Source::Sampler(&plan.sampler),
+                TaskSource::Sinusoid { .. } | TaskSource::Series(_) | TaskSource::Images(_) => {
+                    Source::Sampler(&plan.sampler)
+                }
             },
             outer: Some(&plan.outer),
-            slots: resident::DEPTH * resident::BLOCK,
+            slots: request::DEPTH * request::BLOCK,
         })?;
         Resident::new(pass, plan, state)
     }

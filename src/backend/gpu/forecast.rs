@@ -1,11 +1,10 @@
 //! What a training will take of a device, before anything of it is allocated.
 
 use super::backend::{GpuBackend, Path};
-use super::fused_plan::{FusedPlan, Purpose};
-use super::layered_plan::LayeredPlan;
-use super::pass::NOW_STRIDE;
-use super::resident::{BLOCK, DEPTH};
-use super::staged;
+use super::fused::FusedPlan;
+use super::layered::LayeredPlan;
+use super::resident::request::{BLOCK, DEPTH, NOW_STRIDE, Purpose};
+use super::resident::staged;
 use crate::error::Result;
 use crate::meta::{Forecast, TrainPlan};
 use crate::task::TaskSource;

@@ -1,6 +1,8 @@
 //! Batch norm, over the points at hand.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 mod sweeps;
 
 use super::named::{default_eps, yes};

@@ -1,6 +1,8 @@
 //! Values side by side.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Rows, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,8 @@
 //! Cross-correlation of images with a bank of kernels.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::named::{is_one, is_yes, one, read_sides, write_sides, yes};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};

@@ -2,6 +2,8 @@
 
 mod cpu;
 pub(crate) mod curve;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::scalar::{Dual, Scalar};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site};

@@ -1,6 +1,8 @@
 //! The mean of each channel over the image.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};

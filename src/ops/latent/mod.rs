@@ -1,6 +1,8 @@
 //! A parameter that is a value.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};

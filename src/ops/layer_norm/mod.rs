@@ -1,6 +1,8 @@
 //! Layer norm, over all of a point.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::named::{default_eps, yes};
 use super::normalise::{self, Set};

@@ -1,6 +1,8 @@
 //! The product of several values, element by element.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 
 use super::broadcast::{cotangents, element, same_shape};
 use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};

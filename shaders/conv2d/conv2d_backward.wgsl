@@ -1,0 +1,62 @@
+// import: conv_taps
+// import: conv_product
+// The cotangent of a convolution's input, through the ReLU below:
+//     dx[p, c, i] = [x > 0] Σ_{o, t} W[o, c, t] dz[p, o, tap(t, i)],  dx [points, channels, height, width].
+
+@group(0) @binding(1) var<storage, read> cotangents: array<f32>;
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+@group(0) @binding(3) var<storage, read> inputs: array<f32>;
+@group(0) @binding(4) var<storage, read_write> below: array<f32>;
+
+const RIGHT_BY_DEPTH = false;
+
+fn term(k: u32) -> vec4<i32> {
+    return input_tap(k);
+}
+
+fn column(n: u32) -> vec4<i32> {
+    return input_pixel(n);
+}
+
+fn left(task: u32, c: u32, weight: vec4<i32>) -> f32 {
+    if (c >= layer.channels || weight.w < 0) {
+        return 0.0;
+    }
+    let at = u32(weight.w) + c * layer.kernel * layer.kernel_width;
+    return weights[layer.weight.x + task * layer.weight.y + at];
+}
+
+fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> f32 {
+    let at = output_at(weight + pixel);
+    if (at < 0) {
+        return 0.0;
+    }
+    return cotangents[layer.dz.x + task * layer.dz.y + u32(at)];
+}
+
+fn finish(task: u32, c: u32, pixel: vec4<i32>, sum: f32) {
+    if (c < layer.channels && pixel.w >= 0) {
+        let at = u32(pixel.w) + c * layer.height * layer.width;
+        let open = layer.relu_below == 0u || inputs[layer.x.x + task * layer.x.y + at] > 0.0;
+        let to = layer.dx.x + task * layer.dx.y + at;
+        let value = select(0.0, sum, open);
+        if (layer.adds != 0u) {
+            below[to] += value;
+        } else {
+            below[to] = value;
+        }
+    }
+}
+
+// One workgroup: ROWS input channels by COLUMNS pixels, of those with one remainder by the stride, of one task.
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let rest = vec2<u32>(workgroup.z / layer.stride, workgroup.z % layer.stride);
+    remainder = rest;
+    let pixels = pixel_grid(rest);
+    let taps = tap_grid(rest);
+    let at = corner(workgroup.x, layer.points * pixels.x * pixels.y);
+    if (at.x < layer.channels) {
+        product(workgroup.y, at, vec2<u32>(0u, layer.outputs * taps.x * taps.y), lane);
+    }
+}

@@ -1,0 +1,78 @@
+// import: conv_taps
+// import: conv_product_tangent
+// The tangent of the cotangent of a convolution's input, in the direction (ẋ, u) with u = α ⊙ v:
+//     dẋ[p, c, i] = [x > 0] Σ_{o, t} (W[o, c, t] dż[p, o, tap(t, i)] + U[o, c, t] dz[p, o, tap(t, i)]),
+// dẋ [points, channels, height, width]          (Pearlmutter 1994, section 3).
+
+@group(0) @binding(1) var<storage, read> cotangents: array<f32>;
+@group(0) @binding(2) var<storage, read> cotangent_tangents: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read> rates: array<f32>;
+@group(0) @binding(5) var<storage, read> direction: array<f32>; // v
+@group(0) @binding(6) var<storage, read> inputs: array<f32>;
+@group(0) @binding(7) var<storage, read_write> below_tangents: array<f32>;
+
+const RIGHT_BY_DEPTH = false;
+
+fn moves() -> vec2<bool> {
+    return vec2<bool>(layer.adapted != 0u, true);
+}
+
+fn term(k: u32) -> vec4<i32> {
+    return input_tap(k);
+}
+
+fn column(n: u32) -> vec4<i32> {
+    return input_pixel(n);
+}
+
+fn left(task: u32, c: u32, weight: vec4<i32>) -> vec2<f32> {
+    if (c >= layer.channels || weight.w < 0) {
+        return vec2<f32>(0.0);
+    }
+    let e = u32(weight.w) + c * layer.kernel * layer.kernel_width;
+    var pair = vec2<f32>(weights[layer.weight.x + task * layer.weight.y + e], 0.0);
+    if (moves_parameter(e)) {
+        pair.y = rates[layer.rate.x + e * layer.rate.y] * direction[layer.v.x + task * layer.v.y + e];
+    }
+    return pair;
+}
+
+fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> vec2<f32> {
+    let at = output_at(weight + pixel);
+    if (at < 0) {
+        return vec2<f32>(0.0);
+    }
+    var pair = vec2<f32>(0.0, cotangent_tangents[layer.dz_dot.x + task * layer.dz_dot.y + u32(at)]);
+    if (layer.adapted != 0u) {
+        pair.x = cotangents[layer.dz.x + task * layer.dz.y + u32(at)];
+    }
+    return pair;
+}
+
+fn finish(task: u32, c: u32, pixel: vec4<i32>, value: f32, tangent: f32) {
+    if (c < layer.channels && pixel.w >= 0) {
+        let at = u32(pixel.w) + c * layer.height * layer.width;
+        let open = layer.relu_below == 0u || inputs[layer.x.x + task * layer.x.y + at] > 0.0;
+        let to = layer.dx_dot.x + task * layer.dx_dot.y + at;
+        let change = select(0.0, tangent, open);
+        if (layer.adds != 0u) {
+            below_tangents[to] += change;
+        } else {
+            below_tangents[to] = change;
+        }
+    }
+}
+
+// One workgroup: ROWS input channels by COLUMNS pixels, of those with one remainder by the stride, of one task.
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let rest = vec2<u32>(workgroup.z / layer.stride, workgroup.z % layer.stride);
+    remainder = rest;
+    let pixels = pixel_grid(rest);
+    let taps = tap_grid(rest);
+    let at = corner(workgroup.x, layer.points * pixels.x * pixels.y);
+    if (at.x < layer.channels) {
+        product_tangent(workgroup.y, at, vec2<u32>(0u, layer.outputs * taps.x * taps.y), lane);
+    }
+}

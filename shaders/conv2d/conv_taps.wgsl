@@ -1,0 +1,112 @@
+// import: layer
+// Where the taps of a convolution lie. Two things meet in a tap: (c, ky, kx), a weight of an output, and (p, oy, ox), a
+// pixel of the output. Of both, a vec4 holds what the tap's place adds up from:
+//     (offset into x, row, column, number among its kind: of the weight, or of y at channel 0),
+// and the tap lies within the image if the sums of rows and of columns do. The gradient by x meets (o, ty, tx), a weight
+// of an input, with (p, y, x), a pixel of the input, in the same way.
+
+// Beyond the end of terms or columns: with anything, outside the image.
+const OUTSIDE = vec4<i32>(0, -0x20000000, 0, -1);
+
+fn weight_tap(i: u32) -> vec4<i32> {
+    if (i >= layer.inputs) {
+        return OUTSIDE;
+    }
+    let area = layer.kernel * layer.kernel_width;
+    let c = i / area;
+    let ky = i % area / layer.kernel_width;
+    let kx = i % layer.kernel_width;
+    let offset = (c * layer.height + ky) * layer.width + kx;
+    return vec4<i32>(vec4<u32>(offset, ky, kx, i));
+}
+
+// The same, and behind the weights the bias: of no place, and of number `inputs`.
+fn weight_or_bias(i: u32) -> vec4<i32> {
+    var tap = weight_tap(i);
+    if (i == layer.inputs && layer.bias != 0u) {
+        tap.w = i32(i);
+    }
+    return tap;
+}
+
+fn output_pixel(n: u32) -> vec4<i32> {
+    let area = layer.out_height * layer.out_width;
+    let p = n / area;
+    if (p >= layer.points) {
+        return OUTSIDE;
+    }
+    let at = n % area;
+    let y = i32(at / layer.out_width * layer.stride) - i32(layer.padding);
+    let x = i32(at % layer.out_width * layer.stride) - i32(layer.padding_width);
+    let offset = i32(p * layer.channels * layer.height * layer.width) + y * i32(layer.width) + x;
+    return vec4<i32>(offset, y, x, i32(p * layer.outputs * area + at));
+}
+
+// Where x lies for a tap, -1 outside the image.
+fn input_at(tap: vec4<i32>) -> i32 {
+    let inside = u32(tap.y) < layer.height && u32(tap.z) < layer.width;
+    return select(-1, tap.x, inside);
+}
+
+// The pixels of the input whose row and column, with the padding, leave these remainders by the stride: they meet the
+// same weights, every stride-th. So a stride makes stride² smaller products, and no product with zero. Functions that
+// decide how often barriers run take the remainders as an argument: WGSL holds a private variable to differ from
+// invocation to invocation, and refuses barriers under what depends on one.
+var<private> remainder: vec2<u32>;
+
+// First row and column among the pixels with these remainders.
+fn first_pixel(rest: vec2<u32>) -> vec2<u32> {
+    let past = vec2<u32>(layer.padding, layer.padding_width) % layer.stride;
+    return (rest + layer.stride - past) % layer.stride;
+}
+
+// Rows and columns of pixels with these remainders.
+fn pixel_grid(rest: vec2<u32>) -> vec2<u32> {
+    let size = vec2<u32>(layer.height, layer.width);
+    let first = min(first_pixel(rest), size);
+    return (size - first + layer.stride - 1u) / layer.stride;
+}
+
+// Rows and columns of the weights that they meet.
+fn tap_grid(rest: vec2<u32>) -> vec2<u32> {
+    let size = vec2<u32>(layer.kernel, layer.kernel_width);
+    let first = min(rest, size);
+    return (size - first + layer.stride - 1u) / layer.stride;
+}
+
+// The k-th weight (o, ty, tx); the last component is its place in W at input channel 0.
+fn input_tap(k: u32) -> vec4<i32> {
+    let grid = tap_grid(remainder);
+    let area = max(grid.x * grid.y, 1u);
+    let o = k / area;
+    if (o >= layer.outputs || grid.x * grid.y == 0u) {
+        return OUTSIDE;
+    }
+    let t = vec2<u32>(k % area / grid.y, k % grid.y);
+    let w = remainder + layer.stride * t;
+    let offset = i32(o * layer.out_height * layer.out_width) - i32(t.x * layer.out_width + t.y);
+    let number = o * layer.inputs + w.x * layer.kernel_width + w.y;
+    return vec4<i32>(offset, -i32(t.x), -i32(t.y), i32(number));
+}
+
+// The n-th pixel of the input (p, y, x); the last component is its place in x at channel 0.
+fn input_pixel(n: u32) -> vec4<i32> {
+    let grid = pixel_grid(remainder);
+    let area = grid.x * grid.y;
+    let p = n / max(area, 1u);
+    if (p >= layer.points || area == 0u) {
+        return OUTSIDE;
+    }
+    let pixel = first_pixel(remainder) + layer.stride * vec2<u32>(n % area / grid.y, n % grid.y);
+    let y = (pixel.x + layer.padding) / layer.stride;
+    let x = (pixel.y + layer.padding_width) / layer.stride;
+    let offset = (p * layer.outputs * layer.out_height + y) * layer.out_width + x;
+    let at = (p * layer.channels * layer.height + pixel.x) * layer.width + pixel.y;
+    return vec4<i32>(vec4<u32>(offset, y, x, at));
+}
+
+// Where dz lies for a tap, -1 outside the image.
+fn output_at(tap: vec4<i32>) -> i32 {
+    let inside = u32(tap.y) < layer.out_height && u32(tap.z) < layer.out_width;
+    return select(-1, tap.x, inside);
+}

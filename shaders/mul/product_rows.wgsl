@@ -1,0 +1,37 @@
+// import: factor_pass
+// Products of two or three values element by element, a ⊙ b ⊙ c; rows added up where the result has fewer, in their order.
+// With dy in place of a factor it is the cotangent of that factor.
+
+override WORKGROUP: u32 = 256u;
+
+@group(0) @binding(1) var<storage, read> a_values: array<f32>;
+@group(0) @binding(2) var<storage, read> b_values: array<f32>;
+@group(0) @binding(3) var<storage, read> c_values: array<f32>;
+@group(0) @binding(4) var<storage, read_write> results: array<f32>;
+
+// One workgroup: WORKGROUP elements of the result of one task.
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let task = workgroup.y;
+    let item = workgroup.x * WORKGROUP + lane;
+    let row = item / shape.length;
+    let e = item % shape.length;
+    if (row >= shape.rows) {
+        return;
+    }
+    var sum = 0.0;
+    for (var i = 0u; i < shape.summed; i++) {
+        let r = row * shape.summed + i;
+        var product = a_values[at(shape.a, task, r, e)] * b_values[at(shape.b, task, r, e)];
+        if (shape.c.wanted != 0u) {
+            product *= c_values[at(shape.c, task, r, e)];
+        }
+        sum += product;
+    }
+    let to = shape.result.x + task * shape.result.y + row * shape.result_stride + e;
+    if (shape.adds != 0u) {
+        results[to] += sum;
+    } else {
+        results[to] = sum;
+    }
+}

@@ -1,0 +1,170 @@
+//! Tasks drawn on the device, for a pass that reads them from buffers (`shaders/draw.wgsl`).
+
+use super::draw_images::{self, DrawImages};
+use super::request::Source;
+use crate::error::{Error, Result};
+use crate::meta::Plan;
+use crate::task::{Sampler, TaskSource};
+use crate::wgsl::{Binding, Declaration};
+use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
+
+/// Points of a workgroup.
+pub(crate) const WORKGROUP: u32 = 64;
+
+/// The kernel.
+pub(crate) const DECLARATION: Declaration = Declaration {
+    shader: "draw",
+    bindings: &[
+        Binding::Uniform,
+        Binding::DynamicUniform,
+        Binding::Read,
+        Binding::Write,
+        Binding::Write,
+        Binding::Write,
+        Binding::Write,
+    ],
+    constants: &[("WORKGROUP", WORKGROUP as f64), ("SOURCE", 1.0)],
+    workgroup_bytes: 0,
+};
+
+/// `DrawPass` of the shader.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub(crate) struct DrawPass {
+    pub(crate) first: u32,
+    pub(crate) inputs: u32,
+    pub(crate) targets: u32,
+    pub(crate) support: u32,
+    pub(crate) query: u32,
+    pub(crate) unused: u32,
+    pub(crate) draws: Draws,
+}
+
+/// What the draws of `shaders/task_draws.wgsl` depend on.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub(crate) struct Draws {
+    pub(crate) pool: u32,
+    pub(crate) points: u32,
+    pub(crate) seed: [u32; 2],
+    pub(crate) shuffled: u32,
+    pub(crate) unused: u32,
+    pub(crate) ranges: [[f32; 4]; 2],
+    pub(crate) series: [u32; 4],
+}
+
+/// The value of `SOURCE`.
+pub(crate) fn source_code(source: Source<'_>) -> f64 {
+    match source {
+        Source::Given => 0.0,
+        Source::Sampler(sampler) => match sampler.source {
+            TaskSource::Sinusoid { .. } => 1.0,
+            TaskSource::Series(_) => 2.0,
+            // Never asked for: images have a kernel of their own, and other families are drawn on the host.
+            TaskSource::Images(_) | TaskSource::Custom(_) => 0.0,
+        },
+    }
+}
+
+/// The kernel that draws a sampler's tasks, with all that it reads.
+pub(crate) struct Drawer<'a> {
+    pub(crate) declaration: &'static Declaration,
+    pub(crate) constants: Vec<(&'static str, f64)>,
+    /// Words that all tasks are drawn from.
+    pub(crate) table: Cow<'a, [u32]>,
+    shape: Shape,
+}
+
+/// The uniform, but for the first task.
+enum Shape {
+    Numbers(DrawPass),
+    Images(DrawImages),
+}
+
+impl<'a> Drawer<'a> {
+    /// The drawer of a sampler for the points that a plan looks at.
+    ///
+    /// # Errors
+    /// As [`Draws::of`] and [`DrawImages::of`].
+    pub(crate) fn new(plan: &Plan, sampler: &'a Sampler) -> Result<Self> {
+        let (support, query) = (plan.support as u32, plan.query as u32);
+        if let TaskSource::Images(tasks) = &sampler.source {
+            let (shape, table) = DrawImages::of(sampler, tasks)?;
+            return Ok(Self {
+                declaration: &draw_images::DECLARATION,
+                constants: Vec::new(),
+                table: Cow::Owned(table),
+                shape: Shape::Images(DrawImages { support, query, ..shape }),
+            });
+        }
+        let (draws, table) = Draws::of(sampler)?;
+        let (inputs, targets) = (plan.model.inputs() as u32, plan.targets() as u32);
+        Ok(Self {
+            declaration: &DECLARATION,
+            constants: vec![("SOURCE", source_code(Source::Sampler(sampler)))],
+            table: Cow::Owned(bytemuck::cast_slice(&table).to_vec()),
+            shape: Shape::Numbers(DrawPass { inputs, targets, support, query, draws, ..DrawPass::default() }),
+        })
+    }
+
+    /// The uniform of a tile that begins with the task `first`.
+    pub(crate) fn uniform(&self, first: u32) -> Vec<u32> {
+        match self.shape {
+            Shape::Numbers(shape) => bytemuck::cast_slice(&[DrawPass { first, ..shape }]).to_vec(),
+            Shape::Images(shape) => bytemuck::cast_slice(&[DrawImages { first, ..shape }]).to_vec(),
+        }
+    }
+
+    /// Workgroups for `points` points of each of `tasks` tasks.
+    pub(crate) fn workgroups(&self, points: u32, tasks: u32) -> [u32; 3] {
+        match self.shape {
+            Shape::Numbers(_) => [points.div_ceil(WORKGROUP), tasks, 1],
+            Shape::Images(_) => [points, tasks, 1],
+        }
+    }
+}
+
+impl Draws {
+    /// The settings of a sampler, and the table that it reads.
+    ///
+    /// # Errors
+    /// A pool or a table that cannot be drawn from.
+    pub(crate) fn of(sampler: &Sampler) -> Result<(Self, Cow<'_, [f32]>)> {
+        let mut draws = Self {
+            seed: [sampler.seed as u32, (sampler.seed >> 32) as u32],
+            points: (sampler.support + sampler.query) as u32,
+            shuffled: sampler.support as u32,
+            ..Self::default()
+        };
+        match &sampler.source {
+            TaskSource::Sinusoid { family, pool } => {
+                let width = |[low, high]: [f32; 2]| [low, high - low];
+                let ([a, aw], [b, bw], [x, xw]) =
+                    (width(family.amplitude), width(family.phase), width(family.x));
+                draws.ranges = [[a, aw, b, bw], [x, xw, 0.0, 0.0]];
+                draws.pool = pool.unwrap_or(0);
+                if *pool == Some(0) || draws.pool > 1 << 31 {
+                    return Err(Error::recipe(
+                        "task.pool",
+                        format!("is {}; 1 to 2147483648 are allowed", draws.pool),
+                    ));
+                }
+                Ok((draws, Cow::Borrowed(&[])))
+            }
+            TaskSource::Series(table) => {
+                let needed = table.window() + draws.points as usize;
+                if table.shortest() < needed {
+                    return Err(Error::shape("values of a series", &[needed], &[table.shortest()]));
+                }
+                let [values, scales] = table.device_places();
+                draws.series = [table.count() as u32, values, table.window() as u32, scales];
+                Ok((draws, Cow::Owned(table.device_table())))
+            }
+            TaskSource::Custom(_) => Err(Error::unsupported("tasks of one's own are drawn on the host")),
+            TaskSource::Images(_) => {
+                Err(Error::unsupported("the fused path draws no images; take the layered one"))
+            }
+        }
+    }
+}
