@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let reason = format!("is {}; allowed are numbers above 0, up to 600", arguments.seconds);
         return Err(Error::recipe("--seconds", reason).into());
     }
-    let device = arguments.device.open()?;
+    let device = arguments.device.open(None)?;
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
         out.line(&format!("{} ({})", device.backend.name(), device.why))?;

@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let subject = if arguments.device.device == "cpu-f64" {
         Subject::Oracle
     } else {
-        Subject::Device(arguments.device.open()?.backend)
+        Subject::Device(arguments.device.open(None)?.backend)
     };
     let tolerance = subject.tolerance();
     out.line(&format!("{}, tolerance {tolerance:e}", subject.name()))?;

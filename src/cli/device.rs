@@ -4,7 +4,7 @@ use super::failure::Outcome;
 use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport, Choice};
-use fastweights::backend::gpu::{Device, GpuBackend, kernels};
+use fastweights::backend::gpu::{Device, GpuBackend, LayeredTuning, kernels};
 use fastweights::meta::Backend;
 use fastweights::{Error, Result};
 
@@ -29,14 +29,16 @@ pub(super) struct Opened {
 }
 
 impl DeviceArguments {
-    /// The CPU with the threads asked for.
-    pub(super) fn cpu(&self) -> CpuBackend {
-        CpuBackend::new(self.threads.map(usize::from))
+    /// The CPU with the threads asked for, and at most so many bytes of memory.
+    pub(super) fn cpu(&self, memory: Option<u64>) -> CpuBackend {
+        let cpu = CpuBackend::new(self.threads.map(usize::from));
+        memory.map_or(cpu.clone(), |bytes| cpu.with_memory(bytes))
     }
 
-    /// Opens the device that was asked for.
-    pub(super) fn open(&self) -> Result<Opened> {
-        let cpu = |why: String| Opened { backend: Box::new(self.cpu()), why, is_cpu: true };
+    /// Opens the device that was asked for, to take at most so many bytes of memory.
+    pub(super) fn open(&self, memory: Option<u64>) -> Result<Opened> {
+        let gpu = |choice: &Choice| gpu(choice, memory);
+        let cpu = |why: String| Opened { backend: Box::new(self.cpu(memory)), why, is_cpu: true };
         match self.device.as_str() {
             "cpu" => Ok(cpu("as asked".to_owned())),
             "cpu-f64" => Err(Error::recipe("--device", "is cpu-f64, which only gradcheck takes; use cpu")),
@@ -60,8 +62,12 @@ impl DeviceArguments {
     }
 }
 
-fn gpu(choice: &Choice) -> Result<Box<dyn Backend>> {
-    Ok(Box::new(GpuBackend::new(Device::open(choice)?)))
+fn gpu(choice: &Choice, memory: Option<u64>) -> Result<Box<dyn Backend>> {
+    let gpu = GpuBackend::new(Device::open(choice)?);
+    Ok(Box::new(match memory {
+        Some(memory) => gpu.with_layered_tuning(LayeredTuning { memory, ..LayeredTuning::default() }),
+        None => gpu,
+    }))
 }
 
 /// Why `auto` takes the CPU.

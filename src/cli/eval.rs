@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         return Err(Error::recipe("--inner-lr", reason).into());
     }
     let models = Models::load(&dir, &recipe)?;
-    let device = arguments.device.open()?;
+    let device = arguments.device.open(recipe.run.max_memory.map(|size| size.as_u64()))?;
     let judged = judge(&recipe, &settings, &models, &*device.backend, arguments.inner_lr)?;
     let json = judged.report.to_json()?;
     match arguments.json.as_deref() {

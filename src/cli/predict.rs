@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     // The control is not asked, and to know it would take the training file.
     recipe.control.enabled = false;
     let models = Models::load(&dir, &recipe)?;
-    let device = arguments.device.open()?;
+    let device = arguments.device.open(recipe.run.max_memory.map(|size| size.as_u64()))?;
     let how = (arguments.steps, None);
     predict_rows(&recipe, &columns, &models, &*device.backend, how, &rows)?.write(&arguments.out)?;
     let count = table.len();

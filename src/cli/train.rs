@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     table: TableArguments,
     #[command(flatten)]
     device: DeviceArguments,
+    /// Most memory to take, e.g. 2GB: what does not fit is computed again, or in parts (run.max_memory)
+    #[arg(long, value_name = "SIZE", conflicts_with = "resume")]
+    max_memory: Option<String>,
     /// Go on with a run from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "seed", "out"])]
     resume: Option<PathBuf>,
@@ -70,9 +73,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     {
         return arguments.finished(&recipe, dir, out);
     }
-    let device = arguments.device.open()?;
+    let memory = recipe.run.max_memory.map(|size| size.as_u64());
+    let device = arguments.device.open(memory)?;
     arguments.say(format!("device: {} ({})", device.backend.name(), device.why));
-    let cpu = arguments.device.cpu();
+    let cpu = arguments.device.cpu(memory);
     let mut experiment = arguments.set_up(&recipe, resumed.as_ref(), &device, &cpu)?;
     // Nothing was written up to here.
     let dir = match (resumed, &arguments.out) {
@@ -207,6 +211,9 @@ impl Arguments {
             if let Some(value) = value {
                 settings.push(parse_setting(&format!("{key}={value}"))?);
             }
+        }
+        if let Some(size) = &self.max_memory {
+            settings.push(parse_setting(&format!("run.max_memory=\"{size}\""))?);
         }
         settings.extend(self.table.settings());
         let Some(path) = &self.resume else {

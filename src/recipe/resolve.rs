@@ -38,6 +38,7 @@ impl typed::Recipe {
         let run = RunSettings {
             checkpoint_every: self.run.checkpoint_every.unwrap_or(10_000),
             report_every: within("run.report_every", self.run.report_every.unwrap_or(100), 1..=u64::MAX)?,
+            max_memory: self.run.max_memory,
         };
         let description = self.description.unwrap_or_default();
         let recipe = Recipe {

@@ -4,6 +4,7 @@ use super::evaluation::EvaluationSettings;
 use super::tasks::Tasks;
 use crate::meta::{InnerLoop, Loss, OuterKind, Schedule};
 use crate::model::{Init, NamedOp};
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 /// A resolved and checked experiment.
@@ -140,4 +141,8 @@ pub struct RunSettings {
     pub checkpoint_every: u64,
     /// A line of metrics, means since the line before (default 100).
     pub report_every: u64,
+    /// Most memory of a training or an evaluation, e.g. `"2GB"` (default: as it comes). What does not fit is computed
+    /// again, in chunks of points or in tiles of tasks, where that can be; nothing but rounding depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<ByteSize>,
 }

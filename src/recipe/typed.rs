@@ -5,6 +5,7 @@ use super::section::section;
 use super::settings::ControlVisit;
 use crate::meta::{Adapt, InnerRule, Loss, MetaGradient, OuterKind, RateShape, Schedule};
 use crate::model::{Init, NamedOp};
+use bytesize::ByteSize;
 use serde::de::{Error as _, IntoDeserializer as _};
 use serde::{Deserialize, Deserializer};
 
@@ -81,7 +82,7 @@ section!(Evaluation {
     protocol: Protocol,
     steps: usize
 });
-section!(Run { checkpoint_every: u64, report_every: u64 });
+section!(Run { checkpoint_every: u64, report_every: u64, max_memory: ByteSize });
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -74,6 +74,8 @@ impl Instructions {
 pub struct CpuBackend {
     threads: usize,
     instructions: Instructions,
+    /// Most bytes of a training or an evaluation.
+    memory: Option<u64>,
 }
 
 impl CpuBackend {
@@ -82,7 +84,32 @@ impl CpuBackend {
     pub fn new(threads: Option<usize>) -> Self {
         let all = std::thread::available_parallelism().map_or(1, usize::from);
         let best = Instructions::available();
-        Self { threads: threads.unwrap_or(all).max(1), instructions: best[best.len() - 1] }
+        Self { threads: threads.unwrap_or(all).max(1), instructions: best[best.len() - 1], memory: None }
+    }
+
+    /// The same with a bound on what a training or an evaluation takes: support passes are computed again, or points
+    /// taken in chunks, where that is needed and can be. Nothing but rounding depends on it.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        Self { memory: Some(bytes), ..self }
+    }
+
+    /// What each thread may take of the memory, where `tasks` tasks are shared out.
+    fn task_memory(&self, tasks: usize) -> Option<u64> {
+        self.memory.map(|bytes| bytes / self.threads.min(tasks.max(1)) as u64)
+    }
+
+    /// Refuses what takes more memory than allowed.
+    fn fits(&self, forecast: Forecast) -> Result<Forecast> {
+        match self.memory {
+            Some(most) if forecast.bytes > most => Err(Error::limit(
+                "bytes of memory for training",
+                forecast.bytes,
+                most,
+                "allow more by run.max_memory, or use fewer --threads, inner.steps, points a task or a smaller model",
+            )),
+            _ => Ok(forecast),
+        }
     }
 
     /// The same with another instruction set.
@@ -165,8 +192,11 @@ impl Backend for CpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        self.forecast(plan)?;
         if takes_tasks_one_by_one(&plan.plan) {
-            return with_widest_isa!(self, I => Ok(interpreter::training::<I>(plan, state, self.threads)?));
+            return with_widest_isa!(self, I => {
+                Ok(interpreter::training::<I>(plan, state, self.threads, self.memory)?)
+            });
         }
         let points = points_in_lanes(plan);
         with_isa!(self, points, I => Ok(lanes::training::<I>(plan, state, self.threads)?))
@@ -175,16 +205,18 @@ impl Backend for CpuBackend {
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
         plan.check()?;
         if takes_tasks_one_by_one(&plan.plan) {
-            return with_widest_isa!(self, I => Ok(interpreter::forecast::<I>(plan, self.threads)));
+            return with_widest_isa!(self, I => {
+                self.fits(interpreter::forecast::<I>(plan, self.threads, self.memory))
+            });
         }
         let points = points_in_lanes(plan);
-        with_isa!(self, points, I => Ok(lanes::forecast::<I>(plan, self.threads)))
+        with_isa!(self, points, I => self.fits(lanes::forecast::<I>(plan, self.threads)))
     }
 
     fn forecast_evaluation(&self, plan: &Plan, tasks: usize) -> u64 {
         let (threads, points) = (self.threads as u64, tasks);
         if takes_tasks_one_by_one(plan) {
-            let one = with_widest_isa!(self, I => interpreter::evaluation_bytes::<I>(plan));
+            let one = with_widest_isa!(self, I => interpreter::evaluation_bytes::<I>(plan, self.task_memory(tasks)));
             return one * threads.min(tasks as u64);
         }
         with_isa!(self, points, I => {
@@ -195,7 +227,9 @@ impl Backend for CpuBackend {
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
         if takes_tasks_one_by_one(plan) || tasks.weights.is_some() {
-            return with_widest_isa!(self, I => Ok(interpreter::meta_gradient::<I>(plan, params, tasks)));
+            return with_widest_isa!(self, I => {
+                Ok(interpreter::meta_gradient::<I>(plan, params, tasks, self.memory))
+            });
         }
         with_isa!(self, tasks.tasks, I => Ok(lanes::meta_gradient::<I>(plan, params, tasks)))
     }
@@ -225,7 +259,8 @@ impl Backend for CpuBackend {
         plan.check_inputs(theta.len(), tasks)?;
         if takes_tasks_one_by_one(plan) || tasks.weights.is_some() {
             return with_widest_isa!(self, I => {
-                Ok(interpreter::evaluate::<I>(plan, theta, tasks, self.threads, predictions))
+                let cut = (self.threads, self.task_memory(tasks.tasks));
+                Ok(interpreter::evaluate::<I>(plan, theta, tasks, cut, predictions))
             });
         }
         with_isa!(self, tasks.tasks, I => Ok(lanes::evaluate::<I>(plan, theta, tasks, self.threads, predictions)))

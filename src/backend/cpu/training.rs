@@ -94,12 +94,16 @@ impl<E: Engine> CpuTraining<E> {
     }
 }
 
+/// Bytes that threads share: parameters, two moments and the gradient, and a row of sums for each chunk of tasks.
+pub(super) fn shared_bytes(chunks: usize, len: usize) -> u64 {
+    4 * ((4 + chunks) * len) as u64
+}
+
 /// What a training of `len` meta-parameters takes.
 pub(super) fn forecast(engine: &impl Engine, len: usize, threads: usize) -> Forecast {
     let (chunks, worker) = (engine.chunks(), 4 * engine.worker_len() as u64);
     let threads = threads.min(chunks) as u64;
-    // Parameters, two moments and the gradient, and a row of sums for each chunk of tasks.
-    let shared = 4 * ((4 + chunks) * len) as u64;
+    let shared = shared_bytes(chunks, len);
     let layout = format!("{threads} × {:.1} MiB for tasks in progress", worker as f64 / f64::from(1 << 20));
     Forecast { bytes: threads * worker + shared, host: true, layout }
 }

@@ -1,7 +1,7 @@
 //! Batches of tasks through the engine: trainings, given tasks, evaluation.
 
 use super::super::cut::Cut;
-use super::super::training::Engine;
+use super::super::training::{Engine, shared_bytes};
 use super::task::{Lowerings, Points, Task};
 use crate::meta::{Evaluation, Losses, MetaOutput, Plan, TrainPlan};
 use crate::program::Wanted;
@@ -25,8 +25,8 @@ pub(super) struct Worker<I> {
 }
 
 /// Floats of a task that is adapted, without a gradient of the second order.
-pub(in crate::backend::cpu) fn evaluation_len<I: Isa>(plan: &Plan) -> usize {
-    Lowerings::<I>::floats(plan, LOSSES)
+pub(in crate::backend::cpu) fn evaluation_len<I: Isa>(plan: &Plan, memory: Option<u64>) -> usize {
+    Lowerings::<I>::floats(plan, LOSSES, memory)
 }
 
 impl<I: Isa> Worker<I> {
@@ -68,15 +68,30 @@ pub(super) struct Tasks<I> {
 }
 
 impl<I: Isa> Tasks<I> {
-    pub(super) fn new(train: &TrainPlan) -> Self {
+    /// With at most so many bytes for all threads, or as few as can be.
+    pub(super) fn new(train: &TrainPlan, threads: usize, memory: Option<u64>) -> Self {
         let plan = Plan { track_all: false, ..train.plan.clone() };
         let sampler = train.sampler.clone();
         let cut = Cut::of_tasks(sampler.tasks());
+        let shared = shared_bytes(cut.chunks, plan.meta_len());
+        let a_thread = memory.map(|all| all.saturating_sub(shared) / threads.min(cut.chunks).max(1) as u64);
         Self {
-            shared: Arc::new(Lowerings::new(&plan, GRADIENT, false)),
+            shared: Arc::new(Lowerings::new(&plan, GRADIENT, false, a_thread)),
             sampler,
             cut,
             idle: Mutex::default(),
+        }
+    }
+}
+
+impl<I: Isa> Tasks<I> {
+    /// How a task is cut, for people.
+    pub(super) fn cut_in_words(&self) -> String {
+        let (cut, plan) = (self.shared.cut, &self.shared.graph.plan);
+        let again = if cut.recompute { ", support passes computed again" } else { "" };
+        match cut.chunk < plan.support.max(plan.query) {
+            true => format!("{again}, points in chunks of {}", cut.chunk),
+            false => again.to_owned(),
         }
     }
 }
@@ -169,9 +184,14 @@ fn points(tasks: &TaskBatch, task: usize) -> [Points<'_>; 2] {
 }
 
 /// The meta-gradient of given tasks, through the chunks that training runs, one after the other.
-pub(in super::super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks: &TaskBatch) -> MetaOutput {
+pub(in super::super) fn meta_gradient<I: Isa>(
+    plan: &Plan,
+    params: &[f32],
+    tasks: &TaskBatch,
+    memory: Option<u64>,
+) -> MetaOutput {
     let wanted = Wanted { all_losses: plan.track_all, fast: plan.track_all, ..GRADIENT };
-    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some()));
+    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory));
     let (graph, p) = (&shared.graph, plan.model.param_count());
     let mut worker = Worker::<I>::new(&shared, 0);
     worker.task.begin(&graph.pack(params));
@@ -207,11 +227,11 @@ pub(in super::super) fn evaluate<I: Isa>(
     plan: &Plan,
     theta: &[f32],
     tasks: &TaskBatch,
-    threads: usize,
+    (threads, memory): (usize, Option<u64>),
     predictions: bool,
 ) -> Evaluation {
-    let shared =
-        Arc::new(Lowerings::<I>::new(plan, Wanted { predictions, ..LOSSES }, tasks.weights.is_some()));
+    let wanted = Wanted { predictions, ..LOSSES };
+    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory));
     let packed = shared.graph.pack(theta);
     let (steps, rows) = (plan.steps, tasks.query * plan.model.outputs());
     let all = Mutex::new(Evaluation {

@@ -27,13 +27,15 @@ use crate::simd::Isa;
 pub(super) use engine::{evaluate, meta_gradient};
 
 /// What a training through this engine takes.
-pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {
-    training::forecast(&engine::Tasks::<I>::new(train), train.plan.meta_len(), threads)
+pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize, memory: Option<u64>) -> Forecast {
+    let tasks = engine::Tasks::<I>::new(train, threads, memory);
+    let forecast = training::forecast(&tasks, train.plan.meta_len(), threads);
+    Forecast { layout: format!("{}{}", forecast.layout, tasks.cut_in_words()), ..forecast }
 }
 
 /// What a thread takes to adapt tasks, bytes.
-pub(super) fn evaluation_bytes<I: Isa>(plan: &Plan) -> u64 {
-    4 * engine::evaluation_len::<I>(plan) as u64
+pub(super) fn evaluation_bytes<I: Isa>(plan: &Plan, memory: Option<u64>) -> u64 {
+    4 * engine::evaluation_len::<I>(plan, memory) as u64
 }
 
 /// A training through this engine.
@@ -41,6 +43,7 @@ pub(super) fn training<I: Isa>(
     train: &TrainPlan,
     state: TrainState,
     threads: usize,
+    memory: Option<u64>,
 ) -> Result<Box<dyn Training>> {
-    Ok(Box::new(CpuTraining::new(train, state, threads, || engine::Tasks::<I>::new(train))?))
+    Ok(Box::new(CpuTraining::new(train, state, threads, || engine::Tasks::<I>::new(train, threads, memory))?))
 }

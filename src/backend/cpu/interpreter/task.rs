@@ -21,35 +21,49 @@ pub(super) struct Lowerings<I> {
     pub(super) graph: Graph,
     pub(super) memory: Memory,
     lowered: Lowered<I>,
+    /// How a task is cut.
+    pub(super) cut: Cut,
 }
 
 impl<I: Isa> Lowerings<I> {
-    pub(super) fn new(plan: &Plan, wanted: Wanted, weighted: bool) -> Self {
+    /// In at most so many bytes, or in as few as can be.
+    pub(super) fn new(plan: &Plan, wanted: Wanted, weighted: bool, bytes: Option<u64>) -> Self {
         let graph = Graph::new(plan, &Flow::new(plan, &Cpu), I::LANES);
-        let (program, memory) = fitting(&graph, wanted, weighted, I::LANES, MOST);
+        let (program, memory, cut) = fitting(&graph, wanted, weighted, I::LANES, most(bytes));
         let megabytes = (memory.len * 4) >> 20;
         tracing::debug!(lanes = I::LANES, megabytes, calls = program.instrs.len(), "a task on the CPU");
-        Self::of(graph, &program, memory, wanted)
+        Self::of(graph, &program, memory, wanted, cut)
     }
 
-    fn of(graph: Graph, program: &Program, memory: Memory, wanted: Wanted) -> Self {
+    fn of(graph: Graph, program: &Program, memory: Memory, wanted: Wanted, cut: Cut) -> Self {
         let lowered = Lowered::new(&graph, program, &memory, wanted);
-        Self { graph, memory, lowered }
+        Self { graph, memory, lowered, cut }
     }
 
     /// Floats of a task.
-    pub(super) fn floats(plan: &Plan, wanted: Wanted) -> usize {
+    pub(super) fn floats(plan: &Plan, wanted: Wanted, bytes: Option<u64>) -> usize {
         let graph = Graph::new(plan, &Flow::new(plan, &Cpu), I::LANES);
-        fitting(&graph, wanted, false, I::LANES, MOST).1.len
+        fitting(&graph, wanted, false, I::LANES, most(bytes)).1.len
     }
 }
 
-/// The program whose memory is below `most`, or as small as can be.
-fn fitting(graph: &Graph, wanted: Wanted, weighted: bool, lanes: usize, most: usize) -> (Program, Memory) {
+/// Most floats of a task.
+fn most(bytes: Option<u64>) -> usize {
+    bytes.map_or(MOST, |bytes| usize::try_from(bytes / 4).unwrap_or(usize::MAX))
+}
+
+/// The program whose memory is below `most`, or as small as can be, and how it is cut.
+fn fitting(
+    graph: &Graph,
+    wanted: Wanted,
+    weighted: bool,
+    lanes: usize,
+    most: usize,
+) -> (Program, Memory, Cut) {
     let with = |cut: Cut| {
         let program = Program::new(&graph.plan, wanted, &Cpu, cut);
         let memory = Memory::new(graph, &program, wanted, weighted, lanes);
-        (program, memory)
+        (program, memory, cut)
     };
     let mut found = with(Cut::WHOLE);
     if found.1.len > most {
