@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{oracle_cases, random_tasks};
+use common::{golden_cases, random_tasks};
 use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
@@ -10,7 +10,7 @@ use fastweights::meta::{
     Adapt, Backend, Loss, MetaGradient, OuterOptimizer, Plan, RateShape, Rates, Schedule, TrainPlan,
     TrainState,
 };
-use fastweights::model::{Init, Layer, Model, Op, Shape};
+use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::ops::elementwise::Function;
 use fastweights::ops::linear::Linear;
 use fastweights::task::{Sampler, SeriesTable, Sinusoid, TaskSource, Visit};
@@ -28,7 +28,7 @@ fn every_backend() -> impl Iterator<Item = (CpuBackend, &'static str)> {
 #[test]
 fn golden_cases_on_every_instruction_set() {
     for (cpu, name) in every_backend() {
-        for (case_name, case) in oracle_cases() {
+        for (case_name, case) in golden_cases() {
             let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
             let tasks = case.tasks.map(|v| v as f32);
             let out = cpu.meta_gradient(&case.plan, &params, &tasks).unwrap();
@@ -168,12 +168,12 @@ fn training(source: TaskSource, visit: Visit, meta_batch: usize, steps: usize) -
 
 /// A training of a convolutional network that takes windows of a series for images.
 fn image_training(visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
-    let conv = |outputs| Layer::Conv2d { outputs, kernel: 3, stride: 1, padding: 1 };
-    let norm = Layer::BatchNorm { eps: 1e-5, affine: true };
-    let pool = Layer::MaxPool2d { kernel: 2, stride: 2 };
-    let linear = Layer::Linear { outputs: 1 };
-    let layers = [conv(7), norm, Layer::Relu, pool, conv(5), norm, Layer::Relu, Layer::Flatten, linear];
-    let model = Model::of(Shape::Image { channels: 1, height: 6, width: 5 }, &layers).unwrap();
+    let conv = |outputs| Op::conv2d(outputs, 3, 1, 1);
+    let norm = Op::batch_norm(1e-5, true);
+    let pool = Op::max_pool2d(2, 2);
+    let linear = Op::linear(1);
+    let layers = [conv(7), norm, Op::relu(), pool, conv(5), norm, Op::relu(), Op::flatten(), linear];
+    let model = Model::sequential(Shape::Image { channels: 1, height: 6, width: 5 }, &layers).unwrap();
     let series = TaskSource::Series(SeriesTable::generate(1, 20, 60, 30));
     let mut train = training_of(model, series, visit, meta_batch, steps);
     if steps > 0 {

@@ -7,7 +7,7 @@ use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{Adapt, Backend, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
-use fastweights::model::{Graph, Init, Layer, Model, Op, Rows, Shape, Value};
+use fastweights::model::{Graph, Init, Model, Op, Rows, Shape, Value};
 use fastweights::ops::add::Add;
 use fastweights::ops::batch_norm::BatchNorm;
 use fastweights::ops::concat::Concat;
@@ -21,21 +21,21 @@ use fastweights::ops::mul::Mul;
 use fastweights::task::{Philox, PointWeights, Purpose, TaskBatch};
 use rand::RngExt as _;
 
-const NORM: Layer = Layer::BatchNorm { eps: 1e-5, affine: true };
-const PLAIN_NORM: Layer = Layer::BatchNorm { eps: 1e-3, affine: false };
+const NORM: Op = Op::batch_norm(1e-5, true);
+const PLAIN_NORM: Op = Op::batch_norm(1e-3, false);
 
-const SOFT_NORM: Layer = Layer::BatchNorm { eps: 0.1, affine: true };
+const SOFT_NORM: Op = Op::batch_norm(0.1, true);
 
-fn conv(outputs: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
-    Layer::Conv2d { outputs, kernel, stride, padding }
+fn conv(outputs: usize, kernel: usize, stride: usize, padding: usize) -> Op {
+    Op::conv2d(outputs, kernel, stride, padding)
 }
 
-fn pool(kernel: usize, stride: usize) -> Layer {
-    Layer::MaxPool2d { kernel, stride }
+fn pool(kernel: usize, stride: usize) -> Op {
+    Op::max_pool2d(kernel, stride)
 }
 
-fn linear(outputs: usize) -> Layer {
-    Layer::Linear { outputs }
+fn linear(outputs: usize) -> Op {
+    Op::linear(outputs)
 }
 
 fn image(channels: usize, height: usize, width: usize) -> Shape {
@@ -47,39 +47,41 @@ fn widen(values: &[f32]) -> Vec<f64> {
 }
 
 /// Stacks that are odd in one way or another.
-fn stacks() -> Vec<(Shape, Vec<Layer>)> {
-    use Layer::{Flatten, GlobalAvgPool2d as Mean, Relu};
+fn stacks() -> Vec<(Shape, Vec<Op>)> {
+    const RELU: Op = Op::relu();
+    const MEAN: Op = Op::global_avg_pool2d();
+    const FLAT: Op = Op::flatten();
     vec![
-        (Shape::Vector(5), vec![linear(9), NORM, Relu, linear(19), PLAIN_NORM, Relu, linear(3)]),
-        (Shape::Vector(5), vec![Relu, linear(9), Relu, Relu, linear(2)]),
+        (Shape::Vector(5), vec![linear(9), NORM, RELU, linear(19), PLAIN_NORM, RELU, linear(3)]),
+        (Shape::Vector(5), vec![RELU, linear(9), RELU, RELU, linear(2)]),
         (Shape::Vector(6), vec![NORM, linear(3)]),
-        (image(1, 1, 1), vec![conv(3, 1, 1, 0), Relu, Flatten, linear(2)]),
-        (image(1, 9, 7), vec![conv(17, 3, 2, 1), NORM, Relu, conv(33, 3, 2, 1), NORM, Relu, Mean, linear(5)]),
-        (image(3, 8, 8), vec![conv(5, 5, 3, 2), NORM, Relu, Flatten, linear(4)]),
-        (image(2, 7, 5), vec![Relu, conv(6, 3, 1, 0), Relu, conv(4, 1, 1, 0), Flatten]),
-        (image(20, 6, 5), vec![conv(7, 3, 3, 0), NORM, conv(3, 2, 1, 1), NORM, Relu, Mean]),
+        (image(1, 1, 1), vec![conv(3, 1, 1, 0), RELU, FLAT, linear(2)]),
+        (image(1, 9, 7), vec![conv(17, 3, 2, 1), NORM, RELU, conv(33, 3, 2, 1), NORM, RELU, MEAN, linear(5)]),
+        (image(3, 8, 8), vec![conv(5, 5, 3, 2), NORM, RELU, FLAT, linear(4)]),
+        (image(2, 7, 5), vec![RELU, conv(6, 3, 1, 0), RELU, conv(4, 1, 1, 0), FLAT]),
+        (image(20, 6, 5), vec![conv(7, 3, 3, 0), NORM, conv(3, 2, 1, 1), NORM, RELU, MEAN]),
         (
             image(1, 11, 11),
             vec![
                 conv(4, 3, 1, 1),
                 NORM,
-                Relu,
+                RELU,
                 pool(3, 2),
                 conv(6, 3, 1, 1),
                 PLAIN_NORM,
-                Relu,
+                RELU,
                 pool(2, 3),
-                Flatten,
+                FLAT,
                 linear(3),
             ],
         ),
         (
             image(2, 6, 6),
-            vec![pool(2, 1), conv(3, 3, 1, 3), Relu, pool(2, 2), Flatten, SOFT_NORM, linear(4), NORM],
+            vec![pool(2, 1), conv(3, 3, 1, 3), RELU, pool(2, 2), FLAT, SOFT_NORM, linear(4), NORM],
         ),
-        (image(3, 4, 4), vec![Flatten, linear(7), NORM, Relu, Relu, linear(3)]),
-        (image(3, 5, 4), vec![NORM, conv(4, 3, 1, 1), NORM, NORM, Relu, NORM, Mean, linear(2), Relu]),
-        (image(2, 4, 3), vec![conv(80, 3, 1, 1), NORM, Relu, conv(50, 3, 1, 1), Relu, conv(3, 1, 2, 1)]),
+        (image(3, 4, 4), vec![FLAT, linear(7), NORM, RELU, RELU, linear(3)]),
+        (image(3, 5, 4), vec![NORM, conv(4, 3, 1, 1), NORM, NORM, RELU, NORM, MEAN, linear(2), RELU]),
+        (image(2, 4, 3), vec![conv(80, 3, 1, 1), NORM, RELU, conv(50, 3, 1, 1), RELU, conv(3, 1, 2, 1)]),
     ]
 }
 
@@ -134,7 +136,7 @@ fn base(model: &Model, loss: Loss, support: usize, query: usize, steps: usize) -
 #[test]
 fn odd_stacks_agree_with_the_oracle() {
     for (i, (shape, layers)) in stacks().into_iter().enumerate() {
-        let model = Model::of(shape, &layers).unwrap();
+        let model = Model::sequential(shape, &layers).unwrap();
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             for (support, query, steps) in [(4, 3, 1), (5, 7, 2), (0, 6, 0)] {
                 check(
@@ -151,21 +153,21 @@ fn odd_stacks_agree_with_the_oracle() {
 #[test]
 fn one_point_is_enough() {
     for (shape, layers) in [
-        (image(1, 1, 1), vec![conv(3, 1, 1, 0), Layer::Relu, Layer::Flatten, linear(2)]),
-        (image(3, 7, 7), vec![conv(8, 3, 2, 1), NORM, Layer::Relu, Layer::GlobalAvgPool2d, linear(2)]),
+        (image(1, 1, 1), vec![conv(3, 1, 1, 0), Op::relu(), Op::flatten(), linear(2)]),
+        (image(3, 7, 7), vec![conv(8, 3, 2, 1), NORM, Op::relu(), Op::global_avg_pool2d(), linear(2)]),
     ] {
-        let model = Model::of(shape, &layers).unwrap();
+        let model = Model::sequential(shape, &layers).unwrap();
         check("one point", &base(&model, Loss::CrossEntropy, 1, 1, 2), 1, 3);
     }
 }
 
 #[test]
 fn every_setting_agrees_with_the_oracle() {
-    let relu = Layer::Relu;
+    let relu = Op::relu();
     let layers =
-        [conv(6, 3, 2, 1), NORM, relu, conv(5, 3, 1, 1), NORM, relu, Layer::GlobalAvgPool2d, linear(4)];
-    let convolutional = Model::of(image(2, 7, 6), &layers).unwrap();
-    let dense = Model::new(7, &[linear(9), NORM, relu, linear(3)]).unwrap();
+        [conv(6, 3, 2, 1), NORM, relu, conv(5, 3, 1, 1), NORM, relu, Op::global_avg_pool2d(), linear(4)];
+    let convolutional = Model::sequential(image(2, 7, 6), &layers).unwrap();
+    let dense = Model::sequential(Shape::Vector(7), &[linear(9), NORM, relu, linear(3)]).unwrap();
     for (model, steps) in [(&convolutional, 3), (&dense, 2), (&convolutional, 1)] {
         let plan = base(model, Loss::CrossEntropy, 5, 4, steps);
         let weights: Vec<f64> = (0..=steps).map(|j| [0.5, 0.0, 0.3, 1.0][j % 4]).collect();
@@ -180,7 +182,7 @@ fn every_setting_agrees_with_the_oracle() {
         }
         let mut norms = plan.clone();
         for (adapted, block) in norms.adapted.iter_mut().zip(norms.model.blocks()) {
-            *adapted = matches!(norms.model.stages()[block.layer].layer, Layer::BatchNorm { .. });
+            *adapted = matches!(norms.model.nodes()[block.layer].op, Op::BatchNorm(_));
         }
         check("batch norm alone", &norms, 3, 6);
         let none = vec![false; plan.adapted.len()];
@@ -216,20 +218,20 @@ fn random_stack(seed: u64) -> Model {
             layers.push(match draw(0, 9) {
                 0..=3 => conv(draw(1, 20), draw(1, 4), draw(1, 3), draw(0, 2)),
                 4..=5 => NORM,
-                6..=7 => Layer::Relu,
+                6..=7 => Op::relu(),
                 8 => pool(draw(1, 3), draw(1, 3)),
                 _ => PLAIN_NORM,
             });
         }
         let ends = [
-            vec![Layer::Flatten, linear(4)],
-            vec![Layer::GlobalAvgPool2d, linear(3)],
-            vec![Layer::Flatten],
+            vec![Op::flatten(), linear(4)],
+            vec![Op::global_avg_pool2d(), linear(3)],
+            vec![Op::flatten()],
             vec![],
         ];
         layers.extend(&ends[draw(0, 3)]);
         // Odd settings of one layer leave nothing for the next: draw again.
-        if let Ok(model) = Model::of(shape, &layers)
+        if let Ok(model) = Model::sequential(shape, &layers)
             && !model.is_mlp()
         {
             return model;
@@ -245,7 +247,7 @@ fn random_stacks_agree_with_the_oracle() {
         let support = if steps == 0 { 0 } else { 3 + (seed % 4) as usize };
         let loss = if seed % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
         let plan = base(&model, loss, support, 3 + (seed % 5) as usize, steps);
-        let layers: Vec<_> = model.stages().iter().map(|stage| stage.layer.to_string()).collect();
+        let layers: Vec<_> = model.nodes().iter().map(|node| node.op.to_string()).collect();
         check(&format!("seed {seed}: {} → {}", model.input(), layers.join(", ")), &plan, 2, seed);
     }
 }
@@ -387,7 +389,7 @@ fn random_graphs_agree_with_the_oracle() {
 #[test]
 fn points_of_weight_zero_count_nowhere() {
     for (i, (shape, layers)) in stacks().into_iter().enumerate() {
-        let model = Model::of(shape, &layers).unwrap();
+        let model = Model::sequential(shape, &layers).unwrap();
         let loss = if i % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
         let plan = base(&model, loss, 5, 7, 1 + i % 2);
         let mut tasks = random_tasks(&plan, 3, i as u64);
@@ -403,8 +405,8 @@ fn points_of_weight_zero_count_nowhere() {
 
 #[test]
 fn evaluation_gives_the_losses_that_the_oracle_gives() {
-    let layers = [conv(9, 3, 2, 1), NORM, Layer::Relu, Layer::Flatten, linear(3)];
-    let model = Model::of(image(1, 8, 8), &layers).unwrap();
+    let layers = [conv(9, 3, 2, 1), NORM, Op::relu(), Op::flatten(), linear(3)];
+    let model = Model::sequential(image(1, 8, 8), &layers).unwrap();
     let theta = Init::Torch.draw(&model, 3);
     let plan = Plan::new(model, Loss::CrossEntropy, 5, 5, 1, Rates::fixed(0.1)).unwrap();
     let plan = plan.for_evaluation(&theta, 5, 12, 4, None);

@@ -6,7 +6,7 @@ use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::case::relative_error;
 use fastweights::meta::{Backend, Loss, Losses, OuterOptimizer, Plan, Rates, TrainPlan, TrainState};
-use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::task::{
     Philox, Rows, Sampler, SeriesTable, Sinusoid, TaskFamily, TaskSource, Turn, Visit, sine, unit,
 };
@@ -74,9 +74,9 @@ fn train(model: &Model, source: TaskSource, visit: Visit, steps: usize) -> Train
 /// Pairs of a built-in source and the same tasks from a family of one's own, for both engines of the CPU.
 fn pairs() -> Vec<(&'static str, TrainPlan, TrainPlan)> {
     let mlp = Model::mlp(1, &[9, 8], 1, false).unwrap();
-    let conv = Layer::Conv2d { outputs: 5, kernel: 3, stride: 1, padding: 1 };
-    let layers = [conv, Layer::Relu, Layer::Flatten, Layer::Linear { outputs: 1 }];
-    let image = Model::of(Shape::Image { channels: 1, height: 3, width: 2 }, &layers).unwrap();
+    let conv = Op::conv2d(5, 3, 1, 1);
+    let layers = [conv, Op::relu(), Op::flatten(), Op::linear(1)];
+    let image = Model::sequential(Shape::Image { channels: 1, height: 3, width: 2 }, &layers).unwrap();
     let sinusoid = |pool| TaskSource::Sinusoid { family: Sinusoid::default(), pool };
     let series = || TaskSource::Series(SeriesTable::generate(3, 20, 40, 6));
     let pair = |name, model: &Model, source: TaskSource, own: TaskSource, visit, steps| {

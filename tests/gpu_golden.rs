@@ -4,7 +4,7 @@
 mod adapter;
 mod common;
 
-use common::oracle_cases;
+use common::golden_cases;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::meta::Backend as _;
 
@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 2e-5;
 fn golden_cases_to_2e_5() {
     let Some(device) = adapter::device("golden_cases_to_2e_5") else { return };
     let mut gpu = GpuBackend::new(device);
-    for (name, case) in oracle_cases() {
+    for (name, case) in golden_cases() {
         // Chains of linear layers and ReLU alone go the fused path.
         let path = if case.plan.model.is_mlp() { Path::Auto } else { Path::Layered };
         gpu = gpu.with_path(path);

@@ -6,7 +6,7 @@ use fastweights::backend::gpu::GpuBackend;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::data::{Split, glyphs};
 use fastweights::meta::{Backend as _, Loss, OuterOptimizer, Plan, Rates, TrainPlan, TrainState};
-use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::task::{ImageTasks, Sampler, TaskSource, Visit};
 use std::sync::Arc;
 
@@ -18,14 +18,9 @@ fn train_plan(ways: usize, [shots, queries]: [usize; 2], rotations: bool, visit:
     let sampler = Sampler { source, seed: 0x0123_4567_89ab_cdef, meta_batch: 5, support, query, visit };
     let (support, query) = sampler.points();
     let image = Shape::Image { channels: 1, height: 9, width: 9 };
-    let layers = [
-        Layer::Conv2d { outputs: 4, kernel: 3, stride: 2, padding: 1 },
-        Layer::BatchNorm { eps: 1e-5, affine: true },
-        Layer::Relu,
-        Layer::Flatten,
-        Layer::Linear { outputs: ways },
-    ];
-    let model = Model::of(image, &layers).unwrap();
+    let layers =
+        [Op::conv2d(4, 3, 2, 1), Op::batch_norm(1e-5, true), Op::relu(), Op::flatten(), Op::linear(ways)];
+    let model = Model::sequential(image, &layers).unwrap();
     let steps = usize::from(support > 0);
     let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.1)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(0.0, 8) }

@@ -12,7 +12,7 @@ use fastweights::data::{Split, glyphs};
 use fastweights::meta::{
     Adapt, Backend as _, Loss, MetaGradient, MetaOutput, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
 };
-use fastweights::model::{Layer, Model, Shape};
+use fastweights::model::{Model, Op, Shape};
 use fastweights::task::{ImageTasks, Philox, Purpose, Sampler, TaskBatch, TaskSource, Visit};
 use fastweights::wgsl::Library;
 use rand::RngExt as _;
@@ -20,22 +20,22 @@ use std::sync::Arc;
 
 const TOLERANCE: f64 = 2e-5;
 
-const RELU: Layer = Layer::Relu;
-const FLATTEN: Layer = Layer::Flatten;
-const MEAN: Layer = Layer::GlobalAvgPool2d;
-const NORM: Layer = Layer::BatchNorm { eps: 1e-3, affine: true };
-const PLAIN_NORM: Layer = Layer::BatchNorm { eps: 1e-3, affine: false };
+const RELU: Op = Op::relu();
+const FLATTEN: Op = Op::flatten();
+const MEAN: Op = Op::global_avg_pool2d();
+const NORM: Op = Op::batch_norm(1e-3, true);
+const PLAIN_NORM: Op = Op::batch_norm(1e-3, false);
 
-fn linear(outputs: usize) -> Layer {
-    Layer::Linear { outputs }
+fn linear(outputs: usize) -> Op {
+    Op::linear(outputs)
 }
 
-fn conv(outputs: usize, [kernel, stride, padding]: [usize; 3]) -> Layer {
-    Layer::Conv2d { outputs, kernel, stride, padding }
+fn conv(outputs: usize, [kernel, stride, padding]: [usize; 3]) -> Op {
+    Op::conv2d(outputs, kernel, stride, padding)
 }
 
-fn pool(kernel: usize, stride: usize) -> Layer {
-    Layer::MaxPool2d { kernel, stride }
+fn pool(kernel: usize, stride: usize) -> Op {
+    Op::max_pool2d(kernel, stride)
 }
 
 /// A plan with its parameters and tasks, all seeded.
@@ -49,13 +49,13 @@ struct Random {
 fn random(
     name: &'static str,
     [channels, height, width]: [usize; 3],
-    layers: &[Layer],
+    layers: &[Op],
     loss: Loss,
     [support, query, steps, tasks]: [usize; 4],
     change: impl FnOnce(&mut Plan),
 ) -> Random {
     let mut rng = Philox::stream(17, Purpose::Data, 0, name.len() as u32);
-    let model = Model::of(Shape::Image { channels, height, width }, layers).unwrap();
+    let model = Model::sequential(Shape::Image { channels, height, width }, layers).unwrap();
     let mut plan = Plan::new(model, loss, support, query, steps, Rates::fixed(0.1)).unwrap();
     change(&mut plan);
     plan.rates.values = (0..plan.rate_count()).map(|_| 0.02 + 0.06 * rng.random::<f64>()).collect();
@@ -65,7 +65,7 @@ fn random(
     let mut theta = vec![0.0; plan.model.param_count()];
     for block in plan.model.blocks() {
         let inputs = (block.bias - block.weight) / block.outputs;
-        let norm = matches!(plan.model.stages()[block.layer].layer, Layer::BatchNorm { .. });
+        let norm = matches!(plan.model.nodes()[block.layer].op, Op::BatchNorm(_));
         for (i, w) in theta[block.range()].iter_mut().enumerate() {
             *w = match norm {
                 true => uniform(0.4) + if i < block.outputs { 1.0 } else { 0.0 },

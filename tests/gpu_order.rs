@@ -16,7 +16,7 @@ use fastweights::meta::{
     Adapt, Backend as _, InnerOptimizer, InnerRule, Loss, MetaGradient, OuterOptimizer, Plan, RateShape,
     Rates, TrainPlan, TrainState,
 };
-use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::task::{ImageTasks, Sampler, SeriesTable, Sinusoid, TaskSource, Visit};
 use fastweights::wgsl::Library;
 use std::sync::Arc;
@@ -129,15 +129,15 @@ fn perceptrons() -> Vec<(&'static str, TrainPlan)> {
 fn images() -> Vec<(&'static str, TrainPlan)> {
     // Of a size that makes workgroups share the sums of the first layer.
     let set = Arc::new(glyphs::generate(5, 60, 6, 16));
-    let conv = |outputs, stride| Layer::Conv2d { outputs, kernel: 3, stride, padding: 1 };
-    let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
-    let mut layers = vec![conv(18, 2), norm, Layer::Relu, conv(5, 1), Layer::Relu];
-    layers.extend([Layer::MaxPool2d { kernel: 2, stride: 2 }, Layer::GlobalAvgPool2d]);
-    layers.push(Layer::Linear { outputs: 3 });
+    let conv = |outputs, stride| Op::conv2d(outputs, 3, stride, 1);
+    let norm = Op::batch_norm(1e-3, true);
+    let mut layers = vec![conv(18, 2), norm, Op::relu(), conv(5, 1), Op::relu()];
+    layers.extend([Op::max_pool2d(2, 2), Op::global_avg_pool2d()]);
+    layers.push(Op::linear(3));
     let image = Shape::Image { channels: 1, height: 16, width: 16 };
     let plan = |rates| {
         let source = TaskSource::Images(ImageTasks::new(Arc::clone(&set), Split::Train, 3, true).unwrap());
-        let model = Model::of(image, &layers).unwrap();
+        let model = Model::sequential(image, &layers).unwrap();
         plan(source, [6, 9], model, Loss::CrossEntropy, rates)
     };
     let mut adam = plan(learned(RateShape::PerParameter));

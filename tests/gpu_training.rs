@@ -11,7 +11,7 @@ use fastweights::data::{Split, glyphs};
 use fastweights::meta::{
     Backend as _, Loss, OuterKind, OuterOptimizer, Plan, Rates, Schedule, TrainPlan, TrainState,
 };
-use fastweights::model::{Init, Layer, Model, Shape};
+use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::task::{
     ImageTasks, Philox, Purpose, Sampler, SeriesTable, Sinusoid, TaskSource, Visit, below, sine, unit,
 };
@@ -65,7 +65,7 @@ fn image_plan(visit: Visit, steps: usize) -> TrainPlan {
     let sampler = Sampler { source, seed: 0x0123_4567_89ab_cdef, meta_batch: 4, support: 6, query: 9, visit };
     let (support, query) = sampler.points();
     let image = Shape::Image { channels: 1, height: 7, width: 7 };
-    let model = Model::of(image, &[Layer::Flatten, Layer::Linear { outputs: 3 }]).unwrap();
+    let model = Model::sequential(image, &[Op::flatten(), Op::linear(3)]).unwrap();
     let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.1)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 8) }
 }

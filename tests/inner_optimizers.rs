@@ -11,7 +11,7 @@ use fastweights::case::relative_error;
 use fastweights::meta::{
     Adapt, Backend, InnerOptimizer, InnerRule, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates,
 };
-use fastweights::model::{Layer, Model, Shape};
+use fastweights::model::{Model, Op, Shape};
 use fastweights::task::{Philox, Purpose, TaskBatch};
 use rand::RngExt as _;
 
@@ -58,10 +58,10 @@ fn mlp() -> Model {
 }
 
 fn conv() -> Model {
-    let conv = Layer::Conv2d { outputs: 5, kernel: 3, stride: 2, padding: 1 };
-    let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
-    let layers = [conv, norm, Layer::Relu, Layer::Flatten, Layer::Linear { outputs: 3 }];
-    Model::of(Shape::Image { channels: 2, height: 5, width: 4 }, &layers).unwrap()
+    let conv = Op::conv2d(5, 3, 2, 1);
+    let norm = Op::batch_norm(1e-3, true);
+    let layers = [conv, norm, Op::relu(), Op::flatten(), Op::linear(3)];
+    Model::sequential(Shape::Image { channels: 2, height: 5, width: 4 }, &layers).unwrap()
 }
 
 /// Every rule. Adam's first step is nearly the sign of the gradient; with a larger ε float32 can be held to a tolerance.
@@ -130,9 +130,9 @@ fn cases() -> Vec<Seeded> {
         *p = p.clone().keep_batch_norm();
     }));
     for (name, inner) in [("norms a step", InnerOptimizer::default()), ("norms a step, adam", adam)] {
-        let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
-        let layers = [Layer::Linear { outputs: 6 }, norm, Layer::Relu, Layer::Linear { outputs: 3 }, norm];
-        for model in [conv(), Model::new(2, &layers).unwrap()] {
+        let norm = Op::batch_norm(1e-3, true);
+        let layers = [Op::linear(6), norm, Op::relu(), Op::linear(3), norm];
+        for model in [conv(), Model::sequential(Shape::Vector(2), &layers).unwrap()] {
             all.push(seeded(name, model.with_norm_steps(3), Loss::CrossEntropy, 3, |p| {
                 p.inner = inner;
                 p.loss_weights = vec![0.1, 0.2, 0.0, 0.7];

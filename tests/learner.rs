@@ -11,7 +11,7 @@ use fastweights::meta::{
     Adapt, Backend, InnerOptimizer, InnerRule, Loss, MetaGradient, OuterKind, OuterOptimizer, Plan,
     RateShape, Rates,
 };
-use fastweights::model::{Layer, Model, Shape};
+use fastweights::model::{Model, Op, Shape};
 use fastweights::task::{Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
 use std::ops::ControlFlow;
 
@@ -20,8 +20,8 @@ fn mlp() -> Model {
 }
 
 fn normed() -> Model {
-    let norm = Layer::BatchNorm { eps: 1e-3, affine: true };
-    Model::new(1, &[Layer::Linear { outputs: 6 }, norm, Layer::Relu, Layer::Linear { outputs: 1 }]).unwrap()
+    let norm = Op::batch_norm(1e-3, true);
+    Model::sequential(Shape::Vector(1), &[Op::linear(6), norm, Op::relu(), Op::linear(1)]).unwrap()
 }
 
 fn sampler(meta_batch: usize) -> Sampler {
@@ -204,7 +204,7 @@ fn one_task_is_adapted_as_many_are_on_the_gpu() {
 fn classes_have_an_accuracy() {
     let cpu = CpuBackend::new(Some(1));
     let image = Shape::Image { channels: 1, height: 2, width: 2 };
-    let model = Model::of(image, &[Layer::Flatten, Layer::Linear { outputs: 2 }]).unwrap();
+    let model = Model::sequential(image, &[Op::flatten(), Op::linear(2)]).unwrap();
     let maml =
         Maml::new(Algorithm::maml(model, Loss::CrossEntropy).with(|inner| inner.lr = 1.0), &cpu).unwrap();
     let points = Points::new([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0, 1.0]);

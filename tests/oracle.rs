@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::oracle_cases;
+use common::golden_cases;
 use fastweights::backend::oracle::{self, Dual};
 use fastweights::case::relative_error;
 use fastweights::meta::{Loss, MetaGradient, Plan, Rates};
@@ -16,7 +16,7 @@ use fastweights::task::{PointWeights, TaskBatch};
 
 #[test]
 fn golden_cases_to_1e_9() {
-    let cases = oracle_cases();
+    let cases = golden_cases();
     assert_eq!(cases.len(), 25);
     for (name, case) in cases {
         let out = oracle::meta_gradient(&case.plan, &case.params, &case.tasks).unwrap();
@@ -31,7 +31,7 @@ fn golden_cases_to_1e_9() {
 /// Central differences of the meta-loss. Few tasks and a small step: with ReLU a larger one crosses kinks.
 #[test]
 fn the_meta_gradient_is_the_derivative_of_the_meta_loss() {
-    for (name, case) in oracle_cases() {
+    for (name, case) in golden_cases() {
         if case.plan.order == MetaGradient::FirstOrder {
             continue;
         }
@@ -61,7 +61,7 @@ fn the_meta_gradient_is_the_derivative_of_the_meta_loss() {
 /// `H` from dual numbers is symmetric, `⟨u, H w⟩ = ⟨w, H u⟩`, and linear.
 #[test]
 fn the_hessian_is_symmetric_and_linear() {
-    for (name, case) in oracle_cases() {
+    for (name, case) in golden_cases() {
         let p = case.plan.model.param_count();
         let one = case.tasks.slice(0..1);
         let hessian = |u: &[f64]| -> Vec<f64> {

@@ -43,14 +43,14 @@ impl Operations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Layer, Shape};
+    use crate::model::{Op, Shape};
 
     #[test]
     fn convolutions_count_every_output_pixel() {
-        let conv = Layer::Conv2d { outputs: 64, kernel: 3, stride: 2, padding: 1 };
-        let norm = Layer::BatchNorm { eps: 1e-5, affine: true };
+        let conv = Op::conv2d(64, 3, 2, 1);
+        let norm = Op::batch_norm(1e-5, true);
         let image = Shape::Image { channels: 1, height: 28, width: 28 };
-        let model = Model::of(image, &[conv, norm, conv, norm]).unwrap();
+        let model = Model::sequential(image, &[conv, norm, conv, norm]).unwrap();
         let (first, second) = (14 * 14 * 64 * 9, 7 * 7 * 64 * 64 * 9);
         let ops = Operations::meta_gradient(&model, 5, 5, 0, true);
         assert_eq!(ops.per_task, 2 * 5 * (2 * (first + second) + second));

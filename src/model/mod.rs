@@ -7,32 +7,17 @@
 mod count;
 mod graph;
 mod init;
-mod layer;
 mod node;
 
 pub use crate::ops::{Op, Rows, Shape};
 pub use count::Operations;
 pub use graph::{Graph, NamedOp};
 pub use init::Init;
-pub use layer::Layer;
 pub use node::{Block, Node, Param, Value};
 
 use crate::error::Result;
 use crate::ops::elementwise::Function;
 use crate::ops::linear::Linear;
-
-/// A layer of a checked stack with the shapes around it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stage {
-    /// The layer, its defaults spelled out.
-    pub layer: Layer,
-    /// What goes in.
-    pub input: Shape,
-    /// What comes out.
-    pub output: Shape,
-    /// Index of its parameters among the blocks.
-    pub block: Option<usize>,
-}
 
 /// A linear layer with the ReLU that may follow it: the unit of multi-layer perceptrons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +63,6 @@ pub struct Model {
     nodes: Vec<Node>,
     blocks: Vec<Block>,
     params: Vec<Param>,
-    stages: Vec<Stage>,
     dense: Vec<Dense>,
     /// Sets of scales and shifts of each batch norm.
     norm_sets: usize,
@@ -86,9 +70,8 @@ pub struct Model {
 
 impl Model {
     fn of_graph(input: Shape, nodes: Vec<Node>, blocks: Vec<Block>, params: Vec<Param>) -> Self {
-        let stages = stages(input, &nodes);
         let dense = dense(&nodes, &blocks);
-        Self { input, nodes, blocks, params, stages, dense, norm_sets: 1 }
+        Self { input, nodes, blocks, params, dense, norm_sets: 1 }
     }
 
     /// Ops one behind the other, for points of the given shape.
@@ -102,23 +85,6 @@ impl Model {
             graph.then(*op)?;
         }
         graph.finish()
-    }
-
-    /// Checks a stack of layers that takes vectors of `inputs` features.
-    ///
-    /// # Errors
-    /// As [`Model::of`].
-    pub fn new(inputs: usize, layers: &[Layer]) -> Result<Self> {
-        Self::of(Shape::Vector(inputs), layers)
-    }
-
-    /// Checks a stack of layers that takes points of the given shape.
-    ///
-    /// # Errors
-    /// As [`Model::sequential`].
-    pub fn of(input: Shape, layers: &[Layer]) -> Result<Self> {
-        let ops: Vec<Op> = layers.iter().map(|&layer| layer.into()).collect();
-        Self::sequential(input, &ops)
     }
 
     /// A multi-layer perceptron: linear layers of the given widths with ReLU between them.
@@ -247,12 +213,6 @@ impl Model {
         once + (set - 1) * norms.len() + place
     }
 
-    /// The layers with their shapes, in order, if the model is a sequence of those that engines know; else none.
-    #[must_use]
-    pub fn stages(&self) -> &[Stage] {
-        &self.stages
-    }
-
     /// The layers that have parameters, in order.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
@@ -300,17 +260,6 @@ fn is_sequence(nodes: &[Node]) -> bool {
         .all(|(i, node)| node.inputs == [i.checked_sub(1).map_or(Value::INPUT, Value::of)])
 }
 
-/// The nodes as layers, if they are a sequence of those that engines know.
-fn stages(input: Shape, nodes: &[Node]) -> Vec<Stage> {
-    let mut all = Vec::new();
-    for (i, node) in nodes.iter().enumerate().filter(|_| is_sequence(nodes)) {
-        let Some(layer) = Layer::of(&node.op) else { return Vec::new() };
-        let input = i.checked_sub(1).map_or(input, |i| nodes[i].shape);
-        all.push(Stage { layer, input, output: node.shape, block: node.block });
-    }
-    all
-}
-
 /// The graph as linear layers with their ReLU, if it is nothing else.
 fn dense(nodes: &[Node], blocks: &[Block]) -> Vec<Dense> {
     let mut all = Vec::<Dense>::new();
@@ -335,8 +284,8 @@ fn dense(nodes: &[Node], blocks: &[Block]) -> Vec<Dense> {
 mod tests {
     use super::*;
 
-    const CONV: Layer = Layer::Conv2d { outputs: 4, kernel: 3, stride: 2, padding: 1 };
-    const NORM: Layer = Layer::BatchNorm { eps: 1e-5, affine: true };
+    const CONV: Op = Op::conv2d(4, 3, 2, 1);
+    const NORM: Op = Op::batch_norm(1e-5, true);
     const IMAGE: Shape = Shape::Image { channels: 3, height: 9, width: 8 };
 
     #[test]
@@ -360,10 +309,10 @@ mod tests {
 
     #[test]
     fn shapes_of_a_convolutional_stack_are_inferred() {
-        let pool = Layer::MaxPool2d { kernel: 2, stride: 0 };
-        let layers = [CONV, NORM, Layer::Relu, pool, Layer::Flatten, Layer::Linear { outputs: 5 }];
-        let model = Model::of(IMAGE, &layers).unwrap();
-        let shapes: Vec<_> = model.stages().iter().map(|s| s.output.to_string()).collect();
+        let pool = Op::max_pool2d(2, 0);
+        let layers = [CONV, NORM, Op::relu(), pool, Op::flatten(), Op::linear(5)];
+        let model = Model::sequential(IMAGE, &layers).unwrap();
+        let shapes: Vec<_> = model.nodes().iter().map(|node| node.shape.to_string()).collect();
         assert_eq!(shapes, ["[4, 5, 4]", "[4, 5, 4]", "[4, 5, 4]", "[4, 2, 2]", "[16]", "[5]"]);
         let sizes: Vec<_> = model.params().iter().map(|p| (p.name.as_str(), p.offset, p.len())).collect();
         let expected = [
@@ -380,21 +329,21 @@ mod tests {
 
     #[test]
     fn impossible_stacks_are_refused_by_name() {
-        let linear = |outputs| Layer::Linear { outputs };
+        let linear = |outputs| Op::linear(outputs);
         for (input, layers, named) in [
             (Shape::Vector(1), vec![], "nothing to learn"),
-            (Shape::Vector(1), vec![Layer::Relu], "nothing to learn"),
+            (Shape::Vector(1), vec![Op::relu()], "nothing to learn"),
             (Shape::Vector(0), vec![linear(1)], "model.inputs"),
             (Shape::Vector(1), vec![linear(0)], "no outputs"),
             (Shape::Vector(usize::MAX), vec![linear(2)], "too many parameters"),
             (Shape::Vector(3), vec![linear(7), CONV], "layer 0 (linear to 7) gives [7]"),
             (IMAGE, vec![CONV, linear(5)], "layer 1 (linear to 5): it takes a vector"),
             (IMAGE, vec![CONV, linear(5)], "padding 1) gives [4, 5, 4]"),
-            (IMAGE, vec![Layer::MaxPool2d { kernel: 10, stride: 1 }], "does not fit 9 pixels"),
-            (IMAGE, vec![Layer::Conv2d { outputs: 1, kernel: 3, stride: 0, padding: 0 }], "at least 1"),
-            (IMAGE, vec![Layer::BatchNorm { eps: 0.0, affine: true }], "eps"),
+            (IMAGE, vec![Op::max_pool2d(10, 1)], "does not fit 9 pixels"),
+            (IMAGE, vec![Op::conv2d(1, 3, 0, 0)], "at least 1"),
+            (IMAGE, vec![Op::batch_norm(0.0, true)], "eps"),
         ] {
-            let error = Model::of(input, &layers).unwrap_err().to_string();
+            let error = Model::sequential(input, &layers).unwrap_err().to_string();
             assert!(error.contains("model.") && error.contains(named), "{error}");
         }
     }

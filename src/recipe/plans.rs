@@ -17,7 +17,7 @@ impl Recipe {
     /// The network.
     ///
     /// # Errors
-    /// As [`Model::new`].
+    /// As [`Model::sequential`].
     pub fn model(&self) -> Result<Model> {
         let (input, outputs) = self.task.family.as_kind().shape()?;
         let mut layers = Vec::<NamedOp>::new();

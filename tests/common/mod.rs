@@ -9,16 +9,8 @@ use rand::RngExt as _;
 /// Golden cases with an op or a loss that is not there yet.
 const NOT_YET: [&str; 5] = ["fourier_k2", "gate_k3_bce", "group_norm_conv_k2", "resnet_k2", "signal_k2"];
 
-/// The golden cases that every fast engine computes: sequences.
-pub(crate) fn golden_cases() -> Vec<(String, Case)> {
-    let mut cases = oracle_cases();
-    cases.retain(|(_, case)| !case.plan.model.stages().is_empty());
-    assert_eq!(cases.len(), 16);
-    cases
-}
-
 /// The golden cases, in the order of their names.
-pub(crate) fn oracle_cases() -> Vec<(String, Case)> {
+pub(crate) fn golden_cases() -> Vec<(String, Case)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     let mut cases = Vec::new();
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
