@@ -9,7 +9,12 @@ override AFFINE: bool = true;
 @group(0) @binding(1) var<storage, read> inputs: array<f32>;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
-@group(0) @binding(4) var<storage, read_write> stats: array<f32>; // [channels, 4]
+@group(0) @binding(4) var<storage, read_write> stats: array<f32>; // [channels, 4], with WEIGHTED then [points]
+@group(0) @binding(5) var<storage, read> shares: array<f32>; // [points], at the place of `record`
+
+fn flag(task: u32, p: u32) -> f32 {
+    return shares[layer.record.x + task * layer.record.y + p];
+}
 
 // One workgroup: WIDE channels of one task.
 @compute @workgroup_size(WORKGROUP)
@@ -20,15 +25,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let x = layer.x.x + workgroup.y * layer.x.y;
     var part = vec4<f32>(0.0);
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
-        part.x += inputs[x + norm_at(c, i)];
+        if (norm_counts(workgroup.y, i)) {
+            part.x += inputs[x + norm_at(c, i)];
+        }
     }
-    let mean = channel_sums(part, lane).x / f32(norm_count());
+    let mean = channel_sums(part, lane).x / norm_total(workgroup.y);
     part.x = 0.0;
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
         let centred = inputs[x + norm_at(c, i)] - mean;
-        part.x += centred * centred;
+        part.x += select(0.0, centred * centred, norm_counts(workgroup.y, i));
     }
-    let variance = channel_sums(part, lane).x / f32(norm_count());
+    let variance = channel_sums(part, lane).x / norm_total(workgroup.y);
     let root = 1.0 / sqrt(variance + layer.epsilon);
     var gamma = 1.0;
     var beta = 0.0;
@@ -40,7 +47,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let y = layer.y.x + workgroup.y * layer.y.y;
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
         let at = norm_at(c, i);
-        let value = gamma * ((inputs[x + at] - mean) * root) + beta;
+        var value = gamma * ((inputs[x + at] - mean) * root) + beta;
+        if (!norm_counts(workgroup.y, i)) {
+            value = 0.0;
+        }
         outputs[y + at] = select(value, rectified(value), layer.relu != 0u);
     }
     if (here && lane < WIDE) {
@@ -49,5 +59,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         stats[at + 1u] = root;
         stats[at + 2u] = gamma;
         stats[at + 3u] = beta;
+    }
+    if (WEIGHTED && workgroup.x == 0u) {
+        let at = layer.stats.x + workgroup.y * layer.stats.y + 4u * layer.channels;
+        for (var p = lane; p < layer.points; p += WORKGROUP) {
+            stats[at + p] = flag(workgroup.y, p);
+        }
     }
 }

@@ -16,6 +16,10 @@ override BELOW: bool = true;
 @group(0) @binding(5) var<storage, read_write> below: array<f32>;
 @group(0) @binding(6) var<storage, read_write> result: array<f32>; // θ_{j+1} or v
 
+fn flag(task: u32, p: u32) -> f32 {
+    return stats[layer.stats.x + task * layer.stats.y + 4u * layer.channels + p];
+}
+
 fn take(task: u32, e: u32, value: f32, gradient: f32) {
     let counts = moves_parameter(e);
     if (RESULT == 1u) {
@@ -51,20 +55,20 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var part = vec4<f32>(0.0);
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
         let e = norm_at(c, i);
-        let d = cotangents[dy + e];
+        let d = select(0.0, cotangents[dy + e], norm_counts(task, i));
         part.x += d;
         part.y += d * ((inputs[x + e] - mean) * root);
     }
     let sum = channel_sums(part, lane);
     if (BELOW) {
-        let share = 1.0 / f32(norm_count());
+        let share = 1.0 / norm_total(task);
         let dx = layer.dx.x + task * layer.dx.y;
         for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
             let e = norm_at(c, i);
             let value = inputs[x + e];
             let normal = (value - mean) * root;
             let g = cotangents[dy + e] - sum.x * share - normal * (sum.y * share);
-            let open = layer.relu_below == 0u || value > 0.0;
+            let open = norm_counts(task, i) && (layer.relu_below == 0u || value > 0.0);
             let change = select(0.0, gamma * root * g, open);
             if (layer.adds != 0u) {
                 below[dx + e] += change;

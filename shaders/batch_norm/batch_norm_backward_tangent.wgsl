@@ -20,6 +20,10 @@ override AFFINE: bool = true;
 @group(0) @binding(7) var<storage, read_write> rows: array<f32>; // v and, with RATES 1, their gradients
 @group(0) @binding(8) var<storage, read_write> rate_sums: array<f32>; // with RATES 2
 
+fn flag(task: u32, p: u32) -> f32 {
+    return record[layer.record.x + task * layer.record.y + layer.record_words * layer.channels + p];
+}
+
 struct Element {
     normal: f32, // x̂
     normal_dot: f32,
@@ -73,11 +77,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
         let it = element(task, norm_at(c, i), channel);
         let slopes = it.dy_dot * it.normal + it.dy * it.normal_dot;
-        part += vec4<f32>(it.dy, it.dy * it.normal, it.dy_dot, slopes);
+        if (norm_counts(task, i)) {
+            part += vec4<f32>(it.dy, it.dy * it.normal, it.dy_dot, slopes);
+        }
     }
     let sum = channel_sums(part, lane);
     if (BELOW) {
-        let means = sum / f32(norm_count());
+        let means = sum / norm_total(task);
         let root_dot = -channel.root * channel.root * channel.slope;
         let scale = channel.gamma * channel.root;
         let scale_dot = channel.gamma_dot * channel.root + channel.gamma * root_dot;
@@ -86,7 +92,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let it = element(task, e, channel);
             let g = it.dy - means.x - it.normal * means.y;
             let g_dot = it.dy_dot - means.z - it.normal_dot * means.y - it.normal * means.w;
-            let open = layer.relu_below == 0u || inputs[layer.x.x + task * layer.x.y + e] > 0.0;
+            let shown = layer.relu_below == 0u || inputs[layer.x.x + task * layer.x.y + e] > 0.0;
+            let open = shown && norm_counts(task, i);
             let to = layer.dx_dot.x + task * layer.dx_dot.y + e;
             let change = select(0.0, scale_dot * g + scale * g_dot, open);
             if (layer.adds != 0u) {

@@ -9,7 +9,11 @@
 @group(0) @binding(5) var<storage, read> direction: array<f32>; // v
 @group(0) @binding(6) var<storage, read> outputs: array<f32>;
 @group(0) @binding(7) var<storage, read_write> output_tangents: array<f32>;
-@group(0) @binding(8) var<storage, read_write> record: array<f32>; // [channels, 8]
+@group(0) @binding(8) var<storage, read_write> record: array<f32>; // [channels, 8], with WEIGHTED then [points]
+
+fn flag(task: u32, p: u32) -> f32 {
+    return stats[layer.stats.x + task * layer.stats.y + 4u * layer.channels + p];
+}
 
 // The direction at parameter `e`.
 fn parameter_tangent(task: u32, e: u32) -> f32 {
@@ -40,12 +44,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (moves) {
         for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
             let e = norm_at(c, i);
-            let d = input_tangents[x_dot + e];
+            let d = select(0.0, input_tangents[x_dot + e], norm_counts(task, i));
             part.x += d;
             part.y += d * ((inputs[x + e] - mean) * root);
         }
     }
-    let means = channel_sums(part, lane) / f32(norm_count());
+    let means = channel_sums(part, lane) / norm_total(task);
     let y = layer.y.x + task * layer.y.y;
     let y_dot = layer.y_dot.x + task * layer.y_dot.y;
     for (var i = lane / WIDE; i < count; i += WORKGROUP / WIDE) {
@@ -55,7 +59,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         if (moves) {
             tangent += gamma * (root * (input_tangents[x_dot + e] - means.x - normal * means.y));
         }
-        let open = layer.relu == 0u || outputs[y + e] > 0.0;
+        let open = norm_counts(task, i) && (layer.relu == 0u || outputs[y + e] > 0.0);
         output_tangents[y_dot + e] = select(0.0, tangent, open);
     }
     if (here && lane < WIDE) {
@@ -66,5 +70,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         record[to + 3u] = gamma_dot;
         record[to + 4u] = means.x;
         record[to + 5u] = means.y;
+    }
+    if (WEIGHTED && workgroup.x == 0u) {
+        let to = layer.record.x + task * layer.record.y + layer.record_words * layer.channels;
+        for (var p = lane; p < layer.points; p += WORKGROUP) {
+            record[to + p] = flag(task, p);
+        }
     }
 }

@@ -6,6 +6,9 @@
 
 override WORKGROUP: u32 = 256u;
 override WIDE: u32 = 1u;
+// Whether points of share 0 are left out: then `flag` of the kernel says of each what it has, and statistics and records
+// are followed by the shares.
+override WEIGHTED: bool = false;
 
 var<workgroup> lane_sums: array<vec4<f32>, WORKGROUP>;
 
@@ -16,6 +19,26 @@ fn norm_channel(workgroup: vec3<u32>, lane: u32) -> u32 {
 // Elements of a channel.
 fn norm_count() -> u32 {
     return layer.points * layer.height * layer.width;
+}
+
+// Whether element `i` of a channel counts.
+fn norm_counts(task: u32, i: u32) -> bool {
+    if (!WEIGHTED) {
+        return true;
+    }
+    return flag(task, i / (layer.height * layer.width)) > 0.0;
+}
+
+// Elements of a channel that count.
+fn norm_total(task: u32) -> f32 {
+    if (!WEIGHTED) {
+        return f32(norm_count());
+    }
+    var points = 0u;
+    for (var p = 0u; p < layer.points; p++) {
+        points += select(0u, 1u, flag(task, p) > 0.0);
+    }
+    return f32(points * layer.height * layer.width);
 }
 
 // Where element `i` of channel `c` lies.

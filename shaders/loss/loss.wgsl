@@ -2,6 +2,7 @@
 // The loss of a set of points and its gradient:
 //     mse             L = Σ (y − t)² / (n m)          dy = 2 (y − t) / (n m)
 //     cross-entropy   L = Σ (log Σ eʸ − y_t) / n      dy = (softmax(y) − onehot(t)) / n
+// (with WEIGHTED a point's share w / Σ w in place of 1 / n, and nothing of a point without one)
 // with n points and m outputs; dz = weight · dy, zero where a ReLU is closed.
 
 override WORKGROUP: u32 = 64u;
@@ -18,6 +19,7 @@ const REPORTS = 16u; // the report has a place for L
 @group(0) @binding(3) var<storage, read_write> cotangents: array<f32>;
 @group(0) @binding(4) var<storage, read_write> report: array<f32>;
 @group(0) @binding(5) var<storage, read_write> rows: array<f32>;
+@group(0) @binding(6) var<storage, read> shares: array<f32>;
 
 var<workgroup> sums: array<f32, WORKGROUP>;
 
@@ -30,6 +32,12 @@ fn point_loss(task: u32, p: u32) -> f32 {
     var parts = vec2<f32>(0.0, 1.0);
     var label = 0u;
     var share = shape.weight / f32(shape.points);
+    var counts = 1.0;
+    if (WEIGHTED) {
+        let own = shares[shape.shares.x + task * shape.shares.y + p];
+        share = shape.weight * own;
+        counts = own * f32(shape.points);
+    }
     if (LOSS == 1u) {
         parts = softmax_parts(y);
         label = u32(truths[truth + p]);
@@ -47,10 +55,10 @@ fn point_loss(task: u32, p: u32) -> f32 {
             loss += dy * dy;
         }
         if (shape.wants_gradient != 0u) {
-            cotangents[dz + o] = select(0.0, share * dy, shape.relu == 0u || value > 0.0);
+            cotangents[dz + o] = select(0.0, share * dy, counts > 0.0 && (shape.relu == 0u || value > 0.0));
         }
     }
-    return loss;
+    return select(0.0, loss * counts, counts > 0.0);
 }
 
 // One workgroup: one task.

@@ -15,9 +15,13 @@ struct LossPass {
     row: vec2<u32>, // of each task, the column of its query loss; the support loss follows
     weight: f32, // of this loss in the outer loss
     target_rows: u32, // ROW_…, what goes to the row
+    shares: vec2<u32>, // with WEIGHTED, of each point its share of the mean; [points]
 }
 
 @group(0) @binding(0) var<uniform> shape: LossPass;
+
+// Whether points count by shares of their own, instead of alike.
+override WEIGHTED: bool = false;
 
 // 0: mean squared error, 1: softmax cross-entropy.
 override LOSS: u32 = 0u;

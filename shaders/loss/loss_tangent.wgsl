@@ -9,6 +9,7 @@ override WORKGROUP: u32 = 64u;
 @group(0) @binding(1) var<storage, read> outputs: array<f32>;
 @group(0) @binding(2) var<storage, read> output_tangents: array<f32>;
 @group(0) @binding(3) var<storage, read_write> cotangent_tangents: array<f32>;
+@group(0) @binding(4) var<storage, read> shares: array<f32>;
 
 // One workgroup: one task. One invocation: a point, or every WORKGROUP-th.
 @compute @workgroup_size(WORKGROUP)
@@ -21,6 +22,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var parts = vec2<f32>(0.0, 1.0);
         var mean = 0.0;
         var share = shape.weight / f32(shape.points);
+        if (WEIGHTED) {
+            share = shape.weight * shares[shape.shares.x + task * shape.shares.y + p];
+        }
+        let counts = share != 0.0;
         if (LOSS == 1u) {
             parts = softmax_parts(y);
             for (var o = 0u; o < shape.outputs; o++) {
@@ -35,7 +40,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             if (LOSS == 1u) {
                 dy_dot = exp(value - parts.x) / parts.y * (dy_dot - mean);
             }
-            cotangent_tangents[dz_dot + o] = select(0.0, share * dy_dot, shape.relu == 0u || value > 0.0);
+            cotangent_tangents[dz_dot + o] = select(0.0, share * dy_dot, counts && (shape.relu == 0u || value > 0.0));
         }
     }
 }

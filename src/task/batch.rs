@@ -104,17 +104,6 @@ impl<T: Copy + Default> TaskBatch<T> {
         Ok(())
     }
 
-    /// Refuses weights of points, where a device does not know them yet.
-    ///
-    /// # Errors
-    /// [`Unsupported`](crate::ErrorKind::Unsupported).
-    pub(crate) fn check_unweighted(&self) -> Result<()> {
-        match self.weights {
-            None => Ok(()),
-            Some(_) => Err(Error::unsupported("weights of points are for cpu-f64 only so far")),
-        }
-    }
-
     /// The same tasks in another number type.
     #[must_use]
     pub fn map<U>(&self, f: impl Fn(T) -> U) -> TaskBatch<U> {

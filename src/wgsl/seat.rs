@@ -89,9 +89,17 @@ pub struct Sizes {
     pub batch: u32,
     /// Whether a ReLU is part of it.
     pub relu: bool,
+    /// Whether points count by shares of their own.
+    pub weighted: bool,
 }
 
 impl Sizes {
+    /// Floats of a task that hold the shares of points, where there are any.
+    #[must_use]
+    pub fn shares(&self) -> u32 {
+        if self.weighted { self.points } else { 0 }
+    }
+
     /// Rows of a value.
     #[must_use]
     pub fn rows(&self, value: Extent) -> u32 {
@@ -164,6 +172,8 @@ pub struct Seat {
     pub y: Option<Operand>,
     /// What the forward pass left.
     pub saved: Option<Operand>,
+    /// Shares of points, where they do not count alike.
+    pub shares: Option<Operand>,
     /// Parameters.
     pub params: Parameters,
 }

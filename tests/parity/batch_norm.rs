@@ -32,7 +32,7 @@ fn batch_norm_is_its_formula() {
             }
             let constants = [("AFFINE", f64::from(affine))];
             let results = [(2, &expected[..]), (3, &expected_stats[..])];
-            check_norm(&device, &FORWARD, &constants, &layer, &[&x, &weights, &y, &stats], &results);
+            check_norm(&device, &FORWARD, &constants, &layer, &[&x, &weights, &y, &stats, &x], &results);
         }
     }
 }

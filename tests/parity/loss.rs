@@ -81,7 +81,7 @@ fn losses_and_gradients_are_their_formulas() {
                 expected_rows.push(vec![row[0] + f64::from(weight) * total, total]);
             }
             let constants = [("LOSS", f64::from(kind))];
-            let buffers = [&y, &truth, &dz, &report, &rows];
+            let buffers = [&y, &truth, &dz, &report, &rows, &y];
             let after = run(&device, &LOSS, &constants, &pass, &buffers, [1, tasks as u32, 1]);
             let what = format!("{shape:?}, loss {kind}, relu {relu}");
             check(&what, &dz.all, &after[2], &cotangents);

@@ -41,7 +41,7 @@ fn tangents_of_losses_are_their_formulas() {
                 })
                 .collect();
             let constants = [("LOSS", f64::from(kind))];
-            let buffers = [&y, &y_dot, &dz_dot];
+            let buffers = [&y, &y_dot, &dz_dot, &y];
             let after = run(&device, &TANGENT, &constants, &pass, &buffers, [1, tasks as u32, 1]);
             check(&format!("{shape:?}, loss {kind}, relu {relu}"), &dz_dot.all, &after[2], &expected);
         }

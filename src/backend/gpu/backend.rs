@@ -128,8 +128,11 @@ impl GpuBackend {
         let mut path = self.path(request.plan, request.tasks, request.purpose)?;
         let images =
             matches!(request.source, Source::Sampler(s) if matches!(s.source, TaskSource::Images(_)));
-        if images && self.path == Path::Auto {
+        if (images || request.weighted) && self.path == Path::Auto {
             path = Path::Layered;
+        }
+        if request.weighted && path != Path::Layered {
+            return Err(Error::unsupported("the fused path has no weights of points; take the layered one"));
         }
         tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
         match path {
@@ -150,6 +153,7 @@ impl GpuBackend {
                     Source::Sampler(&plan.sampler)
                 }
             },
+            weighted: false,
             outer: Some(&plan.outer),
             slots: request::DEPTH * request::BLOCK,
         })?;
@@ -177,12 +181,12 @@ impl Backend for GpuBackend {
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
-        tasks.check_unweighted()?;
         let pass = self.pass(&Request {
             plan,
             tasks: tasks.tasks,
             purpose: Purpose::Gradient { report: true },
             source: Source::Given,
+            weighted: tasks.weights.is_some(),
             outer: None,
             slots: 1,
         })?;
@@ -220,7 +224,6 @@ impl Backend for GpuBackend {
         predictions: bool,
     ) -> Result<Evaluation> {
         plan.check_inputs(theta.len(), tasks)?;
-        tasks.check_unweighted()?;
         if plan.rates.learned {
             return Err(Error::unsupported(
                 "evaluation takes fixed rates: make the plan with for_evaluation",
@@ -239,6 +242,7 @@ impl Backend for GpuBackend {
                 tasks: some.tasks,
                 purpose: Purpose::Evaluation { predictions },
                 source: Source::Given,
+                weighted: some.weights.is_some(),
                 outer: None,
                 slots: 1,
             })?;

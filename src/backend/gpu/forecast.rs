@@ -59,8 +59,14 @@ impl GpuBackend {
         Ok(match path {
             Path::Layered => {
                 let drawn = !matches!(plan.sampler.source, TaskSource::Custom(_));
-                let laid =
-                    LayeredPlan::new(&plan.plan, tasks, purpose, drawn, capacity, &self.layered_tuning())?;
+                let laid = LayeredPlan::new(
+                    &plan.plan,
+                    tasks,
+                    purpose,
+                    [drawn, false],
+                    capacity,
+                    &self.layered_tuning(),
+                )?;
                 let draws = usize::from(drawn);
                 let dispatches = laid.tiles.iter().map(|tile| draws + tile.len()).sum::<usize>() + updates;
                 Footprint { path, bytes: shared + laid.bytes(), tiles: laid.tiles.len(), dispatches }

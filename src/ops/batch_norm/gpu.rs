@@ -8,8 +8,8 @@ use crate::wgsl::{Declaration, LayerPass, Place};
 /// `batch_norm.wgsl`.
 pub const FORWARD: Declaration = Declaration {
     shader: "batch_norm",
-    bindings: &[Uniform, Read, Read, Write, Write],
-    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0), ("AFFINE", 1.0)],
+    bindings: &[Uniform, Read, Read, Write, Write, Read],
+    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0), ("WEIGHTED", 0.0), ("AFFINE", 1.0)],
     workgroup_bytes: 256 * 16,
 };
 
@@ -17,7 +17,7 @@ pub const FORWARD: Declaration = Declaration {
 pub const BACKWARD: Declaration = Declaration {
     shader: "batch_norm_backward",
     bindings: &[Uniform, Read, Read, Read, Read, Write, Write],
-    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0), ("RESULT", 0.0), ("BELOW", 1.0)],
+    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0), ("WEIGHTED", 0.0), ("RESULT", 0.0), ("BELOW", 1.0)],
     workgroup_bytes: 256 * 16,
 };
 
@@ -34,7 +34,7 @@ pub const RESULT_ADDS: f64 = 3.0;
 pub const TANGENT: Declaration = Declaration {
     shader: "batch_norm_tangent",
     bindings: &[Uniform, Read, Read, Read, Read, Read, Read, Write, Write],
-    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0)],
+    constants: &[("WORKGROUP", 256.0), ("WIDE", 1.0), ("WEIGHTED", 0.0)],
     workgroup_bytes: 256 * 16,
 };
 
@@ -45,6 +45,7 @@ pub const BACKWARD_TANGENT: Declaration = Declaration {
     constants: &[
         ("WORKGROUP", 256.0),
         ("WIDE", 1.0),
+        ("WEIGHTED", 0.0),
         ("SECOND", 1.0),
         ("BELOW", 1.0),
         ("AFFINE", 1.0),
@@ -106,6 +107,9 @@ fn call(
 ) -> Call {
     let cut = NormCut::of(&layer);
     let mut all = cut.constants().to_vec();
+    if seat.sizes.weighted {
+        all.push(("WEIGHTED", 1.0));
+    }
     all.extend_from_slice(constants);
     seat.call(kernel, &all, &layer, bindings, cut.workgroups(layer.channels))
 }
@@ -178,11 +182,11 @@ impl Lower for BatchNorm {
     }
 
     fn saved(&self, sizes: &Sizes) -> usize {
-        (STATS * sizes.output.sides[0]) as usize
+        (STATS * sizes.output.sides[0] + sizes.shares()) as usize
     }
 
     fn saved_dot(&self, sizes: &Sizes) -> usize {
-        (RECORD * sizes.output.sides[0]) as usize
+        (RECORD * sizes.output.sides[0] + sizes.shares()) as usize
     }
 
     fn rate_parts(&self, sizes: &Sizes) -> u32 {
@@ -191,9 +195,15 @@ impl Lower for BatchNorm {
     }
 
     fn forward(&self, seat: &Seat) -> Vec<Call> {
-        let layer = seat.layer(self.fit(&seat.sizes));
-        let bindings =
-            [seat.read(seat.x[0]), seat.params.theta.bound, seat.read(seat.y), seat.read(seat.saved)];
+        let mut layer = seat.layer(self.fit(&seat.sizes));
+        layer.record = seat.shares.map_or(Place::default(), |shares| shares.place);
+        let bindings = [
+            seat.read(seat.x[0]),
+            seat.params.theta.bound,
+            seat.read(seat.y),
+            seat.read(seat.saved),
+            seat.read(seat.shares),
+        ];
         vec![call(seat, &FORWARD, layer, &[("AFFINE", flag(self.affine))], &bindings)]
     }
 

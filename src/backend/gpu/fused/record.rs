@@ -109,7 +109,7 @@ pub(crate) fn record(
     let given = matches!(source, Source::Given).then(|| given_at(meta_plan, tasks, &constants, data.offset));
     let report = Region::new(&scratch, report);
     let submission = usize::from(shapes.len() > 1);
-    let recorded = Recorded { recording, data: given, partials, report, places, submission };
+    let recorded = Recorded { recording, data: given, shares: None, partials, report, places, submission };
     Pass::new(state, kernels, request, recorded)
 }
 

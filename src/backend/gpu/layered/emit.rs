@@ -103,6 +103,14 @@ impl<'a> Emitter<'a> {
         Operand { bound: Bound::Slice(Role::Points.index(), slice), place }
     }
 
+    /// Shares of the points of a set, from point `start` on, where they do not count alike.
+    pub(super) fn shares(&self, set: Set, start: usize) -> Option<Operand> {
+        let slice = self.slices.shares[usize::from(set == Set::Query)];
+        let place = from_task(Place::new(0, self.points(set)), self.first).plus(start);
+        let bound = Bound::Slice(Role::Points.index(), slice);
+        self.facts.wanted.weighted.then_some(Operand { bound, place })
+    }
+
     /// An array of the program.
     pub(super) fn operand(&self, id: ArrayId) -> Operand {
         let (array, at) = (self.facts.program.array(id), id.index());
@@ -135,6 +143,7 @@ impl<'a> Emitter<'a> {
             x: self.operands(&site.x),
             y: self.optional(site.y),
             saved: self.optional(site.saved),
+            shares: self.shares(site.pass.set, site.pass.points.start),
             params: self.params(site.node, site.pass.step, site.pass.set),
         }
     }

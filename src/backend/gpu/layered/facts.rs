@@ -23,15 +23,17 @@ pub(super) struct Wanted {
     pub(super) predictions: bool,
     /// Whether tasks are drawn for each tile, rather than given for all.
     pub(super) drawn: bool,
+    /// Whether points count by shares of their own.
+    pub(super) weighted: bool,
 }
 
 impl Wanted {
-    pub(super) fn new(plan: &Plan, purpose: Purpose, drawn: bool) -> Self {
+    pub(super) fn new(plan: &Plan, purpose: Purpose, [drawn, weighted]: [bool; 2]) -> Self {
         let (gradient, losses, predictions) = match purpose {
             Purpose::Gradient { report } => (true, report, false),
             Purpose::Evaluation { predictions } => (false, true, predictions),
         };
-        Self { gradient, losses, fast: gradient && losses && plan.track_all, predictions, drawn }
+        Self { gradient, losses, fast: gradient && losses && plan.track_all, predictions, drawn, weighted }
     }
 }
 
@@ -147,7 +149,9 @@ impl<'a> Facts<'a> {
 
     /// The sizes of a node over so many points.
     pub(super) fn sizes(&self, node: usize, points: usize) -> Sizes {
-        rooms::sizes(&self.plan.model, node, self.program.flow.relu[node], points, self.tasks)
+        let relu = self.program.flow.relu[node];
+        let weighted = self.wanted.weighted;
+        Sizes { weighted, ..rooms::sizes(&self.plan.model, node, relu, points, self.tasks) }
     }
 
     /// The parameters of a node.

@@ -109,12 +109,13 @@ impl Emitter<'_> {
         y: ArrayId,
         gate: bool,
         weight: f64,
-    ) -> ([(&'static str, f64); 1], LossPass) {
+    ) -> ([(&'static str, f64); 2], LossPass) {
         let plan = self.facts.plan;
         let kind = match plan.loss {
             Loss::Mse => 0.0,
             Loss::CrossEntropy => 1.0,
         };
+        let shares = self.shares(pass.set, pass.points.start);
         let shape = LossPass {
             points: pass.points.len() as u32,
             outputs: plan.model.outputs() as u32,
@@ -123,9 +124,10 @@ impl Emitter<'_> {
             truth: self.given(pass.set, true, pass.points.start).place,
             row: self.rows().place.plus(self.facts.columns - 2),
             weight: weight as f32,
+            shares: shares.map_or(Place::default(), |shares| shares.place),
             ..LossPass::default()
         };
-        ([("LOSS", kind)], shape)
+        ([("LOSS", kind), ("WEIGHTED", f64::from(u8::from(shares.is_some())))], shape)
     }
 
     /// Which sums of the task's row a loss goes to.
@@ -168,6 +170,7 @@ impl Emitter<'_> {
             dy.map_or(self.spare()[0], |dy| dy.bound),
             Bound::Slice(Role::Report.index(), self.slices.report),
             self.rows().bound,
+            self.shares(pass.set, 0).map_or(Bound::Params, |shares| shares.bound),
         ];
         self.push([Call::new(&loss::LOSS, &constants, &shape, &bindings, [1, self.tasks as u32, 1])]);
     }
@@ -176,7 +179,8 @@ impl Emitter<'_> {
         let (constants, mut shape) = self.loss_pass(pass, arrays[0], gate, 1.0);
         let all = arrays.map(|id| self.operand(id));
         (shape.y_dot, shape.dz_dot) = (all[1].place, all[2].place);
-        let bindings = all.map(|operand| operand.bound);
+        let shares = self.shares(pass.set, 0).map_or(Bound::Params, |shares| shares.bound);
+        let bindings = [all[0].bound, all[1].bound, all[2].bound, shares];
         self.push([Call::new(&loss::TANGENT, &constants, &shape, &bindings, [1, self.tasks as u32, 1])]);
     }
 

@@ -85,6 +85,8 @@ impl Role {
 pub(super) struct Slices {
     /// Support x and y, query x and y.
     pub(super) points: [Slice; 4],
+    /// Shares of support and of query points.
+    pub(super) shares: [Slice; 2],
     /// `[step kept][adapted parameters]`.
     pub(super) fast: Vec<Slice>,
     /// The program's arrays, each `[tasks, elements]`.
@@ -131,6 +133,9 @@ impl Facts<'_> {
         let layouts = roles.iter().map(|role| Layout::new(role.label(), capacity)).collect();
         let mut laying = Laying { layouts };
         let points = self.lay_points(&mut laying, cut.tile)?;
+        let held = usize::from(self.wanted.weighted) * self.tasks;
+        let mut shares = |points: usize| laying.words(Role::Points, "shares", held * points);
+        let shares = [shares(self.plan.support)?, shares(self.plan.query)?];
         let (fast, gradients, moments) = self.lay_steps(&mut laying, cut.tile)?;
         let arrays = self.lay_arrays(&mut laying, cut.tile, capacity)?;
         let ruled = !self.plan.inner.is_plain() && self.adapts && self.kept();
@@ -161,6 +166,7 @@ impl Facts<'_> {
         }
         let slices = Slices {
             points,
+            shares,
             fast,
             arrays,
             gradients,

@@ -91,7 +91,8 @@ pub(crate) struct LayeredPlan {
 }
 
 impl LayeredPlan {
-    /// Lays out a plan over `tasks` tasks, given or drawn on the device, and lists its dispatches.
+    /// Lays out a plan over `tasks` tasks, and lists its dispatches; `given` says whether tasks are drawn on the device, and
+    /// whether their points have weights.
     ///
     /// # Errors
     /// As [`Plan::check`], and [`Limit`](crate::ErrorKind::Limit) where not even one task fits the adapter.
@@ -99,12 +100,12 @@ impl LayeredPlan {
         plan: &Plan,
         tasks: usize,
         purpose: Purpose,
-        drawn: bool,
+        given: [bool; 2],
         capacity: &Capacity,
         tuning: &LayeredTuning,
     ) -> Result<Self> {
         plan.check()?;
-        let wanted = Wanted::new(plan, purpose, drawn);
+        let wanted = Wanted::new(plan, purpose, given);
         let facts = Facts::new(plan, tasks.max(1), wanted)?;
         let tasks = facts.tasks;
         // The grouping, and with it the order of every sum, depends on the number of tasks, the model and the
@@ -169,6 +170,12 @@ impl LayeredPlan {
         self.slices.report
     }
 
+    /// Slices of the shares of support and of query points.
+    #[must_use]
+    pub(crate) fn shares(&self) -> [Slice; 2] {
+        self.slices.shares
+    }
+
     /// Slices of the points: support x and y, query x and y.
     #[must_use]
     pub(crate) fn points(&self) -> [Slice; 4] {
@@ -196,7 +203,7 @@ mod tests {
     }
 
     fn laid(plan: &Plan, tasks: usize, purpose: Purpose, capacity: &Capacity) -> Result<LayeredPlan> {
-        LayeredPlan::new(plan, tasks, purpose, false, capacity, &LayeredTuning::default())
+        LayeredPlan::new(plan, tasks, purpose, [false; 2], capacity, &LayeredTuning::default())
     }
 
     #[test]
@@ -262,7 +269,7 @@ mod tests {
     fn short_memory_makes_tiles_and_none_is_an_error_with_both_numbers() {
         let plan = plan(1, RateShape::One, false);
         let tuning = LayeredTuning { memory: 3 << 20, ..LayeredTuning::default() };
-        let cut = LayeredPlan::new(&plan, 100, GRADIENT, false, &Capacity::portable(), &tuning).unwrap();
+        let cut = LayeredPlan::new(&plan, 100, GRADIENT, [false; 2], &Capacity::portable(), &tuning).unwrap();
         assert!(cut.tile > 1 && cut.tile < 100, "{}", cut.tile);
         assert_eq!(cut.tiles.len(), 100_usize.div_ceil(cut.tile));
         let tiny = Capacity { storage_binding_bytes: 10_000, ..Capacity::portable() };

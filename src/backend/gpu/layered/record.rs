@@ -29,7 +29,7 @@ pub(crate) fn record(
     let Request { plan: meta_plan, tasks, purpose, source, .. } = *request;
     let capacity = device.capacity();
     let drawn = matches!(source, Source::Sampler(_));
-    let plan = LayeredPlan::new(meta_plan, tasks, purpose, drawn, capacity, tuning)?;
+    let plan = LayeredPlan::new(meta_plan, tasks, purpose, [drawn, request.weighted], capacity, tuning)?;
     let state = State::new(device, request, plan.columns as u32)?;
     let arenas = plan.layouts.iter().map(|layout| layout.build(device)).collect::<Result<Vec<_>>>()?;
     let arena = |role: Role| &arenas[role.index()];
@@ -75,7 +75,8 @@ pub(crate) fn record(
     let report = Region::new(arena(Role::Report), plan.report_slice());
     let data = (!drawn).then(|| given(meta_plan, tasks, arena(Role::Points), &plan));
     let submission = plan.submission(recording.len());
-    let recorded = Recorded { recording, data, partials, report, places: plan.report, submission };
+    let shares = request.weighted.then(|| plan.shares().map(|slice| Region::new(arena(Role::Points), slice)));
+    let recorded = Recorded { recording, data, shares, partials, report, places: plan.report, submission };
     Pass::new(state, kernels, request, recorded)
 }
 

@@ -28,7 +28,7 @@ fn extent(shape: Shape, rows: Rows) -> Extent {
     Extent { sides, per_task: rows == Rows::Task }
 }
 
-/// The sizes of a node over `points` points, of a meta-batch of `batch` tasks.
+/// The sizes of a node over `points` points, of a meta-batch of `batch` tasks whose points count alike.
 pub(super) fn sizes(model: &Model, node: usize, relu: bool, points: usize, batch: usize) -> Sizes {
     let this = &model.nodes()[node];
     let input = |&value: &_| {
@@ -41,5 +41,6 @@ pub(super) fn sizes(model: &Model, node: usize, relu: bool, points: usize, batch
         points: points as u32,
         batch: batch as u32,
         relu,
+        weighted: false,
     }
 }

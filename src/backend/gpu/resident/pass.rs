@@ -113,6 +113,8 @@ pub(crate) struct Recorded {
     pub(crate) recording: Recording,
     /// Support x and y, query x and y, and their floats, where tasks are given.
     pub(crate) data: Option<[(Region, usize); 4]>,
+    /// Shares of support and of query points, where they have weights.
+    pub(crate) shares: Option<[Region; 2]>,
     pub(crate) partials: Partials,
     pub(crate) report: Region,
     pub(crate) places: Places,
@@ -181,6 +183,13 @@ impl Pass {
                 return Err(Error::shape("tasks", &[*words], &[array.len()]));
             }
             region.arena.write(&self.state.device, region.slice, array)?;
+        }
+        if let (Some([support, query]), Some(weights)) = (&self.recorded.shares, &tasks.weights) {
+            for (region, weights, points) in
+                [(support, &weights.support, tasks.support), (query, &weights.query, tasks.query)]
+            {
+                region.arena.write(&self.state.device, region.slice, &shares(weights, points))?;
+            }
         }
         Ok(())
     }
@@ -313,4 +322,13 @@ fn transposition(plan: &Plan) -> Vec<u32> {
         table.extend((block.bias..block.bias + block.outputs).map(|b| b as u32));
     }
     table
+}
+
+/// Of each point its share of its task's mean.
+fn shares(weights: &[f32], points: usize) -> Vec<f32> {
+    let task = |weights: &[f32]| {
+        let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        weights.iter().map(|&weight| (f64::from(weight) / sum) as f32).collect::<Vec<_>>()
+    };
+    weights.chunks_exact(points.max(1)).flat_map(task).collect()
 }

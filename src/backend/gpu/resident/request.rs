@@ -62,6 +62,8 @@ pub(crate) struct Request<'a> {
     pub(crate) tasks: usize,
     pub(crate) purpose: Purpose,
     pub(crate) source: Source<'a>,
+    /// Whether points have weights.
+    pub(crate) weighted: bool,
     /// Without an outer optimizer the gradient is left for the host.
     pub(crate) outer: Option<&'a OuterOptimizer>,
     /// Meta-iterations that may be under way at once.

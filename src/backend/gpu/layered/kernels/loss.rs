@@ -7,16 +7,16 @@ use bytemuck::{Pod, Zeroable};
 /// `loss.wgsl`: the loss of a set of points and its gradient.
 pub const LOSS: Declaration = Declaration {
     shader: "loss",
-    bindings: &[Uniform, Read, Read, Write, Write, Write],
-    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0)],
+    bindings: &[Uniform, Read, Read, Write, Write, Write, Read],
+    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0), ("WEIGHTED", 0.0)],
     workgroup_bytes: 64 * 4,
 };
 
 /// `loss_tangent.wgsl`: the tangent of the cotangents.
 pub const TANGENT: Declaration = Declaration {
     shader: "loss_tangent",
-    bindings: &[Uniform, Read, Read, Write],
-    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0)],
+    bindings: &[Uniform, Read, Read, Write, Read],
+    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0), ("WEIGHTED", 0.0)],
     workgroup_bytes: 0,
 };
 
@@ -49,4 +49,5 @@ pub struct LossPass {
     pub row: Place,
     pub weight: f32,
     pub target_rows: u32,
+    pub shares: Place,
 }
