@@ -30,4 +30,5 @@ mod short;
 pub use operation::{Arity, Backward, Curvature, Keeps, Operation, Site};
 pub use param::{ParamSpec, Role};
 pub use registry::Op;
+pub(crate) use registry::each;
 pub use shape::{Rows, Shape};

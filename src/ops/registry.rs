@@ -64,6 +64,7 @@ macro_rules! ops {
                 }
             };
         }
+        pub(crate) use each;
     };
 }
 

@@ -108,6 +108,7 @@ fn allowed(message: &str) -> String {
         "string" | "str" => "text in quotation marks",
         "sequence" | "seq" => "a list, e.g. [40, 40],",
         "array" | "tuple" => "a list, e.g. [0.1, 5.0],",
+        "parsable" => "a size, e.g. \"2GB\",",
         "struct" | "map" => "a section of settings, e.g. inner.steps = 5,",
         "internally" | "adjacently" => "a table with a type, e.g. { type = \"relu\" },",
         _ if expected.contains("enum") => "a word",

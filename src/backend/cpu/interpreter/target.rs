@@ -7,25 +7,7 @@ use crate::ops::cpu::Lower as _;
 use crate::program::{Keeps, Target};
 
 /// Calls something with the op within, whose room has the kernels.
-macro_rules! room {
-    ($op:expr, $within:ident => $value:expr) => {
-        match $op {
-            Op::Linear($within) => $value,
-            Op::Conv2d($within) => $value,
-            Op::BatchNorm($within) => $value,
-            Op::LayerNorm($within) => $value,
-            Op::MaxPool2d($within) => $value,
-            Op::GlobalAvgPool2d($within) => $value,
-            Op::Flatten($within) => $value,
-            Op::Add($within) => $value,
-            Op::Mul($within) => $value,
-            Op::Concat($within) => $value,
-            Op::Latent($within) => $value,
-            Op::Elementwise($within) => $value,
-        }
-    };
-}
-pub(super) use room;
+pub(super) use crate::ops::each as room;
 
 /// The CPU as an executor of programs.
 pub(super) struct Cpu;

@@ -24,31 +24,20 @@ pub(super) fn links(model: &Model) -> Option<Vec<Link>> {
         if node.inputs != [index.checked_sub(1).map_or(Value::INPUT, Value::of)] {
             return None;
         }
-        match &node.op {
-            &Op::Linear(Linear { outputs, bias: true }) => {
-                let Block { weight, bias, .. } = model.blocks()[node.block?];
-                let inputs = (bias - weight) / outputs;
-                let dense = Dense { inputs, outputs, weight, bias, relu: false, index };
-                all.push(Link { dense, function: None });
+        if let Op::Linear(Linear { outputs, bias: true }) = node.op {
+            let Block { weight, bias, .. } = model.blocks()[node.block?];
+            let inputs = (bias - weight) / outputs;
+            let dense = Dense { inputs, outputs, weight, bias, relu: false, index };
+            all.push(Link { dense, function: None });
+        } else if let Op::Elementwise(function) = node.op {
+            let last = all.last_mut().filter(|last| !last.dense.relu && last.function.is_none())?;
+            match function == (Function::Relu {}) {
+                true => last.dense.relu = true,
+                false => last.function = Some(function),
             }
-            &Op::Elementwise(function) => {
-                let last = all.last_mut().filter(|last| !last.dense.relu && last.function.is_none())?;
-                match function == (Function::Relu {}) {
-                    true => last.dense.relu = true,
-                    false => last.function = Some(function),
-                }
-            }
-            Op::Linear(_)
-            | Op::Conv2d(_)
-            | Op::BatchNorm(_)
-            | Op::LayerNorm(_)
-            | Op::MaxPool2d(_)
-            | Op::GlobalAvgPool2d(_)
-            | Op::Flatten(_)
-            | Op::Add(_)
-            | Op::Mul(_)
-            | Op::Concat(_)
-            | Op::Latent(_) => return None,
+        } else {
+            // Any other op goes to the interpreter.
+            return None;
         }
     }
     Some(all)

@@ -1,25 +1,12 @@
 //! The room of each op, as the layered path calls it.
 
 use crate::model::{Model, Op};
-use crate::ops::{Rows, Shape};
+use crate::ops::{Rows, Shape, each};
 use crate::wgsl::lower::{Extent, Lower, Sizes};
 
 /// The room of an op.
 pub(super) fn of(op: &Op) -> &dyn Lower {
-    match op {
-        Op::Linear(op) => op,
-        Op::Conv2d(op) => op,
-        Op::BatchNorm(op) => op,
-        Op::LayerNorm(op) => op,
-        Op::MaxPool2d(op) => op,
-        Op::GlobalAvgPool2d(op) => op,
-        Op::Flatten(op) => op,
-        Op::Add(op) => op,
-        Op::Mul(op) => op,
-        Op::Concat(op) => op,
-        Op::Latent(op) => op,
-        Op::Elementwise(op) => op,
-    }
+    each!(op, op => op)
 }
 
 fn extent(shape: Shape, rows: Rows) -> Extent {
