@@ -44,7 +44,6 @@ const KNOWN_LONG_FILES: &[&str] = &[];
 const KNOWN_LONG_FUNCTIONS: &[(&str, &str)] = &[
     ("backend/cpu/lanes/layout.rs", "new"),
     ("backend/cpu/lanes/product.rs", "tile"),
-    ("backend/cpu/training.rs", "work"),
     ("run/plot/steps.rs", "chart"),
 ];
 

@@ -1,4 +1,4 @@
-//! Threads that share arrays by parts and meet often.
+//! Arrays that threads share by parts, and a barrier.
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
@@ -53,18 +53,18 @@ impl<T> Parts<T> {
     }
 }
 
-/// A barrier for meetings some microseconds apart: spins first, then gives the processor away.
-pub(super) struct Meeting {
+/// A barrier that threads come to every few microseconds: spins first, then gives the processor away.
+pub(super) struct Barrier {
     threads: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
     broken: AtomicBool,
 }
 
-/// Held by a thread while others may wait for it.
-pub(super) struct Attendance<'a>(&'a Meeting);
+/// Held by a thread while others may wait for it: breaks the barrier if the thread panics.
+pub(super) struct Guard<'a>(&'a Barrier);
 
-impl Drop for Attendance<'_> {
+impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.broken.store(true, Ordering::Release);
@@ -72,7 +72,7 @@ impl Drop for Attendance<'_> {
     }
 }
 
-impl Meeting {
+impl Barrier {
     pub(super) fn new(threads: usize) -> Self {
         Self {
             threads,
@@ -83,8 +83,8 @@ impl Meeting {
     }
 
     /// If the thread that holds this panics, those that wait for it do so too, instead of waiting for ever.
-    pub(super) fn attend(&self) -> Attendance<'_> {
-        Attendance(self)
+    pub(super) fn guard(&self) -> Guard<'_> {
+        Guard(self)
     }
 
     /// Returns when every thread has come; what they wrote before is seen by all after.

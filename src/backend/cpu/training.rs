@@ -1,11 +1,12 @@
-//! A training resident on the CPU: threads that meet twice a meta-iteration and never allocate.
+//! A training resident on the CPU: threads with two barriers a meta-iteration, which never allocate.
 
 use super::adam::AdamStep;
-use super::pace::{Crew, Pace};
-use super::threads::{Meeting, Parts};
+use super::pace::{Pace, ThreadCount};
+use super::threads::{Barrier, Parts};
 use crate::error::{Error, Result};
 use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -116,10 +117,10 @@ impl<E: Engine> Training for CpuTraining<E> {
         }
         let mut losses = Vec::with_capacity(iterations as usize);
         while (losses.len() as u64) < iterations {
-            let (crew, count) = self.pace.leg(iterations - losses.len() as u64);
+            let (which, count) = self.pace.next_run(iterations - losses.len() as u64);
             let start = Instant::now();
-            losses.extend(self.run(count, if crew == Crew::All { threads } else { 1 })?);
-            self.pace.landed(crew, count, start.elapsed().as_secs_f64());
+            losses.extend(self.run(count, if which == ThreadCount::All { threads } else { 1 })?);
+            self.pace.ran(which, count, start.elapsed().as_secs_f64());
         }
         Ok(losses)
     }
@@ -147,14 +148,14 @@ impl<E: Engine> CpuTraining<E> {
             losses: Parts::new(vec![Losses::default(); iterations as usize]),
             next_chunk: [AtomicUsize::new(0), AtomicUsize::new(0)],
         };
-        let meeting = Meeting::new(threads);
+        let barrier = Barrier::new(threads);
         let first = state.iteration;
         std::thread::scope(|scope| {
             for thread in 1..threads {
-                let (shared, meeting, this) = (&shared, &meeting, &*self);
-                scope.spawn(move || this.work(shared, meeting, first, thread, threads));
+                let (shared, barrier, this) = (&shared, &barrier, &*self);
+                scope.spawn(move || this.work(shared, barrier, first, (thread, threads)));
             }
-            self.work(&shared, &meeting, first, 0, threads);
+            self.work(&shared, &barrier, first, (0, threads));
         });
         state.iteration += iterations;
         state.params = self.engine.unpack(shared.params.into_inner());
@@ -173,108 +174,164 @@ impl<E: Engine> CpuTraining<E> {
     }
 
     /// What each thread does: chunks, then a share of the outer update, for every meta-iteration.
-    fn work(&self, shared: &Shared, meeting: &Meeting, first: u64, thread: usize, threads: usize) {
-        let _attendance = meeting.attend();
-        let (engine, outer) = (&self.engine, &self.outer);
-        let (len, chunks, share) = (shared.params.len(), engine.chunks(), engine.share());
-        let mut worker = engine.worker();
-        let blocks = || (thread..len.div_ceil(BLOCK)).step_by(threads);
+    fn work(&self, shared: &Shared, barrier: &Barrier, first: u64, (thread, threads): (usize, usize)) {
+        let _guard = barrier.guard();
+        let mut worker = self.engine.worker();
+        let blocks = || shared.blocks(thread, threads);
         for n in 0..shared.losses.len() {
             let iteration = first + n as u64;
             let next = &shared.next_chunk[n % 2];
-            loop {
-                let chunk = next.fetch_add(1, Ordering::Relaxed);
-                if chunk >= chunks {
-                    break;
+            // SAFETY: between barriers, as each asks for; blocks belong to one thread.
+            unsafe {
+                self.run_chunks(shared, &mut worker, next, iteration);
+                barrier.wait();
+                next.store(0, Ordering::Relaxed);
+                blocks().for_each(|block| self.sum_block(shared, block));
+                if let Some(clip) = self.outer.clip_norm {
+                    barrier.wait();
+                    shared.clip_blocks(clip, blocks());
                 }
-                // SAFETY: parameters change only between the meetings; a chunk belongs to who drew its number.
-                let (params, gradient, losses) = unsafe {
-                    (
-                        shared.params.read(0..len),
-                        shared.partial.write(chunk * len..(chunk + 1) * len),
-                        shared.partial_losses.write(chunk..chunk + 1),
-                    )
-                };
-                losses[0] = engine.chunk(&mut worker, params, iteration, chunk, gradient);
-            }
-            meeting.wait();
-            next.store(0, Ordering::Relaxed);
-            for block in blocks() {
-                let range = block * BLOCK..len.min((block + 1) * BLOCK);
-                // SAFETY: chunks are complete; a block belongs to one thread.
-                unsafe {
-                    let gradient = shared.gradient.write(range.clone());
-                    gradient.copy_from_slice(shared.partial.read(range.clone()));
-                    for chunk in 1..chunks {
-                        let partial = shared.partial.read(chunk * len + range.start..chunk * len + range.end);
-                        for (g, p) in gradient.iter_mut().zip(partial) {
-                            *g += p;
-                        }
-                    }
-                    gradient.iter_mut().for_each(|g| *g *= share);
-                    if let Some(clip) = outer.clip_value {
-                        gradient.iter_mut().for_each(|g| *g = g.clamp(-clip, clip));
-                    }
-                    if outer.clip_norm.is_some() {
-                        let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
-                        shared.block_norm.write(block..block + 1)[0] = norm;
-                    }
+                blocks().for_each(|block| self.update_block(shared, iteration, block));
+                if thread == 0 {
+                    self.sum_losses(shared, n);
                 }
             }
-            if let Some(clip) = outer.clip_norm {
-                meeting.wait();
-                // SAFETY: all norms are in; each thread scales its own blocks.
-                let norm =
-                    unsafe { shared.block_norm.read(0..len.div_ceil(BLOCK)) }.iter().sum::<f64>().sqrt()
-                        as f32;
-                if norm > clip {
-                    for block in blocks() {
-                        // SAFETY: as above.
-                        let gradient =
-                            unsafe { shared.gradient.write(block * BLOCK..len.min((block + 1) * BLOCK)) };
-                        gradient.iter_mut().for_each(|g| *g *= clip / norm);
-                    }
-                }
-            }
-            let scalars = outer.scalars(iteration);
-            for block in blocks() {
-                let range = block * BLOCK..len.min((block + 1) * BLOCK);
-                // SAFETY: a block belongs to one thread.
-                unsafe {
-                    let gradient = shared.gradient.read(range.clone());
-                    let params = shared.params.write(range.clone());
-                    match outer.kind {
-                        OuterKind::Sgd => {
-                            for (p, g) in params.iter_mut().zip(gradient) {
-                                *p -= scalars.step * g;
-                            }
-                        }
-                        OuterKind::Adam => E::Isa::run(AdamStep {
-                            params,
-                            m: shared.m.write(range.clone()),
-                            v: shared.v.write(range),
-                            gradient,
-                            step: scalars.step,
-                            root: scalars.root,
-                            beta1: (outer.beta1 as f32, (1.0 - outer.beta1) as f32),
-                            beta2: (outer.beta2 as f32, (1.0 - outer.beta2) as f32),
-                            epsilon: outer.epsilon as f32,
-                        }),
-                    }
-                }
-            }
-            if thread == 0 {
-                // SAFETY: chunks are complete and not touched before the next meeting.
-                unsafe {
-                    let sum = &mut shared.losses.write(n..n + 1)[0];
-                    for losses in shared.partial_losses.read(0..chunks) {
-                        sum.query += losses.query * share;
-                        sum.support += losses.support * share;
-                    }
-                }
-            }
-            meeting.wait();
+            barrier.wait();
         }
-        engine.give_back(worker);
+        self.engine.give_back(worker);
+    }
+
+    /// Runs chunks as long as there are some.
+    ///
+    /// # Safety
+    /// Parameters must not change meanwhile; a chunk belongs to who draws its number.
+    unsafe fn run_chunks<'a>(
+        &'a self,
+        shared: &Shared,
+        worker: &mut E::Worker<'a>,
+        next: &AtomicUsize,
+        iteration: u64,
+    ) {
+        let (len, chunks) = (shared.params.len(), self.engine.chunks());
+        loop {
+            let chunk = next.fetch_add(1, Ordering::Relaxed);
+            if chunk >= chunks {
+                return;
+            }
+            // SAFETY: promised by the caller.
+            let (params, gradient, losses) = unsafe {
+                (
+                    shared.params.read(0..len),
+                    shared.partial.write(chunk * len..(chunk + 1) * len),
+                    shared.partial_losses.write(chunk..chunk + 1),
+                )
+            };
+            losses[0] = self.engine.chunk(worker, params, iteration, chunk, gradient);
+        }
+    }
+
+    /// The gradient of a block of parameters, clipped by value, and its square.
+    ///
+    /// # Safety
+    /// All chunks must be complete; the block must be this thread's.
+    unsafe fn sum_block(&self, shared: &Shared, block: usize) {
+        let (range, len, outer) = (shared.block(block), shared.params.len(), &self.outer);
+        // SAFETY: promised by the caller.
+        unsafe {
+            let gradient = shared.gradient.write(range.clone());
+            gradient.copy_from_slice(shared.partial.read(range.clone()));
+            for chunk in 1..self.engine.chunks() {
+                let partial = shared.partial.read(chunk * len + range.start..chunk * len + range.end);
+                for (g, p) in gradient.iter_mut().zip(partial) {
+                    *g += p;
+                }
+            }
+            let share = self.engine.share();
+            gradient.iter_mut().for_each(|g| *g *= share);
+            if let Some(clip) = outer.clip_value {
+                gradient.iter_mut().for_each(|g| *g = g.clamp(-clip, clip));
+            }
+            if outer.clip_norm.is_some() {
+                let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+                shared.block_norm.write(block..block + 1)[0] = norm;
+            }
+        }
+    }
+
+    /// The outer update of a block of parameters.
+    ///
+    /// # Safety
+    /// As [`CpuTraining::sum_block`], behind it.
+    unsafe fn update_block(&self, shared: &Shared, iteration: u64, block: usize) {
+        let (range, outer) = (shared.block(block), &self.outer);
+        let scalars = outer.scalars(iteration);
+        // SAFETY: promised by the caller.
+        unsafe {
+            let gradient = shared.gradient.read(range.clone());
+            let params = shared.params.write(range.clone());
+            match outer.kind {
+                OuterKind::Sgd => {
+                    for (p, g) in params.iter_mut().zip(gradient) {
+                        *p -= scalars.step * g;
+                    }
+                }
+                OuterKind::Adam => E::Isa::run(AdamStep {
+                    params,
+                    m: shared.m.write(range.clone()),
+                    v: shared.v.write(range),
+                    gradient,
+                    step: scalars.step,
+                    root: scalars.root,
+                    beta1: (outer.beta1 as f32, (1.0 - outer.beta1) as f32),
+                    beta2: (outer.beta2 as f32, (1.0 - outer.beta2) as f32),
+                    epsilon: outer.epsilon as f32,
+                }),
+            }
+        }
+    }
+
+    /// The losses of the `n`-th meta-iteration.
+    ///
+    /// # Safety
+    /// Chunks must be complete and not touched before the next barrier.
+    unsafe fn sum_losses(&self, shared: &Shared, n: usize) {
+        let share = self.engine.share();
+        // SAFETY: promised by the caller.
+        unsafe {
+            let sum = &mut shared.losses.write(n..n + 1)[0];
+            for losses in shared.partial_losses.read(0..self.engine.chunks()) {
+                sum.query += losses.query * share;
+                sum.support += losses.support * share;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The blocks of a thread.
+    fn blocks(&self, thread: usize, threads: usize) -> impl Iterator<Item = usize> + use<> {
+        (thread..self.params.len().div_ceil(BLOCK)).step_by(threads)
+    }
+
+    /// The parameters of a block.
+    fn block(&self, block: usize) -> Range<usize> {
+        block * BLOCK..self.params.len().min((block + 1) * BLOCK)
+    }
+
+    /// Scales the gradient down to a norm, in some blocks.
+    ///
+    /// # Safety
+    /// All blocks' squares must be there; these blocks must be this thread's.
+    unsafe fn clip_blocks(&self, clip: f32, blocks: impl Iterator<Item = usize>) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let squares = self.block_norm.read(0..self.params.len().div_ceil(BLOCK));
+            let norm = squares.iter().sum::<f64>().sqrt() as f32;
+            if norm > clip {
+                for block in blocks {
+                    self.gradient.write(self.block(block)).iter_mut().for_each(|g| *g *= clip / norm);
+                }
+            }
+        }
     }
 }
