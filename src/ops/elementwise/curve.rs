@@ -169,7 +169,7 @@ impl Curve for GeluTanh {
     unsafe fn triple<V: Vector>(self, x: V) -> [V; 3] {
         // SAFETY: promised by the caller.
         unsafe {
-            let [one, scale, cubic] = all::<V, _>([1.0, 1.595_769_1, 0.044_715]);
+            let [one, scale, cubic] = all::<V, _>([1.0, 1.595_769, 0.044_715]);
             let bent = cubic.mul(x).mul(x);
             let inner = scale.mul(x).mul(bent.add(one));
             let inner_slope = scale.mul(bent.mul_add(V::splat(3.0), one));

@@ -83,11 +83,11 @@ impl Graph {
                 unfolded: false,
                 tables: None,
             };
-            if users == [n] && of.inputs.len() == 1 {
-                if let Some((layout, elements)) = room!(&of.op, op => op.unfolds(&node)) {
-                    (node.inputs[0], layouts[0], node.unfolded) = (layout, layout, true);
-                    input = Some(elements);
-                }
+            let alone = users == [n] && of.inputs.len() == 1;
+            let patches = if alone { room!(&of.op, op => op.unfolds(&node)) } else { None };
+            if let Some((layout, elements)) = patches {
+                (node.inputs[0], layouts[0], node.unfolded) = (layout, layout, true);
+                input = Some(elements);
             }
             node.tables = room!(&of.op, op => op.tables(&node));
             layouts.push(output);

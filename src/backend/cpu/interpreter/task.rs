@@ -214,3 +214,66 @@ impl<I: Isa> Task<I> {
         graph.unpack_params(&packed, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::{Loss, Rates};
+    use crate::model::{Init, Model, Op, Shape};
+    use crate::ops::batch_norm::BatchNorm;
+    use crate::ops::conv2d::Conv2d;
+    use crate::ops::elementwise::Function;
+    use crate::ops::flatten::Flatten;
+    use crate::ops::linear::Linear;
+    use crate::simd::Basic;
+
+    const GRADIENT: Wanted = Wanted { gradient: true, all_losses: false, predictions: false, fast: false };
+
+    /// Gradient and query losses of one task in a memory of at most so many floats if that can be, and that memory.
+    fn run(plan: &Plan, most: usize) -> (Vec<f32>, Vec<f32>, usize) {
+        let graph = Graph::new(plan, &Flow::new(plan, &Cpu), Basic::LANES);
+        let (program, memory) = fitting(&graph, GRADIENT, false, Basic::LANES, most);
+        let len = memory.len;
+        let theta = graph.pack(&plan.meta_params(&Init::Torch.draw(&plan.model, 1)));
+        let mut task = Task::<Basic>::new(Arc::new(Lowerings::of(graph, &program, memory, GRADIENT)));
+        let wave = |len: usize| (0..len).map(|i| ((i * 37 + 11) % 101) as f32 * 0.02 - 1.0);
+        let points = plan.support.max(plan.query);
+        let x: Vec<f32> = wave(points * plan.model.inputs()).collect();
+        let y: Vec<f32> = wave(points * plan.targets()).map(|y| (y + 1.0).floor()).collect();
+        task.begin(&theta);
+        task.run([Points { x: &x, y: &y, weights: None }; 2]);
+        (task.gradient().to_vec(), task.query_losses().to_vec(), len)
+    }
+
+    #[test]
+    fn support_passes_computed_again_give_the_same_bytes() {
+        let layers: [Op; 5] = [
+            Conv2d::square(5, 3, 2, 1).into(),
+            BatchNorm::default().into(),
+            Function::Tanh {}.into(),
+            Flatten {}.into(),
+            Linear::to(3).into(),
+        ];
+        let model = Model::sequential(Shape::Image { channels: 2, height: 5, width: 4 }, &layers).unwrap();
+        let plan = Plan::new(model, Loss::CrossEntropy, 30, 40, 3, Rates::fixed(0.1)).unwrap();
+        let (all, few) = (run(&plan, usize::MAX), run(&plan, 0));
+        assert!(few.2 < all.2 * 3 / 4, "{} of {}", few.2, all.2);
+        assert!(all.0 == few.0 && all.1 == few.1 && all.0.iter().any(|&g| g != 0.0));
+    }
+
+    #[test]
+    fn points_in_chunks_give_the_same_gradient() {
+        let layers: [Op; 3] = [Linear::to(9).into(), Function::Tanh {}.into(), Linear::to(3).into()];
+        let model = Model::sequential(Shape::Vector(3), &layers).unwrap();
+        for steps in [1, 3] {
+            let plan = Plan::new(model.clone(), Loss::Mse, 600, 700, steps, Rates::fixed(0.1)).unwrap();
+            let (all, few) = (run(&plan, usize::MAX), run(&plan, 0));
+            assert!(few.2 < all.2 / 2, "{} of {}", few.2, all.2);
+            for (all, few) in [(&all.0, &few.0), (&all.1, &few.1)] {
+                let apart: f32 = all.iter().zip(few).map(|(a, f)| (a - f) * (a - f)).sum();
+                let size: f32 = all.iter().map(|a| a * a).sum();
+                assert!(apart.sqrt() <= 1e-5 * size.sqrt(), "{steps} steps: {apart} of {size}");
+            }
+        }
+    }
+}

@@ -13,7 +13,6 @@ macro_rules! kernels {
         /// # Safety
         /// Of every method: the machine must have the instruction set, and every pointer must be valid for what its strides
         /// reach.
-        #[expect(clippy::missing_safety_doc, reason = "said once above")]
         pub(super) trait Kernels: Isa {
             $(
                 $(#[$doc])*
