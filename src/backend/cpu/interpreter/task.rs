@@ -232,10 +232,11 @@ mod tests {
     /// Gradient and query losses of one task in a memory of at most so many floats if that can be, and that memory.
     fn run(plan: &Plan, most: usize) -> (Vec<f32>, Vec<f32>, usize) {
         let graph = Graph::new(plan, &Flow::new(plan, &Cpu), Basic::LANES);
-        let (program, memory) = fitting(&graph, GRADIENT, false, Basic::LANES, most);
+        let (program, memory, cut) = fitting(&graph, GRADIENT, false, Basic::LANES, most);
         let len = memory.len;
         let theta = graph.pack(&plan.meta_params(&Init::Torch.draw(&plan.model, 1)));
-        let mut task = Task::<Basic>::new(Arc::new(Lowerings::of(graph, &program, memory, GRADIENT)));
+        let shared = Lowerings::of(graph, &program, memory, GRADIENT, cut);
+        let mut task = Task::<Basic>::new(Arc::new(shared));
         let wave = |len: usize| (0..len).map(|i| ((i * 37 + 11) % 101) as f32 * 0.02 - 1.0);
         let points = plan.support.max(plan.query);
         let x: Vec<f32> = wave(points * plan.model.inputs()).collect();
