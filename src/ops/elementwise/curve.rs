@@ -356,9 +356,9 @@ mod tests {
                         _ => size = size.max(beside[0][d].abs().min(beside[1][d].abs())),
                     }
                     let error = (f64::from(out[d][i]) - expected[d]).abs();
-                    // 1 − tanh² and 1 + erf are no better than that in float64 either.
+                    // Tails are as good down to 1e-7; 1 − tanh² and 1 + erf are inexact there in float64, too.
                     assert!(
-                        error <= 1e-5 * size + 1e-14,
+                        error <= 1e-5 * size + 1e-12,
                         "{function} at {at}, derivative {d} on {name}: {} is not {}",
                         out[d][i],
                         expected[d]
