@@ -41,6 +41,9 @@ pub enum Rates {
     Shared,
 }
 
+/// Sizes and places, overrides, and bindings of an update.
+pub(crate) type Update = (LayerPass, [(&'static str, f64); 2], [Bound; 3]);
+
 impl Rates {
     /// The override.
     #[must_use]
@@ -215,11 +218,7 @@ impl Seat {
     /// What `step_on.wgsl` needs for what becomes of a gradient: the layer, overrides, θ_j, the rates, the result; nothing if
     /// nothing becomes of it.
     #[must_use]
-    pub fn taken(
-        &self,
-        take: Take,
-        layer: LayerPass,
-    ) -> Option<(LayerPass, [(&'static str, f64); 2], [Bound; 3])> {
+    pub fn taken(&self, take: Take, layer: LayerPass) -> Option<Update> {
         let params = &self.params;
         let flags = |step: f64, add: bool| [("STEP", step), ("ADD", f64::from(u8::from(add)))];
         match take {

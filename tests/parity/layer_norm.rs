@@ -5,6 +5,9 @@ use fastweights::backend::gpu::kernels::rooms::layer_norm::{
 };
 use fastweights::wgsl::LayerPass;
 
+/// Two arrays, one beside the other.
+type Twins = (Vec<f64>, Vec<f64>);
+
 const EPSILON: f64 = 1e-2;
 
 /// x̂ of a row, mean and 1/√(σ² + ε).
@@ -129,7 +132,7 @@ fn layer_norms_and_their_tangents_are_their_formulas() {
             check(&format!("tangent {what}"), &y.all, &after[6], &expected);
             let record = after[7].clone();
 
-            let turned = |t: usize, of: fn((Vec<f64>, Vec<f64>)) -> Vec<f64>| {
+            let turned = |t: usize, of: fn(Twins) -> Vec<f64>| {
                 let (w, x, dy) = (theta.task(t), x.task(t), dy.task(t));
                 let along: [&[f64]; 3] = [&u(t), &along(t), &dy_dot.task(t)];
                 slope(&[&w, &x, &dy], &along, |at| of(backward(n, &at[0], &at[1], &at[2])))

@@ -393,7 +393,7 @@ mod tests {
             let mut out = std::array::from_fn(|_| vec![0.0; 16]);
             // SAFETY: any machine has it.
             with_curve!(function, curve => unsafe { Basic::run(Evaluate { curve, x: &x, out: &mut out }) });
-            let number = matches!(function, Function::Relu {} | Function::LeakyRelu { .. });
+            let number = matches!(function, Function::Relu | Function::LeakyRelu { .. });
             assert!(out[0].iter().all(|y| y.is_nan()) || number, "{function}");
         }
     }
