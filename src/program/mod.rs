@@ -1,6 +1,6 @@
 //! The inner loop, written once.
 //!
-//! A [`Program`] is what one task computes under a [`Plan`]: a list of [instructions](Instr) over [arrays](Array), in
+//! A [`Program`] is what one task computes under a [`Plan`](crate::meta::Plan): a list of [instructions](Instr) over [arrays](Array), in
 //! order, from the points to the meta-gradient. It knows which passes are needed, what each sets and adds to, and how long
 //! each array lives; it knows no device. Executors lower it: they say by a [`Target`] what their kernels keep and
 //! fuse, give arrays their lengths and [places](place), and turn each instruction into calls or dispatches. `θ_j`, the

@@ -35,7 +35,7 @@ pub trait Target {
     /// Whether an op's backward can close the cotangent of its input where a ReLU before it is closed.
     fn gates(&self, op: &Op) -> bool;
 
-    /// Whether such cotangents are closed where they are put ([`Put::gate`]); else in the backward of the node that has the
+    /// Whether such cotangents are closed where they are put ([`Put::gate`](super::Put::gate)); else in the backward of the node that has the
     /// ReLU, which then keeps its output.
     fn gates_where_put(&self) -> bool;
 
