@@ -27,7 +27,7 @@ pub mod scalar;
 mod shape;
 mod short;
 
-pub use operation::{Arity, Backward, Curvature, Keeps, Operation, Site};
+pub use operation::{Arity, Backward, Curvature, Operation, Site};
 pub use param::{ParamSpec, Role};
 pub use registry::Op;
 pub(crate) use registry::each;

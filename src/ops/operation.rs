@@ -16,15 +16,6 @@ pub enum Arity {
     Several,
 }
 
-/// What later passes need of an op's values once its forward pass is done: these are kept, all others may be overwritten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keeps {
-    /// Its inputs, for its backward pass and the tangents.
-    pub inputs: bool,
-    /// Its output.
-    pub output: bool,
-}
-
 /// How an op's output depends on its inputs and parameters: what its tangents are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curvature {
@@ -109,9 +100,6 @@ pub trait Operation: fmt::Display {
 
     /// Multiply-adds of its forward pass, for one row.
     fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64;
-
-    /// What later passes need.
-    fn keeps(&self) -> Keeps;
 
     /// What its tangents are made of.
     fn curvature(&self) -> Curvature;

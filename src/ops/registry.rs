@@ -1,7 +1,7 @@
 //! The list of ops. Adding one is its room and a line here.
 
 use super::elementwise::Function;
-use super::operation::{Arity, Backward, Curvature, Keeps, Operation, Site};
+use super::operation::{Arity, Backward, Curvature, Operation, Site};
 use super::param::ParamSpec;
 use super::scalar::Scalar;
 use super::shape::Shape;
@@ -134,12 +134,6 @@ impl Op {
     #[must_use]
     pub fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
         each!(self, op => op.multiply_adds(inputs, output))
-    }
-
-    /// See [`Operation::keeps`].
-    #[must_use]
-    pub fn keeps(&self) -> Keeps {
-        each!(self, op => op.keeps())
     }
 
     /// See [`Operation::curvature`].

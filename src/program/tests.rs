@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::model::{Graph, Value};
 use crate::ops::Op;
 use crate::ops::elementwise::Function;
-use crate::ops::{self, Arity, Backward, Rows, Shape};
+use crate::ops::{self, Arity, Backward, Curvature, Rows, Shape};
 use crate::task::TaskBatch;
 
 /// An executor's ways, for tests.
@@ -24,8 +24,8 @@ struct Ways {
 
 impl Target for Ways {
     fn keeps(&self, op: &Op, relu: bool) -> Keeps {
-        let keeps = op.keeps();
-        Keeps { x: keeps.inputs, y: keeps.output || relu, x_dot: keeps.inputs, ..Keeps::default() }
+        let x = op.curvature() != Curvature::Linear;
+        Keeps { x, y: relu, x_dot: x, ..Keeps::default() }
     }
 
     fn aliases(&self, model: &Model, node: usize) -> bool {
@@ -98,13 +98,13 @@ impl Machine<'_> {
         all.map(|p| &theta[model.params()[model.param_at(p, site.pass.step)].range()]).collect()
     }
 
-    /// Inputs of a node; zeros where it does not look at them, its output where that is what it keeps.
+    /// Inputs of a node; zeros where it does not look at them.
     fn inputs(&self, site: &Site) -> Vec<Vec<f64>> {
         let model = &self.plan.model;
         let one = |(x, value): (&Option<ArrayId>, &Value)| {
             let (shape, rows) = model.value(*value);
             let zeros = || vec![0.0; rows.count(site.pass.points.len()) * shape.len()];
-            x.or(site.y.filter(|_| !site.relu)).map_or_else(zeros, |id| self.read(id))
+            x.map_or_else(zeros, |id| self.read(id))
         };
         site.x.iter().zip(&model.nodes()[site.node].inputs).map(one).collect()
     }

@@ -7,7 +7,7 @@ mod sweeps;
 
 use super::named::{default_eps, yes};
 use super::normalise::{self, Set};
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -73,10 +73,6 @@ impl Operation for BatchNorm {
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
         0
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { inputs: true, output: false }
     }
 
     fn curvature(&self) -> Curvature {

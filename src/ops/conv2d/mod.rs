@@ -5,7 +5,7 @@ mod cpu;
 pub(crate) mod gpu;
 
 use super::named::{is_one, is_yes, one, read_sides, write_sides, yes};
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -149,10 +149,6 @@ impl Operation for Conv2d {
         // Taps on the padding are counted, as others multiply them.
         let deep = inputs[0].features() / self.groups;
         (output.len() * deep * self.kernel[0] * self.kernel[1]) as u64
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { inputs: true, output: false }
     }
 
     fn curvature(&self) -> Curvature {

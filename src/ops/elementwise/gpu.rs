@@ -87,8 +87,9 @@ impl Function {
 
 impl Lower for Function {
     fn keeps(&self, _: bool) -> Kept {
-        let keeps = Operation::keeps(self);
-        Kept { x: keeps.inputs, y: keeps.output, x_dot: self.curvature() == Curvature::Smooth }
+        // A ReLU's output is its gate; all others are differentiated at their input.
+        let gate = *self == Self::Relu;
+        Kept { x: !gate, y: gate, x_dot: self.curvature() == Curvature::Smooth }
     }
 
     fn gates(&self) -> bool {

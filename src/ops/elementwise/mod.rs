@@ -6,7 +6,7 @@ pub(crate) mod curve;
 pub(crate) mod gpu;
 
 use super::scalar::{Dual, Scalar};
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Shape, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -162,22 +162,6 @@ impl Operation for Function {
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
         0
-    }
-
-    fn keeps(&self) -> Keeps {
-        // A ReLU's output is its gate; all others are differentiated at their input.
-        match self {
-            Self::Relu => Keeps { inputs: false, output: true },
-            Self::LeakyRelu { .. }
-            | Self::Elu { .. }
-            | Self::Tanh
-            | Self::Sigmoid
-            | Self::Silu
-            | Self::Gelu
-            | Self::GeluTanh
-            | Self::Softplus
-            | Self::Sine { .. } => Keeps { inputs: true, output: false },
-        }
     }
 
     fn curvature(&self) -> Curvature {

@@ -4,7 +4,7 @@ mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
 
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -40,10 +40,6 @@ impl Operation for Latent {
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
         0
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
     }
 
     fn curvature(&self) -> Curvature {

@@ -6,7 +6,7 @@ pub(crate) mod gpu;
 
 use super::named::{default_eps, yes};
 use super::normalise::{self, Set};
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -67,10 +67,6 @@ impl Operation for LayerNorm {
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
         0
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { inputs: true, output: false }
     }
 
     fn curvature(&self) -> Curvature {

@@ -4,7 +4,7 @@ mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
 
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -58,10 +58,6 @@ impl Operation for Linear {
 
     fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
         (inputs[0].len() * output.len()) as u64
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { inputs: true, output: false }
     }
 
     fn curvature(&self) -> Curvature {

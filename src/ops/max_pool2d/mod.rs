@@ -4,7 +4,7 @@ mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
 
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -69,10 +69,6 @@ impl Operation for MaxPool2d {
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
         0
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { inputs: true, output: false }
     }
 
     fn curvature(&self) -> Curvature {

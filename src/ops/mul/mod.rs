@@ -5,7 +5,7 @@ mod cpu;
 pub(crate) mod gpu;
 
 use super::broadcast::{cotangents, element, same_shape};
-use super::{Arity, Backward, Curvature, Keeps, Operation, ParamSpec, Shape, Site, scalar::Scalar};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,10 +34,6 @@ impl Operation for Mul {
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
         0
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { inputs: true, output: false }
     }
 
     fn curvature(&self) -> Curvature {

@@ -300,7 +300,20 @@ fn extents(graph: &Graph, program: &Program) -> Vec<Extent> {
             Instr::BackwardTangent { site, dy_dot, dx_dot, .. } if sweeps(site.node) => {
                 replace(put(dx_dot), Some(*dy_dot));
             }
-            _ => {}
+            Instr::Forward(_)
+            | Instr::Backward { .. }
+            | Instr::Tangent { .. }
+            | Instr::BackwardTangent { .. }
+            | Instr::Loss { .. }
+            | Instr::LossTangent { .. }
+            | Instr::Step { .. }
+            | Instr::RateGradient { .. }
+            | Instr::Rates { .. }
+            | Instr::Direction { .. }
+            | Instr::Clear
+            | Instr::Displacement
+            | Instr::Predictions { .. }
+            | Instr::Fast => {}
         }
     }
     all
