@@ -16,17 +16,8 @@ pub struct Workload {
     pub meta_batches: &'static [u32],
 }
 
-/// Conv4 with max-pooling in place of strides, 64 filters.
-const POOLED: &[&str] = &[
-    "task.data=glyphs",
-    r#"model.layers=[
-        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
-        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
-        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
-        { type = "conv2d", outputs = 64, kernel = 3, padding = 1 }, { type = "batch_norm" }, { type = "relu" }, { type = "max_pool2d", kernel = 2 },
-        { type = "flatten" },
-    ]"#,
-];
+/// Conv4 with max-pooling in place of strides.
+const POOLED: [&str; 2] = ["task.data=glyphs", "model.downsample=pool"];
 
 /// All of them.
 pub const WORKLOADS: &[Workload] = &[
@@ -70,7 +61,7 @@ pub const WORKLOADS: &[Workload] = &[
         settings: &["task.data=glyphs", "inner.steps=5"],
         meta_batches: &[32],
     },
-    Workload { name: "omniglot-pool", recipe: "omniglot-5way-1shot", settings: POOLED, meta_batches: &[32] },
+    Workload { name: "omniglot-pool", recipe: "omniglot-5way-1shot", settings: &POOLED, meta_batches: &[32] },
     Workload {
         name: "omniglot-pool-15query",
         recipe: "omniglot-5way-1shot",

@@ -104,9 +104,10 @@ impl Algorithm {
     /// The meta-gradient over tasks of `support` and `query` points.
     ///
     /// # Errors
-    /// As [`Plan::check`].
+    /// As [`Plan::check`] and [`Init::check`].
     pub fn plan(&self, support: usize, query: usize) -> Result<Plan> {
         let inner = &self.inner;
+        self.init.check(&self.model)?;
         let rates = Rates::fixed(inner.lr);
         let mut plan = Plan::new(self.model.clone(), self.loss, support, query, inner.steps, rates)?;
         plan = plan.adapt(&inner.adapt)?;

@@ -107,8 +107,9 @@ impl Graph {
         if self.nodes.iter().any(|node| node.name == name) || name == INPUT {
             return Err(refuse("its name is taken"));
         }
-        if name.is_empty() || name.contains(['.', '*', ' ']) {
-            return Err(refuse("a name has letters, digits and _ only"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.split('.').any(|part| part.is_empty() || !part.chars().all(plain)) {
+            return Err(refuse("a name has letters, digits and _, and a dot between parts of it"));
         }
         let few = match op.arity() {
             Arity::Source => (!inputs.is_empty()).then_some("it is a parameter and takes no input"),

@@ -8,12 +8,14 @@ mod count;
 mod graph;
 mod init;
 mod node;
+mod presets;
 
 pub use crate::ops::{Op, Rows, Shape};
 pub use count::Operations;
 pub use graph::{Graph, NamedOp};
 pub use init::Init;
 pub use node::{Block, Node, Param, Value};
+pub use presets::{Activation, Conv4, Downsample, Mlp, Preset, Resnet12, Siren, WideResnet};
 
 use crate::error::Result;
 use crate::ops::elementwise::Function;
@@ -87,20 +89,13 @@ impl Model {
         graph.finish()
     }
 
-    /// A multi-layer perceptron: linear layers of the given widths with ReLU between them.
+    /// A multi-layer perceptron with ReLU: the preset [`Mlp`] in a word.
     ///
     /// # Errors
     /// As [`Model::sequential`].
     pub fn mlp(inputs: usize, hidden: &[usize], outputs: usize, output_relu: bool) -> Result<Self> {
-        let mut ops = Vec::<Op>::new();
-        for &width in hidden {
-            ops.extend([Op::linear(width), Op::relu()]);
-        }
-        ops.push(Linear::to(outputs).into());
-        if output_relu {
-            ops.push(Function::Relu {}.into());
-        }
-        Self::sequential(Shape::Vector(inputs), &ops)
+        let preset = Mlp { hidden: hidden.to_vec(), output_relu, ..Mlp::default() };
+        preset.graph(Shape::Vector(inputs), outputs)?.finish()
     }
 
     /// The same model with a scale and a shift of every batch norm for each of θ_0 … θ_`steps` (MAML++; Antoniou et al.

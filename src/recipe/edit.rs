@@ -50,20 +50,18 @@ pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     Ok(())
 }
 
-/// Two ways to say what a network is: who types one takes the place of what the recipe says by the other. Both typed
-/// stay, and are refused.
-const NETWORK: [&[&str]; 2] = [&["layers"], &["hidden", "output_relu"]];
+/// The keys of `[model]` that are no matter of which network it is.
+const ANY_NETWORK: [&str; 2] = ["init", "loss"];
 
-/// Takes away what a setting replaces by another name.
+/// Who types another network takes away all that the recipe says of its own: `model.preset` and `model.layers` take the place
+/// of one another, and of the settings of either. What is typed beside it stays.
 pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)]) {
-    let Some(key) = key.strip_prefix("model.") else { return };
-    let Some(Value::Table(model)) = table.get_mut("model") else { return };
-    for (this, other) in [(NETWORK[0], NETWORK[1]), (NETWORK[1], NETWORK[0])] {
-        if this.contains(&key) {
-            let typed = |name: &str| settings.iter().any(|(key, _)| key.strip_prefix("model.") == Some(name));
-            model.retain(|name, _| typed(name) || !other.contains(&name));
-        }
+    if !["model.preset", "model.layers"].contains(&key) {
+        return;
     }
+    let Some(Value::Table(model)) = table.get_mut("model") else { return };
+    let typed = |name: &str| settings.iter().any(|(key, _)| key.strip_prefix("model.") == Some(name));
+    model.retain(|name, _| ANY_NETWORK.contains(&name) || typed(name));
 }
 
 /// What is wrong at a path, with the value that stands there, from a message of `serde`.

@@ -10,6 +10,7 @@ mod edit;
 mod evaluation;
 mod limits;
 mod load;
+mod network;
 mod plans;
 mod resolve;
 mod resolve_inner;

@@ -6,10 +6,7 @@ use super::tasks::Draw;
 use crate::data::Split;
 use crate::error::Result;
 use crate::meta::{Algorithm, InnerLoop, OuterKind, OuterOptimizer, Plan, TrainPlan, TrainState};
-use crate::model::{Graph, Model, NamedOp, Op, Shape};
-use crate::ops::elementwise::Function;
-use crate::ops::flatten::Flatten;
-use crate::ops::linear::Linear;
+use crate::model::{Graph, Model, NamedOp, Op};
 use crate::task::{Sampler, TaskBatch, Visit};
 use std::ops::Range;
 
@@ -17,29 +14,18 @@ impl Recipe {
     /// The network.
     ///
     /// # Errors
-    /// As [`Model::sequential`].
+    /// As [`Preset::graph`](crate::model::Preset::graph) or [`Graph::add_named`].
     pub fn model(&self) -> Result<Model> {
         let (input, outputs) = self.task.family.as_kind().shape()?;
-        let mut layers = Vec::<NamedOp>::new();
-        let mut last: Vec<Op> = vec![Linear::to(outputs).into()];
-        match &self.model.network {
-            Network::Layers { layers: given } => layers.clone_from(given),
-            Network::Mlp { hidden, output_relu } => {
-                if matches!(input, Shape::Image { .. }) {
-                    layers.push(Op::from(Flatten {}).into());
-                }
-                for &outputs in hidden {
-                    layers.push(Op::from(Linear::to(outputs)).into());
-                    layers.push(Op::from(Function::Relu {}).into());
-                }
-                if *output_relu {
-                    last.push(Function::Relu {}.into());
-                }
+        let graph = match &self.model.network {
+            Network::Preset(preset) => preset.graph(input, outputs)?,
+            Network::Layers { layers } => {
+                let mut graph = Graph::new(input)?;
+                let last = NamedOp::from(Op::linear(outputs));
+                graph.add_named(&layers.iter().cloned().chain([last]).collect::<Vec<_>>())?;
+                graph
             }
-        }
-        layers.extend(last.into_iter().map(NamedOp::from));
-        let mut graph = Graph::new(input)?;
-        graph.add_named(&layers)?;
+        };
         graph.finish()
     }
 

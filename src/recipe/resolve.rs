@@ -77,29 +77,13 @@ fn name(loss: Loss) -> &'static str {
 
 impl typed::Model {
     fn resolve(self, task: &Tasks, steps: usize) -> Result<ModelSettings> {
-        let network = match self.layers {
-            Some(_) if self.hidden.is_some() || self.output_relu.is_some() => {
-                let reason = "and model.hidden or model.output_relu are two ways to say the same; keep one";
-                return Err(Error::recipe("model.layers", reason));
-            }
-            Some(layers) => {
-                within("model.layers (its length)", layers.len(), 0..=256)?;
-                Network::Layers { layers }
-            }
-            None => {
-                let hidden = self.hidden.unwrap_or_else(|| vec![40, 40]);
-                within("model.hidden (its length)", hidden.len(), 0..=64)?;
-                for &width in &hidden {
-                    within("model.hidden", width, 1..=65_536)?;
-                }
-                Network::Mlp { hidden, output_relu: self.output_relu.unwrap_or(false) }
-            }
-        };
+        let (init, asked) = (self.init, self.loss);
+        let network = self.network()?;
         let (natural, what) = match task.family.as_kind().targets() {
             Targets::Numbers => (Loss::Mse, "numbers, not classes"),
             Targets::Classes | Targets::ClassesOfTask => (Loss::CrossEntropy, "classes, not numbers"),
         };
-        let loss = self.loss.unwrap_or(natural);
+        let loss = asked.unwrap_or(natural);
         if loss != natural {
             let (kind, asked, natural) = (task.family.kind(), name(loss), name(natural));
             let reason =
@@ -107,7 +91,11 @@ impl typed::Model {
             return Err(Error::recipe("model.loss", reason));
         }
         // With `he` the sinusoid is learned best by one step, but several steps of the same rate run away.
-        let init = self.init.unwrap_or(if steps > 1 { Init::Torch } else { Init::He });
+        let usual = match &network {
+            Network::Preset(preset) => preset.init(),
+            Network::Layers { .. } => None,
+        };
+        let init = init.or(usual).unwrap_or(if steps > 1 { Init::Torch } else { Init::He });
         Ok(ModelSettings { network, init, loss })
     }
 }

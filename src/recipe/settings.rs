@@ -3,7 +3,7 @@
 use super::evaluation::EvaluationSettings;
 use super::tasks::Tasks;
 use crate::meta::{InnerLoop, Loss, OuterKind, Schedule};
-use crate::model::{Init, NamedOp};
+use crate::model::{Init, NamedOp, Preset};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
@@ -40,24 +40,20 @@ pub struct ModelSettings {
     /// Its layers.
     #[serde(flatten)]
     pub network: Network,
-    /// How parameters are drawn (default `he`, with several inner steps `torch`).
+    /// How parameters are drawn (default: as the preset has it, else `he`, with several inner steps `torch`).
     pub init: Init,
     /// The loss (default `mse`, of images `cross_entropy`).
     pub loss: Loss,
 }
 
-/// The layers of a network. The last one, linear, to as many outputs as the tasks have, is always added.
+/// The layers of a network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Network {
-    /// A multi-layer perceptron.
-    Mlp {
-        /// Widths of the hidden layers (default `[40, 40]`); may be empty.
-        hidden: Vec<usize>,
-        /// Whether the output passes a ReLU (default no).
-        output_relu: bool,
-    },
-    /// Any layers; the last of them must give a vector.
+    /// A network that has a name (default [`Mlp`](crate::model::Mlp)).
+    Preset(Preset),
+    /// Any layers; the last of them must give a vector. A linear layer to as many outputs as the tasks have is
+    /// always added.
     Layers {
         /// In order.
         layers: Vec<NamedOp>,

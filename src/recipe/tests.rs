@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Result;
-use crate::model::Init;
+use crate::model::{Init, Mlp, Preset};
 use crate::task::Visit;
 
 fn with(settings: &[&str]) -> Result<Recipe> {
@@ -53,7 +53,8 @@ fn a_control_follows_gradients_at_a_rate_for_gradients() {
 #[test]
 fn settings_are_toml_and_bare_words_are_strings() {
     let recipe = with(&["inner.order=first", "model.hidden=[8, 8, 8]", "inner.lr=0.5"]).unwrap();
-    assert_eq!(recipe.model.network, Network::Mlp { hidden: vec![8; 3], output_relu: false });
+    let mlp = Mlp { hidden: vec![8; 3], ..Mlp::default() };
+    assert_eq!(recipe.model.network, Network::Preset(Preset::Mlp(mlp)));
     assert_eq!(recipe.plan().unwrap().order, crate::meta::MetaGradient::FirstOrder);
     let recipe = with(&["inner.steps=3", "inner.learned_lr=per_layer_step"]).unwrap();
     assert_eq!(recipe.plan().unwrap().learned_rates(), 9);
@@ -172,6 +173,79 @@ fn images_have_ways_and_shots_and_a_head_that_fits() {
     }
     let refused = Recipe::load("sinusoid", &[parse_setting("validation.every=5").unwrap()]).unwrap_err();
     assert!(refused.to_string().contains("validation.every"));
+}
+
+#[test]
+fn a_network_goes_by_the_name_of_a_preset_with_its_settings() {
+    use crate::model::Activation;
+    use crate::ops::elementwise::Function;
+    let mlp = with(&["model.activation=tanh", "model.hidden=[7]"]).unwrap();
+    let expected = Mlp { hidden: vec![7], activation: Activation(Function::Tanh {}), ..Mlp::default() };
+    assert_eq!(mlp.model.network, Network::Preset(Preset::Mlp(expected)));
+    // What the recipe says of its own network gives way to another one by name; what is typed beside it stays.
+    let siren = with(&["model.preset=siren", "model.omega=10.0", "model.hidden=[8, 8]"]).unwrap();
+    assert_eq!((siren.model.init, siren.model().unwrap().params().len()), (Init::Siren, 6));
+    let gelu = with(&["model.activation={ type = \"gelu\", approximate = \"tanh\" }"]).unwrap();
+    assert_eq!(gelu.model().unwrap().nodes()[1].op, Function::GeluTanh {}.into());
+    for settings in [
+        &["model.activation={ type = \"leaky_relu\", negative_slope = 0.2 }"][..],
+        &["model.preset=siren", "model.first_omega=3.0"],
+        &["model.preset=mlp"],
+        &["model.layers=[{ type = \"linear\", outputs = 3 }]"],
+    ] {
+        let recipe = with(settings).unwrap();
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "x", &[]).unwrap(), recipe, "{settings:?}");
+    }
+    let images = |settings: &[&str]| {
+        let settings: Vec<_> = settings.iter().map(|s| parse_setting(s).unwrap()).collect();
+        Recipe::load("omniglot-5way-1shot", &settings).unwrap()
+    };
+    for settings in [
+        &["model.channels=8"][..],
+        &["model.channels=[8, 8, 4, 4]", "model.downsample=pool"],
+        &["model.preset=resnet12", "model.channels=[4, 5, 6, 7]", "model.activation=silu"],
+        &["model.preset=wrn-10-1"],
+    ] {
+        let recipe = images(settings);
+        assert_eq!(recipe.model().unwrap().outputs(), 5);
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "x", &[]).unwrap(), recipe, "{settings:?}");
+    }
+}
+
+#[test]
+fn a_network_that_is_none_is_refused_by_name() {
+    let linear = "model.layers=[{ type = \"linear\", outputs = 3 }]";
+    for (settings, words) in [
+        (
+            &["model.preset=resnet"][..],
+            &["`model.preset`", "is `resnet`", "did you mean `resnet12`", "siren"][..],
+        ),
+        (&["model.preset=wrn-27-10"], &["`model.preset`", "6 n + 4"]),
+        (&["model.preset=conv4"], &["`model.preset`", "takes images"]),
+        (
+            &["model.channels=3"],
+            &["`model.channels`", "mlp", "activation, hidden, output_relu", "conv4, resnet12 have it"],
+        ),
+        (
+            &["model.preset=siren", "model.activation=relu"],
+            &["`model.activation`", "first_omega, hidden, omega"],
+        ),
+        (&["model.preset=siren", "model.omega=-1.0"], &["`model.omega`", "-1"]),
+        (&["model.activation=tan"], &["`model.activation`", "did you mean `tanh`", "softplus, sine"]),
+        (&["model.activation=conv2d"], &["`model.activation`", "conv2d", "softplus, sine"]),
+        (&["model.activation={ type = \"elu\", omega = 2.0 }"], &["`model.activation", "omega", "alpha"]),
+        (&["model.activation=3"], &["`model.activation`", "the name of a function"]),
+        (&["model.hidden=[]", "model.preset=siren"], &["`model.hidden`", "1 to 64"]),
+        (&[linear, "model.preset=mlp"], &["`model.layers`", "model.preset", "keep one"]),
+        (&[linear, "model.activation=tanh"], &["`model.layers`", "model.activation", "keep one"]),
+        (&["model.init=siren"], &["`model.init`", "no sine"]),
+        (&["model.layers=[{ name = \"a..b\", type = \"relu\" }]"], &["`model.layers`", "a..b", "letters"]),
+    ] {
+        let text = refusal(settings);
+        for word in words {
+            assert!(text.contains(word), "{settings:?} gives: {text}, without {word}");
+        }
+    }
 }
 
 #[test]

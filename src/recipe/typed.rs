@@ -4,7 +4,7 @@ use super::evaluation::Protocol;
 use super::section::section;
 use super::settings::ControlVisit;
 use crate::meta::{Adapt, InnerRule, Loss, MetaGradient, OuterKind, RateShape, Schedule};
-use crate::model::{Init, NamedOp};
+use crate::model::{Activation, Downsample, Init, NamedOp};
 use bytesize::ByteSize;
 use serde::de::{Error as _, IntoDeserializer as _};
 use serde::{Deserialize, Deserializer};
@@ -40,7 +40,27 @@ impl<'de> Deserialize<'de> for Rule {
     }
 }
 
-section!(Model { hidden: Vec<usize>, output_relu: bool, layers: Vec<NamedOp>, init: Init, loss: Loss });
+/// Channels of a network's blocks: a number for all, or a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a number, or a list, e.g. [64, 160, 320, 640],")]
+pub(super) enum Channels {
+    All(usize),
+    Each(Vec<usize>),
+}
+
+section!(Model {
+    preset: String,
+    layers: Vec<NamedOp>,
+    hidden: Vec<usize>,
+    activation: Activation,
+    output_relu: bool,
+    channels: Channels,
+    downsample: Downsample,
+    omega: f64,
+    first_omega: f64,
+    init: Init,
+    loss: Loss,
+});
 section!(Inner {
     steps: usize,
     lr: f64,
