@@ -85,6 +85,49 @@ fn recipes_are_listed_and_printed() {
 
 /// Every recipe that brings its tasks along trains, with its control, to the pictures.
 #[test]
+fn a_network_is_printed_drawn_and_told_to_programs() {
+    let dir = temp();
+    let model = |arguments: &[&str]| {
+        let out = fastweights(dir.path()).arg("model").args(arguments).output().unwrap();
+        (out.status.code(), [out.stdout, out.stderr].map(|text| String::from_utf8(text).unwrap()))
+    };
+    let resnet = ["omniglot-5way-1shot", "--set", "model.preset=resnet12"];
+    let (code, [text, _]) = model(&[&resnet[..], &["--svg", "net.svg"]].concat());
+    let row = text.lines().find(|line| line.starts_with("layer2.0.downsample.0")).unwrap();
+    let words: Vec<&str> = row.split_whitespace().rev().take(3).collect();
+    assert_eq!((code, &words[..]), (Some(0), &["125440", "2007040", "10240"][..]), "{row}");
+    assert!(
+        text.contains("12426245")
+            && fs::read_to_string(dir.path().join("net.svg")).unwrap().contains("layer4.0")
+    );
+    let (code, [text, _]) = model(&[&resnet[..], &["--json"]].concat());
+    let graph: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let sum = graph["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "layer1.0.add").unwrap();
+    assert_eq!((code, &graph["parameters"], &graph["input"][1]), (Some(0), &12_426_245.into(), &28.into()));
+    assert_eq!((&sum["op"]["type"], &sum["inputs"][1]), (&"add".into(), &"layer1.0.downsample.1".into()));
+    // A table's width is known once its rows are.
+    assert!(model(&["table-few-shot"]).1[0].contains("linear to 5"));
+    for (arguments, words) in [
+        (&["nonsense"][..], "neither a recipe nor a file"),
+        (&["sinusoid", "--set", "model.preset=resnet12"], "`model.preset`"),
+        (&["sinusoid", "--set", "model.activation=swish"], "softplus, sine"),
+        (
+            &[
+                "sinusoid",
+                "--set",
+                r#"model.layers=[{ name = "a", type = "linear", outputs = 3 },
+                   { name = "b", type = "batch_norm", inputs = ["input"] }, { type = "add", inputs = ["a", "b"] }]"#,
+            ],
+            "its inputs must be of one shape, not [3] and [1]",
+        ),
+    ] {
+        let (code, [out, err]) = model(&[arguments, &["--svg", "no.svg"]].concat());
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.contains(words) && !dir.path().join("no.svg").exists(), "{err}");
+    }
+}
+
+#[test]
 fn every_recipe_that_needs_no_files_trains() {
     let dir = temp();
     let mut trained = 0;

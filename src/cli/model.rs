@@ -2,9 +2,10 @@
 
 use super::failure::Outcome;
 use super::out::Out;
-use fastweights::model::{Model, Value};
+use fastweights::model::{Model, Node, Value};
 use fastweights::recipe::{Recipe, parse_setting};
 use fastweights::run::draw_model;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Print the graph of a recipe's network.
@@ -22,6 +23,9 @@ pub(super) struct Arguments {
     /// Draw the graph to this file as well
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Print the graph as one JSON object: every node with its settings, inputs, shape and parameters
+    #[arg(long)]
+    json: bool,
 }
 
 /// The columns of the table.
@@ -30,27 +34,69 @@ const HEADER: [&str; 7] = ["node", "op", "inputs", "shape", "parameters", "multi
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let settings =
         arguments.settings.iter().map(|text| parse_setting(text)).collect::<Result<Vec<_>, _>>()?;
-    let recipe = Recipe::load(&arguments.recipe, &settings)?;
+    let mut recipe = Recipe::load(&arguments.recipe, &settings)?;
+    // How wide a table is follows from its rows.
+    if recipe.model().is_err() {
+        recipe.load_data(None)?;
+    }
     let model = recipe.plan()?.model;
+    match arguments.json {
+        true => out.line(&as_json(&recipe.name, &model).to_string())?,
+        false => list(&model, out)?,
+    }
+    if let Some(path) = &arguments.svg {
+        draw_model(&model, path)?;
+        if !arguments.json {
+            out.line(&format!("drawn to {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Multiply-adds of a node's forward pass, for a point.
+fn multiply_adds(model: &Model, node: &Node) -> u64 {
+    let shapes: Vec<_> = node.inputs.iter().map(|&input| model.value(input).0).collect();
+    node.op.multiply_adds(&shapes, node.shape)
+}
+
+/// The graph as programs read it.
+fn as_json(recipe: &str, model: &Model) -> serde_json::Value {
+    let nodes = model.nodes().iter().map(|node| {
+        let parameters = model.params()[node.params.clone()].iter();
+        let parameters: serde_json::Map<_, _> =
+            parameters.map(|param| (param.name.clone(), json!(param.shape))).collect();
+        json!({
+            "name": node.name,
+            "op": node.op,
+            "inputs": node.inputs.iter().map(|&input| name(model, input)).collect::<Vec<_>>(),
+            "shape": node.shape.axes(),
+            "parameters": parameters,
+            "multiply_adds": multiply_adds(model, node),
+        })
+    });
+    json!({
+        "recipe": recipe,
+        "input": model.input().axes(),
+        "nodes": nodes.collect::<Vec<_>>(),
+        "parameters": model.param_count(),
+    })
+}
+
+/// The graph as people read it.
+fn list(model: &Model, out: &mut Out) -> Outcome {
     let mut table = vec![HEADER.map(str::to_owned)];
     table.push(row("input", "", "", model.input().to_string(), 0, 0, model.inputs()));
     let (mut parameters, mut products, mut floats) = (0, 0, model.inputs());
     for node in model.nodes() {
         let count: usize = model.params()[node.params.clone()].iter().map(|param| param.len()).sum();
-        let shapes: Vec<_> = node.inputs.iter().map(|&input| model.value(input).0).collect();
-        let macs = node.op.multiply_adds(&shapes, node.shape);
-        let inputs = node.inputs.iter().map(|&input| name(&model, input)).collect::<Vec<_>>().join(", ");
+        let macs = multiply_adds(model, node);
+        let inputs = node.inputs.iter().map(|&input| name(model, input)).collect::<Vec<_>>().join(", ");
         let op = node.op.to_string();
         table.push(row(&node.name, &op, &inputs, node.shape.to_string(), count, macs, node.shape.len()));
         (parameters, products, floats) = (parameters + count, products + macs, floats + node.shape.len());
     }
     table.push(row("total", "", "", String::new(), model.param_count().max(parameters), products, floats));
-    print(&table, out)?;
-    if let Some(path) = &arguments.svg {
-        draw_model(&model, path)?;
-        out.line(&format!("drawn to {}", path.display()))?;
-    }
-    Ok(())
+    print(&table, out)
 }
 
 fn name(model: &Model, value: Value) -> String {

@@ -24,6 +24,7 @@ mod experiment;
 mod judge;
 mod measure;
 mod metrics;
+mod model_layout;
 mod model_picture;
 mod models;
 #[cfg(feature = "plot")]
