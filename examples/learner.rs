@@ -18,9 +18,9 @@ fn main() -> fastweights::Result<()> {
     let tasks = Sampler { source, seed: 1, meta_batch: 25, support: 10, query: 10, visit: Visit::Split };
 
     let outer = OuterOptimizer::adam(1e-3, 5_000);
-    let maml = Algorithm { outer, ..Algorithm::maml(model.clone(), Loss::Mse) };
-    let anil = Algorithm { outer, ..Algorithm::anil(model.clone(), Loss::Mse) };
-    let mut reptile = Algorithm::reptile(model, Loss::Mse, 16, 0.5);
+    let maml = Algorithm { outer, ..Algorithm::maml(model.clone(), Loss::mse()) };
+    let anil = Algorithm { outer, ..Algorithm::anil(model.clone(), Loss::mse()) };
+    let mut reptile = Algorithm::reptile(model, Loss::mse(), 16, 0.5);
     (reptile.init, reptile.outer.iterations) = (Init::Torch, 1_000);
     let learners: [(&str, Box<dyn MetaLearner + '_>); 3] = [
         ("MAML", Box::new(Maml::new(maml, &cpu)?)),

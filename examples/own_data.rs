@@ -37,7 +37,7 @@ fn main() -> fastweights::Result<()> {
     let source = TaskSource::Custom(Arc::new(train));
     let sampler = Sampler { source, seed: 0, meta_batch: 16, support, query, visit: Visit::Split };
     let model = Model::mlp(12, &[64, 64], ways, false)?;
-    let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.2))?;
+    let plan = Plan::new(model, Loss::cross_entropy(), support, query, steps, Rates::fixed(0.2))?;
     let start = TrainState::start(Init::He.draw(&plan.model, 0));
     let train = TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-3, 2000) };
 
@@ -52,7 +52,7 @@ fn main() -> fastweights::Result<()> {
     let params = trainer.state()?.params;
     let plan = train.plan.for_evaluation(&params, support, query, steps, None);
     let tasks = train.sampler.family_evaluation(&test, 0, 0..600);
-    let shares = accuracy(&device.evaluate(&plan, &params, &tasks, true)?, &tasks);
+    let shares = accuracy(plan.loss, &device.evaluate(&plan, &params, &tasks, true)?, &tasks);
     let curve = Curve::of_values(&shares, steps);
     for step in 0..=steps {
         let (mean, ci95) = (100.0 * curve.mean[step], 100.0 * curve.ci95[step]);

@@ -40,8 +40,14 @@ fn main() -> fastweights::Result<()> {
     let (support, query, steps) = (10, 10, 3);
     let source = TaskSource::Custom(family.clone());
     let sampler = Sampler { source, seed: 0, meta_batch: 16, support, query, visit: Visit::Split };
-    let plan =
-        Plan::new(Model::mlp(1, &[40, 40], 1, false)?, Loss::Mse, support, query, steps, Rates::fixed(0.02))?;
+    let plan = Plan::new(
+        Model::mlp(1, &[40, 40], 1, false)?,
+        Loss::mse(),
+        support,
+        query,
+        steps,
+        Rates::fixed(0.02),
+    )?;
     let start = TrainState::start(Init::Torch.draw(&plan.model, 0));
     let train = TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-3, 5000) };
 

@@ -35,6 +35,7 @@ pub mod data;
 mod error;
 mod file;
 pub mod learner;
+pub mod losses;
 pub mod meta;
 pub mod model;
 pub mod ops;

@@ -68,7 +68,7 @@ fn settings() -> Vec<(String, Plan)> {
         ),
     ];
     for model in models {
-        for loss in [Loss::Mse, Loss::CrossEntropy] {
+        for loss in [Loss::mse(), Loss::cross_entropy()] {
             for (support, query, steps) in [(1, 1, 1), (3, 7, 1), (5, 2, 3), (4, 4, 2), (0, 6, 0)] {
                 let base = Plan::new(model.clone(), loss, support, query, steps, Rates::fixed(0.05)).unwrap();
                 let name = format!("{} layers {loss:?} {support}+{query} ×{steps}", model.nodes().len());
@@ -139,7 +139,7 @@ fn evaluation_gives_the_losses_that_the_oracle_gives() {
     for (cpu, isa) in every_backend() {
         let model = Model::mlp(1, &[40, 40], 1, false).unwrap();
         let theta = Init::Torch.draw(&model, 3);
-        let plan = Plan::new(model, Loss::Mse, 5, 5, 1, Rates::fixed(0.01)).unwrap();
+        let plan = Plan::new(model, Loss::mse(), 5, 5, 1, Rates::fixed(0.01)).unwrap();
         let plan = plan.for_evaluation(&theta, 5, 50, 7, None);
         let tasks = random_tasks(&plan, 21, 9);
         let found = cpu.evaluate(&plan, &theta, &tasks, true).unwrap();
@@ -189,7 +189,7 @@ fn image_training(visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
 fn training_of(model: Model, source: TaskSource, visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
     let sampler = Sampler { source, seed: 11, meta_batch, support: 5, query: 5, visit };
     let (support, query) = sampler.points();
-    let plan = Plan::new(model, Loss::Mse, support, query, steps, Rates::fixed(0.01)).unwrap();
+    let plan = Plan::new(model, Loss::mse(), support, query, steps, Rates::fixed(0.01)).unwrap();
     let mut outer = OuterOptimizer::adam(1e-2, 100);
     outer.schedule = Schedule::Cosine;
     outer.clip_norm = Some(0.5);

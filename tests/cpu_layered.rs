@@ -137,7 +137,7 @@ fn base(model: &Model, loss: Loss, support: usize, query: usize, steps: usize) -
 fn odd_stacks_agree_with_the_oracle() {
     for (i, (shape, layers)) in stacks().into_iter().enumerate() {
         let model = Model::sequential(shape, &layers).unwrap();
-        for loss in [Loss::Mse, Loss::CrossEntropy] {
+        for loss in [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()] {
             for (support, query, steps) in [(4, 3, 1), (5, 7, 2), (0, 6, 0)] {
                 check(
                     &format!("stack {i} {loss:?} {support}+{query} ×{steps}"),
@@ -157,7 +157,7 @@ fn one_point_is_enough() {
         (image(3, 7, 7), vec![conv(8, 3, 2, 1), NORM, Op::relu(), Op::global_avg_pool2d(), linear(2)]),
     ] {
         let model = Model::sequential(shape, &layers).unwrap();
-        check("one point", &base(&model, Loss::CrossEntropy, 1, 1, 2), 1, 3);
+        check("one point", &base(&model, Loss::cross_entropy(), 1, 1, 2), 1, 3);
     }
 }
 
@@ -169,7 +169,7 @@ fn every_setting_agrees_with_the_oracle() {
     let convolutional = Model::sequential(image(2, 7, 6), &layers).unwrap();
     let dense = Model::sequential(Shape::Vector(7), &[linear(9), NORM, relu, linear(3)]).unwrap();
     for (model, steps) in [(&convolutional, 3), (&dense, 2), (&convolutional, 1)] {
-        let plan = base(model, Loss::CrossEntropy, 5, 4, steps);
+        let plan = base(model, Loss::cross_entropy(), 5, 4, steps);
         let weights: Vec<f64> = (0..=steps).map(|j| [0.5, 0.0, 0.3, 1.0][j % 4]).collect();
         let mut early = vec![0.0; steps + 1];
         early[steps - 1] = 1.0;
@@ -245,7 +245,8 @@ fn random_stacks_agree_with_the_oracle() {
         let model = random_stack(seed);
         let steps = (seed % 3) as usize;
         let support = if steps == 0 { 0 } else { 3 + (seed % 4) as usize };
-        let loss = if seed % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let loss = [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()]
+            [seed as usize % 4];
         let plan = base(&model, loss, support, 3 + (seed % 5) as usize, steps);
         let layers: Vec<_> = model.nodes().iter().map(|node| node.op.to_string()).collect();
         check(&format!("seed {seed}: {} → {}", model.input(), layers.join(", ")), &plan, 2, seed);
@@ -370,7 +371,8 @@ fn random_graphs_agree_with_the_oracle() {
         let model = random_graph(seed);
         let steps = (seed % 3) as usize;
         let support = if steps == 0 { 0 } else { 3 + (seed % 4) as usize };
-        let loss = if seed % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let loss = [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()]
+            [seed as usize % 4];
         let mut plan = base(&model, loss, support, 3 + (seed % 5) as usize, steps);
         // Some parameters without the others of their node.
         if seed % 4 == 1 {
@@ -390,7 +392,7 @@ fn random_graphs_agree_with_the_oracle() {
 fn points_of_weight_zero_count_nowhere() {
     for (i, (shape, layers)) in stacks().into_iter().enumerate() {
         let model = Model::sequential(shape, &layers).unwrap();
-        let loss = if i % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let loss = if i % 2 == 0 { Loss::mse() } else { Loss::cross_entropy() };
         let plan = base(&model, loss, 5, 7, 1 + i % 2);
         let mut tasks = random_tasks(&plan, 3, i as u64);
         // At most two of a task's points do not count; the others by half or three times as much.
@@ -408,7 +410,7 @@ fn evaluation_gives_the_losses_that_the_oracle_gives() {
     let layers = [conv(9, 3, 2, 1), NORM, Op::relu(), Op::flatten(), linear(3)];
     let model = Model::sequential(image(1, 8, 8), &layers).unwrap();
     let theta = Init::Torch.draw(&model, 3);
-    let plan = Plan::new(model, Loss::CrossEntropy, 5, 5, 1, Rates::fixed(0.1)).unwrap();
+    let plan = Plan::new(model, Loss::cross_entropy(), 5, 5, 1, Rates::fixed(0.1)).unwrap();
     let plan = plan.for_evaluation(&theta, 5, 12, 4, None);
     let tasks = random_tasks(&plan, 7, 9);
     let expected = oracle::meta_gradient(&plan, &widen(&theta), &tasks.map(f64::from)).unwrap();

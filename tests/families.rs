@@ -67,7 +67,7 @@ fn custom(family: impl TaskFamily + 'static) -> TaskSource {
 fn train(model: &Model, source: TaskSource, visit: Visit, steps: usize) -> TrainPlan {
     let sampler = Sampler { source, seed: 0x0123_4567_89ab_cdef, meta_batch: 7, support: 5, query: 5, visit };
     let (support, query) = sampler.points();
-    let plan = Plan::new(model.clone(), Loss::Mse, support, query, steps, Rates::fixed(0.01)).unwrap();
+    let plan = Plan::new(model.clone(), Loss::mse(), support, query, steps, Rates::fixed(0.01)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 60) }
 }
 
@@ -151,7 +151,7 @@ fn rows() -> Rows {
 fn classifier(source: TaskSource, outputs: usize) -> TrainPlan {
     let sampler = Sampler { source, seed: 4, meta_batch: 8, support: 6, query: 9, visit: Visit::Split };
     let model = Model::mlp(sampler.source.inputs(), &[12], outputs, false).unwrap();
-    let plan = Plan::new(model, Loss::CrossEntropy, 6, 9, 2, Rates::fixed(0.1)).unwrap();
+    let plan = Plan::new(model, Loss::cross_entropy(), 6, 9, 2, Rates::fixed(0.1)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 400) }
 }
 

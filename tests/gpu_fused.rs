@@ -7,6 +7,8 @@ use fastweights::backend::gpu::Tuning;
 use fastweights::backend::gpu::{Device, GpuBackend};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
+use fastweights::losses::Truth;
+use fastweights::losses::cross_entropy::CrossEntropy;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::{Init, Model};
 use fastweights::task::{Philox, Purpose, TaskBatch};
@@ -26,11 +28,13 @@ fn tasks(plan: &Plan, count: usize) -> TaskBatch {
     batch.query_x = draw(batch.query_x.len(), 1);
     batch.support_y = draw(batch.support_y.len(), 2);
     batch.query_y = draw(batch.query_y.len(), 3);
-    if plan.loss == Loss::CrossEntropy {
-        let classes = plan.model.outputs() as f32;
-        for label in batch.support_y.iter_mut().chain(&mut batch.query_y) {
-            *label = ((*label + 1.0) * 0.5 * classes).floor().min(classes - 1.0);
-        }
+    let classes = plan.model.outputs() as f32;
+    for target in batch.support_y.iter_mut().chain(&mut batch.query_y) {
+        *target = match plan.loss.truth() {
+            Truth::Numbers => *target,
+            Truth::Shares => (*target + 1.0) * 0.5,
+            Truth::Class => ((*target + 1.0) * 0.5 * classes).floor().min(classes - 1.0),
+        };
     }
     batch
 }
@@ -48,21 +52,30 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
         all.push((name, Plan::new(model, loss, support, query, steps, rates.clone()).unwrap(), tasks));
         all.len() - 1
     };
-    add("everything is 1", mlp(1, &[], 1), Loss::Mse, [1, 1, 1, 1], &rate);
-    add("odd", mlp(3, &[7, 5], 2), Loss::Mse, [5, 3, 2, 3], &rate);
-    let head = add("head", mlp(2, &[6, 9], 3), Loss::CrossEntropy, [6, 7, 3, 2], &rate);
-    let body = add("body", mlp(2, &[6, 9], 3), Loss::CrossEntropy, [6, 7, 3, 2], &rate);
-    let middle = add("middle", mlp(2, &[6, 9, 4], 3), Loss::Mse, [6, 7, 3, 2], &rate);
-    let nothing = add("nothing adapted", mlp(2, &[6], 3), Loss::Mse, [2, 3, 2, 2], &rate);
-    let first = add("first order", mlp(2, &[13], 1), Loss::Mse, [9, 4, 4, 5], &rate);
-    add("pretraining", mlp(4, &[11, 3], 5), Loss::CrossEntropy, [0, 10, 0, 4], &rate);
-    let multi = add("multi-step loss", mlp(2, &[6, 9], 1), Loss::Mse, [4, 8, 3, 3], &rate);
+    add("everything is 1", mlp(1, &[], 1), Loss::mse(), [1, 1, 1, 1], &rate);
+    add("odd", mlp(3, &[7, 5], 2), Loss::mse(), [5, 3, 2, 3], &rate);
+    let head = add("head", mlp(2, &[6, 9], 3), Loss::cross_entropy(), [6, 7, 3, 2], &rate);
+    let body = add("body", mlp(2, &[6, 9], 3), Loss::cross_entropy(), [6, 7, 3, 2], &rate);
+    let middle = add("middle", mlp(2, &[6, 9, 4], 3), Loss::mse(), [6, 7, 3, 2], &rate);
+    add("huber", mlp(2, &[6, 9], 3), Loss::huber(0.4), [6, 7, 3, 2], &rate);
+    add("bce", mlp(2, &[6, 9], 3), Loss::bce_with_logits(), [6, 7, 3, 2], &rate);
+    add(
+        "smoothed labels",
+        mlp(2, &[6, 9], 5),
+        CrossEntropy { label_smoothing: 0.2 }.into(),
+        [6, 7, 3, 2],
+        &rate,
+    );
+    let nothing = add("nothing adapted", mlp(2, &[6], 3), Loss::mse(), [2, 3, 2, 2], &rate);
+    let first = add("first order", mlp(2, &[13], 1), Loss::mse(), [9, 4, 4, 5], &rate);
+    add("pretraining", mlp(4, &[11, 3], 5), Loss::cross_entropy(), [0, 10, 0, 4], &rate);
+    let multi = add("multi-step loss", mlp(2, &[6, 9], 1), Loss::mse(), [4, 8, 3, 3], &rate);
     let learned = Rates { shape: RateShape::One, learned: true, values: vec![0.07] };
-    let one = add("one learned rate", mlp(2, &[6, 9], 1), Loss::Mse, [4, 5, 3, 3], &learned);
+    let one = add("one learned rate", mlp(2, &[6, 9], 1), Loss::mse(), [4, 5, 3, 3], &learned);
     let values = (1..=9).map(|v| 0.01 * f64::from(v)).collect();
     let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values };
-    let layers = add("rates by layer and step", mlp(2, &[6, 9], 1), Loss::Mse, [4, 5, 3, 3], &learned);
-    let both = add("first order, learned rates", mlp(2, &[6, 9], 1), Loss::Mse, [4, 5, 3, 3], &learned);
+    let layers = add("rates by layer and step", mlp(2, &[6, 9], 1), Loss::mse(), [4, 5, 3, 3], &learned);
+    let both = add("first order, learned rates", mlp(2, &[6, 9], 1), Loss::mse(), [4, 5, 3, 3], &learned);
     all[head].1 = all[head].1.clone().adapt(&Adapt::Head).unwrap();
     all[body].1 = all[body].1.clone().adapt(&Adapt::Body).unwrap();
     all[middle].1 = all[middle].1.clone().adapt_blocks(&[false, true, true, false]);
@@ -75,7 +88,7 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
         all[i].1.loss_weights = vec![0.5, 0.0, -0.25, 1.0];
     }
     let relu = Model::mlp(3, &[8], 4, true).unwrap();
-    all.push(("relu on the output", Plan::new(relu, Loss::CrossEntropy, 5, 6, 2, rate).unwrap(), 3));
+    all.push(("relu on the output", Plan::new(relu, Loss::cross_entropy(), 5, 6, 2, rate).unwrap(), 3));
     for (_, plan, _) in &mut all {
         plan.track_all = true;
     }

@@ -25,6 +25,7 @@ mod names {
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
+use fastweights::losses::Truth;
 use fastweights::meta::{Backend as _, InnerRule, Loss, MetaGradient, Plan, RateShape, Rates};
 use fastweights::task::{PointWeights, TaskBatch};
 use graphs::random_model;
@@ -42,9 +43,10 @@ fn tasks(plan: &Plan, tasks: usize) -> TaskBatch {
     batch.query_x = wave(batch.query_x.len(), 2.1);
     let classes = plan.model.outputs();
     for y in batch.support_y.iter_mut().chain(&mut batch.query_y).enumerate() {
-        *y.1 = match plan.loss {
-            Loss::Mse => (0.7 * y.0 as f32).sin(),
-            Loss::CrossEntropy => (y.0 * 7 % 5 % classes) as f32,
+        *y.1 = match plan.loss.truth() {
+            Truth::Numbers => (0.7 * y.0 as f32).sin(),
+            Truth::Shares => (0.7 * y.0 as f32).sin().abs(),
+            Truth::Class => (y.0 * 7 % 5 % classes) as f32,
         };
     }
     batch
@@ -73,7 +75,8 @@ fn random_graphs_agree_with_the_oracle() {
     for seed in 0..14_u64 {
         let model = random_model(seed, 7, 3);
         let nodes: Vec<_> = model.nodes().iter().map(|node| format!("{} = {}", node.name, node.op)).collect();
-        let loss = if seed % 2 == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let loss = [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()]
+            [seed as usize % 4];
         let mut plan = Plan::new(model, loss, 4, 5, 1 + seed as usize % 2, Rates::fixed(0.05)).unwrap();
         plan.track_all = true;
         match seed % 7 {
@@ -108,7 +111,7 @@ fn points_of_weight_zero_count_nowhere() {
         Function::Tanh {}.into(),
         Linear::to(3).into(),
     ];
-    for (loss, steps) in [(Loss::Mse, 1), (Loss::CrossEntropy, 2)] {
+    for (loss, steps) in [(Loss::mse(), 1), (Loss::cross_entropy(), 2)] {
         let model = Model::sequential(image, &ops).unwrap();
         let mut plan = Plan::new(model, loss, 5, 7, steps, Rates::fixed(0.05)).unwrap();
         plan.track_all = true;

@@ -22,7 +22,7 @@ fn train_plan(ways: usize, [shots, queries]: [usize; 2], rotations: bool, visit:
         [Op::conv2d(4, 3, 2, 1), Op::batch_norm(1e-5, true), Op::relu(), Op::flatten(), Op::linear(ways)];
     let model = Model::sequential(image, &layers).unwrap();
     let steps = usize::from(support > 0);
-    let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.1)).unwrap();
+    let plan = Plan::new(model, Loss::cross_entropy(), support, query, steps, Rates::fixed(0.1)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(0.0, 8) }
 }
 

@@ -10,6 +10,7 @@ use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{Device, GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
+use fastweights::losses::Truth;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::Model;
 use fastweights::task::{Philox, Purpose, TaskBatch};
@@ -80,9 +81,10 @@ fn random(
     for x in batch.support_x.iter_mut().chain(&mut batch.query_x) {
         *x = uniform(1.0);
     }
-    let mut target = || match loss {
-        Loss::Mse => uniform(1.5),
-        Loss::CrossEntropy => ((uniform(0.5) + 0.5) * outputs as f32).floor().min(outputs as f32 - 1.0),
+    let mut target = || match loss.truth() {
+        Truth::Numbers => uniform(1.5),
+        Truth::Shares => uniform(0.5) + 0.5,
+        Truth::Class => ((uniform(0.5) + 0.5) * outputs as f32).floor().min(outputs as f32 - 1.0),
     };
     batch.support_y = (0..support_y).map(|_| target()).collect();
     batch.query_y = (0..query_y).map(|_| target()).collect();
@@ -95,65 +97,66 @@ fn learned(plan: &mut Plan, shape: RateShape, steps: usize) {
 }
 
 fn models() -> Vec<Random> {
-    use Loss::{CrossEntropy, Mse};
+    const MSE: Loss = Loss::mse();
+    const CLASSES: Loss = Loss::cross_entropy();
     vec![
-        random("wide", &[784, 256, 128, 64, 64, 5], CrossEntropy, [5, 5], 2, |_| {}),
-        random("one of everything", &[1, 1], Mse, [1, 1], 1, |_| {}),
-        random("odd sizes", &[3, 17, 35, 2], Mse, [7, 9], 3, |p| p.steps = 2),
-        random("pretraining", &[5, 33, 4], CrossEntropy, [3, 6], 3, |p| p.steps = 0),
-        random("multi-step", &[4, 20, 20, 3], CrossEntropy, [6, 5], 3, |p| {
+        random("wide", &[784, 256, 128, 64, 64, 5], CLASSES, [5, 5], 2, |_| {}),
+        random("one of everything", &[1, 1], MSE, [1, 1], 1, |_| {}),
+        random("odd sizes", &[3, 17, 35, 2], MSE, [7, 9], 3, |p| p.steps = 2),
+        random("pretraining", &[5, 33, 4], CLASSES, [3, 6], 3, |p| p.steps = 0),
+        random("multi-step", &[4, 20, 20, 3], CLASSES, [6, 5], 3, |p| {
             p.steps = 3;
             p.loss_weights = vec![0.1, 0.0, 0.3, 0.6];
         }),
-        random("multi-step, none at the end", &[4, 9, 1], Mse, [6, 5], 2, |p| {
+        random("multi-step, none at the end", &[4, 9, 1], MSE, [6, 5], 2, |p| {
             p.steps = 2;
             p.loss_weights = vec![0.4, 0.6, 0.0];
         }),
-        random("first order, several losses", &[4, 20, 3], Mse, [6, 5], 3, |p| {
+        random("first order, several losses", &[4, 20, 3], MSE, [6, 5], 3, |p| {
             p.steps = 3;
             p.order = MetaGradient::FirstOrder;
             p.loss_weights = vec![0.1, 0.2, 0.3, 0.4];
         }),
-        random("head", &[6, 24, 24, 5], CrossEntropy, [5, 10], 3, |p| {
+        random("head", &[6, 24, 24, 5], CLASSES, [5, 10], 3, |p| {
             p.steps = 3;
             *p = p.clone().adapt(&Adapt::Head).unwrap();
         }),
-        random("body", &[6, 24, 24, 5], CrossEntropy, [5, 10], 3, |p| {
+        random("body", &[6, 24, 24, 5], CLASSES, [5, 10], 3, |p| {
             p.steps = 2;
             *p = p.clone().adapt(&Adapt::Body).unwrap();
         }),
-        random("nothing adapted", &[6, 5], Mse, [5, 4], 3, |p| {
+        random("nothing adapted", &[6, 5], MSE, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameterStep, 2);
             *p = p.clone().adapt(&Adapt::Body).unwrap();
         }),
-        random("the middle adapted", &[6, 12, 10, 5], Mse, [5, 4], 3, |p| {
+        random("the middle adapted", &[6, 12, 10, 5], MSE, [5, 4], 3, |p| {
             learned(p, RateShape::PerLayerStep, 2);
             *p = p.clone().adapt_blocks(&[false, true, false]);
         }),
-        random("one learned rate", &[6, 40, 2], Mse, [5, 4], 3, |p| learned(p, RateShape::One, 3)),
-        random("rates of layers and steps", &[6, 40, 20, 2], Mse, [5, 4], 3, |p| {
+        random("one learned rate", &[6, 40, 2], MSE, [5, 4], 3, |p| learned(p, RateShape::One, 3)),
+        random("rates of layers and steps", &[6, 40, 20, 2], MSE, [5, 4], 3, |p| {
             learned(p, RateShape::PerLayerStep, 3);
         }),
-        random("rates of parameters", &[6, 40, 20, 2], Mse, [5, 4], 3, |p| {
+        random("rates of parameters", &[6, 40, 20, 2], MSE, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameter, 3);
         }),
-        random("rates of parameters, head", &[6, 40, 20, 2], CrossEntropy, [5, 4], 3, |p| {
+        random("rates of parameters, head", &[6, 40, 20, 2], CLASSES, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameter, 3);
             *p = p.clone().adapt(&Adapt::Head).unwrap();
         }),
-        random("rates of parameters and steps", &[6, 30, 3], CrossEntropy, [5, 4], 3, |p| {
+        random("rates of parameters and steps", &[6, 30, 3], CLASSES, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameterStep, 3);
         }),
-        random("rates, first order", &[6, 30, 3], CrossEntropy, [5, 4], 3, |p| {
+        random("rates, first order", &[6, 30, 3], CLASSES, [5, 4], 3, |p| {
             learned(p, RateShape::PerParameterStep, 3);
             p.order = MetaGradient::FirstOrder;
         }),
-        random("layer rates, first order", &[6, 30, 3], CrossEntropy, [5, 4], 3, |p| {
+        random("layer rates, first order", &[6, 30, 3], CLASSES, [5, 4], 3, |p| {
             learned(p, RateShape::PerLayerStep, 2);
             p.order = MetaGradient::FirstOrder;
         }),
-        random("many points", &[2, 10, 1], Mse, [70, 130], 2, |p| p.steps = 2),
-        random("output relu", &[2, 10, 6], Mse, [8, 8], 2, |p| {
+        random("many points", &[2, 10, 1], MSE, [70, 130], 2, |p| p.steps = 2),
+        random("output relu", &[2, 10, 6], MSE, [8, 8], 2, |p| {
             p.steps = 2;
             p.model = Model::mlp(2, &[10], 6, true).unwrap();
         }),
@@ -217,7 +220,7 @@ fn wrong_kernels_are_caught() {
     let Some(device) = adapter::device("wrong_kernels_are_caught") else { return };
     let mut gpu = layered(device);
     let Random { plan, params, tasks, .. } =
-        random("wrong", &[3, 12, 9, 2], Loss::CrossEntropy, [4, 5], 3, |p| p.steps = 2);
+        random("wrong", &[3, 12, 9, 2], Loss::cross_entropy(), [4, 5], 3, |p| p.steps = 2);
     let right = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
     let library = Library::default();
     for (shader, term, wrong) in [
@@ -240,7 +243,7 @@ fn tiles_of_tasks_change_no_bit() {
     let Some(device) = adapter::device("tiles_of_tasks_change_no_bit") else { return };
     let mut gpu = layered(device);
     let rates = |p: &mut Plan| learned(p, RateShape::PerLayerStep, 2);
-    let Random { plan, params, tasks, .. } = random("tiles", &[3, 12, 2], Loss::Mse, [4, 5], 23, rates);
+    let Random { plan, params, tasks, .. } = random("tiles", &[3, 12, 2], Loss::mse(), [4, 5], 23, rates);
     // Groups of one task and of several: then tiles cut through groups.
     for groups in [1024, 5] {
         let mut whole = None;
@@ -261,7 +264,7 @@ fn evaluation_agrees_with_the_oracle_and_the_fused_path() {
     let mut gpu = layered(device);
     for (name, shape) in [("one", RateShape::One), ("each", RateShape::PerParameterStep)] {
         let rates = |p: &mut Plan| learned(p, shape, 2);
-        let Random { plan, params, tasks, .. } = random(name, &[3, 12, 9, 2], Loss::Mse, [4, 5], 7, rates);
+        let Random { plan, params, tasks, .. } = random(name, &[3, 12, 9, 2], Loss::mse(), [4, 5], 7, rates);
         let evaluated = plan.for_evaluation(&params, 4, 5, 3, None);
         let theta = &params[..plan.model.param_count()];
         let layered = gpu.evaluate(&evaluated, theta, &tasks, true).unwrap();

@@ -9,6 +9,7 @@ use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::data::{Split, glyphs};
+use fastweights::losses::Truth;
 use fastweights::meta::{
     Adapt, Backend as _, Loss, MetaGradient, MetaOutput, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
 };
@@ -77,9 +78,10 @@ fn random(
     batch.support_x.iter_mut().chain(&mut batch.query_x).for_each(|x| *x = uniform(1.0));
     let outputs = plan.model.outputs() as f32;
     batch.support_y.iter_mut().chain(&mut batch.query_y).for_each(|y| {
-        *y = match loss {
-            Loss::Mse => uniform(1.5),
-            Loss::CrossEntropy => ((uniform(0.5) + 0.5) * outputs).floor().min(outputs - 1.0),
+        *y = match loss.truth() {
+            Truth::Numbers => uniform(1.5),
+            Truth::Shares => uniform(0.5) + 0.5,
+            Truth::Class => ((uniform(0.5) + 0.5) * outputs).floor().min(outputs - 1.0),
         }
     });
     Random { name, params: plan.meta_params(&theta), plan, tasks: batch }
@@ -90,7 +92,8 @@ fn learned(plan: &mut Plan, shape: RateShape) {
 }
 
 fn models() -> Vec<Random> {
-    use Loss::{CrossEntropy, Mse};
+    const MSE: Loss = Loss::mse();
+    const CLASSES: Loss = Loss::cross_entropy();
     let small = [conv(5, [3, 1, 1]), NORM, RELU, pool(2, 2), FLATTEN, linear(3)];
     let deep =
         [conv(7, [3, 2, 1]), NORM, RELU, conv(6, [3, 2, 1]), NORM, RELU, conv(4, [1, 1, 0]), MEAN, linear(3)];
@@ -98,15 +101,15 @@ fn models() -> Vec<Random> {
     let relu_first =
         [RELU, pool(3, 2), conv(4, [1, 1, 0]), PLAIN_NORM, RELU, pool(2, 3), RELU, FLATTEN, linear(2)];
     vec![
-        random("odd channels", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |_| {}),
-        random("deep and strided", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |_| {}),
-        random("kernel 5, stride 3, no norm", [1, 13, 11], &odd, CrossEntropy, [3, 5, 2, 2], |_| {}),
-        random("relu first, windows apart", [3, 12, 11], &relu_first, CrossEntropy, [3, 5, 2, 2], |_| {}),
+        random("odd channels", [3, 7, 5], &small, CLASSES, [4, 6, 2, 3], |_| {}),
+        random("deep and strided", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |_| {}),
+        random("kernel 5, stride 3, no norm", [1, 13, 11], &odd, CLASSES, [3, 5, 2, 2], |_| {}),
+        random("relu first, windows apart", [3, 12, 11], &relu_first, CLASSES, [3, 5, 2, 2], |_| {}),
         random(
             "one pixel, one example",
             [2, 1, 1],
             &[conv(3, [1, 1, 0]), NORM, RELU, FLATTEN, linear(2)],
-            Mse,
+            MSE,
             [1, 1, 1, 1],
             |_| {},
         ),
@@ -114,7 +117,7 @@ fn models() -> Vec<Random> {
             "an image comes out",
             [2, 5, 5],
             &[conv(4, [3, 1, 1]), NORM, RELU, conv(2, [3, 2, 0]), RELU],
-            Mse,
+            MSE,
             [2, 3, 2, 2],
             |_| {},
         ),
@@ -122,7 +125,7 @@ fn models() -> Vec<Random> {
             "norms of vectors",
             [1, 3, 3],
             &[FLATTEN, NORM, linear(7), NORM, RELU, linear(3), PLAIN_NORM],
-            Mse,
+            MSE,
             [6, 5, 2, 2],
             |_| {},
         ),
@@ -130,58 +133,47 @@ fn models() -> Vec<Random> {
             "norm of an image, and of its mean",
             [3, 4, 4],
             &[NORM, RELU, conv(4, [3, 1, 0]), MEAN, NORM, linear(2)],
-            Mse,
+            MSE,
             [4, 3, 2, 2],
             |_| {},
         ),
-        random("long sums", [2, 17, 15], &small, CrossEntropy, [4, 6, 2, 2], |_| {}),
-        random("long sums, one rate", [2, 17, 15], &small, CrossEntropy, [4, 6, 2, 2], |p| {
+        random("long sums", [2, 17, 15], &small, CLASSES, [4, 6, 2, 2], |_| {}),
+        random("long sums, one rate", [2, 17, 15], &small, CLASSES, [4, 6, 2, 2], |p| {
             learned(p, RateShape::One)
         }),
-        random("long sums, a rate a parameter", [2, 17, 15], &small, CrossEntropy, [4, 6, 2, 2], |p| {
+        random("long sums, a rate a parameter", [2, 17, 15], &small, CLASSES, [4, 6, 2, 2], |p| {
             learned(p, RateShape::PerParameter)
         }),
-        random("pretraining of images", [3, 7, 5], &small, CrossEntropy, [0, 6, 0, 3], |_| {}),
-        random("first order, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 3, 2], |p| {
+        random("pretraining of images", [3, 7, 5], &small, CLASSES, [0, 6, 0, 3], |_| {}),
+        random("first order, images", [3, 7, 5], &small, CLASSES, [4, 6, 3, 2], |p| {
             p.order = MetaGradient::FirstOrder;
         }),
-        random("several losses of images", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |p| {
+        random("several losses of images", [3, 7, 5], &small, CLASSES, [4, 6, 2, 3], |p| {
             p.loss_weights = vec![0.2, 0.3, 0.5];
         }),
-        random("head of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+        random("head of images", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |p| {
             *p = p.clone().adapt(&Adapt::Head).unwrap()
         }),
-        random("body of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+        random("body of images", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |p| {
             *p = p.clone().adapt(&Adapt::Body).unwrap()
         }),
-        random("norms kept", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
-            *p = p.clone().keep_batch_norm()
-        }),
-        random("norms alone adapted, rates", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+        random("norms kept", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |p| *p = p.clone().keep_batch_norm()),
+        random("norms alone adapted, rates", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |p| {
             learned(p, RateShape::PerLayerStep);
             *p = p.clone().adapt_blocks(&[false, true, false, true, false, false]);
         }),
-        random("one rate, images", [3, 7, 5], &small, CrossEntropy, [4, 6, 2, 3], |p| {
-            learned(p, RateShape::One)
-        }),
-        random("a rate a layer and step, images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+        random("one rate, images", [3, 7, 5], &small, CLASSES, [4, 6, 2, 3], |p| learned(p, RateShape::One)),
+        random("a rate a layer and step, images", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |p| {
             learned(p, RateShape::PerLayerStep)
         }),
-        random("a rate a parameter, body of images", [2, 9, 8], &deep, CrossEntropy, [5, 4, 2, 2], |p| {
+        random("a rate a parameter, body of images", [2, 9, 8], &deep, CLASSES, [5, 4, 2, 2], |p| {
             learned(p, RateShape::PerParameter);
             *p = p.clone().adapt(&Adapt::Body).unwrap();
         }),
-        random(
-            "a rate a parameter and step, first order",
-            [3, 7, 5],
-            &small,
-            CrossEntropy,
-            [4, 6, 2, 3],
-            |p| {
-                learned(p, RateShape::PerParameterStep);
-                p.order = MetaGradient::FirstOrder;
-            },
-        ),
+        random("a rate a parameter and step, first order", [3, 7, 5], &small, CLASSES, [4, 6, 2, 3], |p| {
+            learned(p, RateShape::PerParameterStep);
+            p.order = MetaGradient::FirstOrder;
+        }),
     ]
 }
 
@@ -228,7 +220,7 @@ fn tiles_of_tasks_change_no_bit() {
     let mut gpu = GpuBackend::new(device);
     let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
     let Random { plan, params, tasks, .. } =
-        random("tiles", [1, 21, 20], &layers, Loss::CrossEntropy, [3, 4, 2, 11], |p| {
+        random("tiles", [1, 21, 20], &layers, Loss::cross_entropy(), [3, 4, 2, 11], |p| {
             learned(p, RateShape::PerLayerStep)
         });
     // Groups of one task and of several: then tiles cut through groups.
@@ -251,7 +243,7 @@ fn evaluation_of_images_agrees_with_the_oracle() {
     let gpu = GpuBackend::new(device);
     let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
     let Random { plan, params, tasks, .. } =
-        random("judged", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 4, 2, 5], |p| {
+        random("judged", [1, 6, 6], &layers, Loss::cross_entropy(), [3, 4, 2, 5], |p| {
             learned(p, RateShape::PerParameterStep)
         });
     let evaluated = plan.for_evaluation(&params, 3, 4, 3, None);
@@ -286,7 +278,7 @@ fn a_forecast_follows_the_memory_that_there_is() {
     let sampler = Sampler { source, seed: 1, meta_batch: 11, support: 3, query: 6, visit: Visit::Split };
     let layers = [conv(5, [3, 2, 1]), NORM, RELU, FLATTEN, linear(3)];
     let Random { plan, .. } =
-        random("forecast", [1, 6, 6], &layers, Loss::CrossEntropy, [3, 6, 2, 1], |_| {});
+        random("forecast", [1, 6, 6], &layers, Loss::cross_entropy(), [3, 6, 2, 1], |_| {});
     let plan = TrainPlan { plan, sampler, outer: OuterOptimizer::adam(0.1, 8) };
     let mut gpu = GpuBackend::new(device);
     let whole = gpu.footprint(&plan).unwrap();
@@ -306,7 +298,7 @@ fn wrong_kernels_are_caught() {
     let mut gpu = GpuBackend::new(device);
     let layers = [conv(5, [3, 1, 1]), NORM, RELU, pool(2, 2), conv(4, [3, 1, 1]), RELU, MEAN, linear(3)];
     let Random { plan, params, tasks, .. } =
-        random("wrong", [2, 6, 6], &layers, Loss::CrossEntropy, [3, 4, 2, 2], |_| {});
+        random("wrong", [2, 6, 6], &layers, Loss::cross_entropy(), [3, 4, 2, 2], |_| {});
     let right = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
     let library = Library::default();
     for (shader, term, wrong) in [

@@ -121,9 +121,9 @@ fn perceptrons() -> Vec<(&'static str, TrainPlan)> {
             .standardised(),
     );
     let layers = learned(RateShape::PerLayerStep);
-    let mut clipped = plan(series, [5, 6], mlp(6), Loss::Mse, Rates::fixed(0.02));
+    let mut clipped = plan(series, [5, 6], mlp(6), Loss::mse(), Rates::fixed(0.02));
     clipped.outer.clip_norm = Some(0.5);
-    vec![("sinusoids", plan(sine, [5, 5], mlp(1), Loss::Mse, layers)), ("series, clipped", clipped)]
+    vec![("sinusoids", plan(sine, [5, 5], mlp(1), Loss::mse(), layers)), ("series, clipped", clipped)]
 }
 
 fn images() -> Vec<(&'static str, TrainPlan)> {
@@ -138,7 +138,7 @@ fn images() -> Vec<(&'static str, TrainPlan)> {
     let plan = |rates| {
         let source = TaskSource::Images(ImageTasks::new(Arc::clone(&set), Split::Train, 3, true).unwrap());
         let model = Model::sequential(image, &layers).unwrap();
-        plan(source, [6, 9], model, Loss::CrossEntropy, rates)
+        plan(source, [6, 9], model, Loss::cross_entropy(), rates)
     };
     let mut adam = plan(learned(RateShape::PerParameter));
     let rule = InnerRule::Adam { betas: [0.6, 0.8], epsilon: 0.5 };

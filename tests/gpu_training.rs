@@ -54,7 +54,7 @@ fn train_plan(source: TaskSource, visit: Visit, steps: usize) -> TrainPlan {
     let sampler = Sampler { source, seed: 0x0123_4567_89ab_cdef, meta_batch: 3, support: 5, query: 5, visit };
     let (support, query) = sampler.points();
     let model = Model::mlp(sampler.source.inputs(), &[7, 6], 1, false).unwrap();
-    let plan = Plan::new(model, Loss::Mse, support, query, steps, Rates::fixed(0.01)).unwrap();
+    let plan = Plan::new(model, Loss::mse(), support, query, steps, Rates::fixed(0.01)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 8) }
 }
 
@@ -66,7 +66,7 @@ fn image_plan(visit: Visit, steps: usize) -> TrainPlan {
     let (support, query) = sampler.points();
     let image = Shape::Image { channels: 1, height: 7, width: 7 };
     let model = Model::sequential(image, &[Op::flatten(), Op::linear(3)]).unwrap();
-    let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.1)).unwrap();
+    let plan = Plan::new(model, Loss::cross_entropy(), support, query, steps, Rates::fixed(0.1)).unwrap();
     TrainPlan { plan, sampler, outer: OuterOptimizer::adam(1e-2, 8) }
 }
 

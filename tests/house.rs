@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "simd",      // vectors, and what needs nothing else
     "wgsl",      // shaders, and what the host says to them
     "ops",       // what a node of a model computes
+    "losses",    // what outputs are compared by
     "model",     // graphs of ops, their parameters
     "tensors",   // parameters as files
     "data",      // images, series and tables
@@ -55,6 +56,8 @@ const CLOSED: &[&str] = &[
     "Op",
     "Function",
     "Loss",
+    "ElementLoss",
+    "Truth",
     "InnerRule",
     "OuterKind",
     "Family",

@@ -8,6 +8,7 @@ use fastweights::backend::gpu::GpuBackend;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
+use fastweights::losses::Truth;
 use fastweights::meta::{
     Adapt, Backend, InnerOptimizer, InnerRule, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates,
 };
@@ -45,9 +46,10 @@ fn seeded(name: &str, model: Model, loss: Loss, steps: usize, change: impl FnOnc
     tasks.support_x.iter_mut().chain(&mut tasks.query_x).for_each(|x| *x = uniform(1.0));
     let outputs = plan.model.outputs() as f32;
     tasks.support_y.iter_mut().chain(&mut tasks.query_y).for_each(|y| {
-        *y = match loss {
-            Loss::Mse => uniform(1.5),
-            Loss::CrossEntropy => ((uniform(0.5) + 0.5) * outputs).floor().min(outputs - 1.0),
+        *y = match loss.truth() {
+            Truth::Numbers => uniform(1.5),
+            Truth::Shares => uniform(0.5) + 0.5,
+            Truth::Class => ((uniform(0.5) + 0.5) * outputs).floor().min(outputs - 1.0),
         }
     });
     Seeded { name: name.to_owned(), params: plan.meta_params(&theta), plan, tasks }
@@ -90,8 +92,8 @@ fn rules() -> Vec<(&'static str, InnerOptimizer)> {
 fn cases() -> Vec<Seeded> {
     let mut all = Vec::new();
     for (name, inner) in rules() {
-        all.push(seeded(&format!("{name}, mlp"), mlp(), Loss::Mse, 3, |p| p.inner = inner));
-        all.push(seeded(&format!("{name}, conv"), conv(), Loss::CrossEntropy, 2, |p| p.inner = inner));
+        all.push(seeded(&format!("{name}, mlp"), mlp(), Loss::mse(), 3, |p| p.inner = inner));
+        all.push(seeded(&format!("{name}, conv"), conv(), Loss::cross_entropy(), 2, |p| p.inner = inner));
     }
     let (_, adam) = rules()[7];
     let learned = |shape| {
@@ -100,32 +102,32 @@ fn cases() -> Vec<Seeded> {
             p.rates = Rates { shape, learned: true, values: Vec::new() };
         }
     };
-    all.push(seeded("one learned rate", mlp(), Loss::Mse, 3, learned(RateShape::One)));
+    all.push(seeded("one learned rate", mlp(), Loss::mse(), 3, learned(RateShape::One)));
     all.push(seeded(
         "a rate a layer and step",
         conv(),
-        Loss::CrossEntropy,
+        Loss::cross_entropy(),
         2,
         learned(RateShape::PerLayerStep),
     ));
-    all.push(seeded("a rate a parameter", mlp(), Loss::Mse, 3, learned(RateShape::PerParameter)));
+    all.push(seeded("a rate a parameter", mlp(), Loss::mse(), 3, learned(RateShape::PerParameter)));
     all.push(seeded(
         "a rate a parameter and step",
         conv(),
-        Loss::Mse,
+        Loss::mse(),
         2,
         learned(RateShape::PerParameterStep),
     ));
-    all.push(seeded("head alone", conv(), Loss::CrossEntropy, 3, |p| {
+    all.push(seeded("head alone", conv(), Loss::cross_entropy(), 3, |p| {
         p.inner = adam;
         *p = p.clone().adapt(&Adapt::Head).unwrap();
     }));
-    all.push(seeded("body alone, many losses", conv(), Loss::CrossEntropy, 3, |p| {
+    all.push(seeded("body alone, many losses", conv(), Loss::cross_entropy(), 3, |p| {
         p.inner = adam;
         p.loss_weights = vec![0.1, 0.2, 0.0, 0.7];
         *p = p.clone().adapt(&Adapt::Body).unwrap();
     }));
-    all.push(seeded("norms kept", conv(), Loss::CrossEntropy, 2, |p| {
+    all.push(seeded("norms kept", conv(), Loss::cross_entropy(), 2, |p| {
         p.inner = adam;
         *p = p.clone().keep_batch_norm();
     }));
@@ -133,26 +135,26 @@ fn cases() -> Vec<Seeded> {
         let norm = Op::batch_norm(1e-3, true);
         let layers = [Op::linear(6), norm, Op::relu(), Op::linear(3), norm];
         for model in [conv(), Model::sequential(Shape::Vector(2), &layers).unwrap()] {
-            all.push(seeded(name, model.with_norm_steps(3), Loss::CrossEntropy, 3, |p| {
+            all.push(seeded(name, model.with_norm_steps(3), Loss::cross_entropy(), 3, |p| {
                 p.inner = inner;
                 p.loss_weights = vec![0.1, 0.2, 0.0, 0.7];
                 *p = p.clone().keep_batch_norm();
             }));
         }
     }
-    all.push(seeded("norms a step, the last loss", conv().with_norm_steps(2), Loss::Mse, 2, |p| {
+    all.push(seeded("norms a step, the last loss", conv().with_norm_steps(2), Loss::mse(), 2, |p| {
         *p = p.clone().keep_batch_norm();
     }));
-    all.push(seeded("first order, learned", mlp(), Loss::Mse, 3, |p| {
+    all.push(seeded("first order, learned", mlp(), Loss::mse(), 3, |p| {
         p.inner = adam;
         p.order = MetaGradient::FirstOrder;
         p.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: Vec::new() };
     }));
-    all.push(seeded("reptile, mlp", mlp(), Loss::Mse, 4, |p| {
+    all.push(seeded("reptile, mlp", mlp(), Loss::mse(), 4, |p| {
         p.inner = adam;
         p.order = MetaGradient::Displacement;
     }));
-    all.push(seeded("reptile, gradient descent", conv(), Loss::CrossEntropy, 3, |p| {
+    all.push(seeded("reptile, gradient descent", conv(), Loss::cross_entropy(), 3, |p| {
         p.order = MetaGradient::Displacement;
         *p = p.clone().adapt(&Adapt::Head).unwrap();
     }));
@@ -194,7 +196,7 @@ fn the_oracles_gradient_is_the_derivative_of_its_loss() {
 #[test]
 fn steps_are_those_of_the_papers() {
     for (name, inner) in rules() {
-        let case = seeded(name, Model::mlp(3, &[], 1, false).unwrap(), Loss::Mse, 3, |p| p.inner = inner);
+        let case = seeded(name, Model::mlp(3, &[], 1, false).unwrap(), Loss::mse(), 3, |p| p.inner = inner);
         let rate = case.plan.rates.values[0];
         let one = case.tasks.map(f64::from).slice(0..1);
         let mut theta = wide(&case.params);
@@ -253,7 +255,7 @@ fn a_gradient_of_zero_has_a_finite_derivative() {
         InnerRule::RmsProp { decay: 0.99, epsilon: 1e-8 },
         InnerRule::Adam { betas: [0.9, 0.999], epsilon: 1e-8 },
     ] {
-        let mut case = seeded("zero", mlp(), Loss::Mse, 3, |p| p.inner = rule.into());
+        let mut case = seeded("zero", mlp(), Loss::mse(), 3, |p| p.inner = rule.into());
         case.params.fill(0.0);
         case.tasks.support_y.fill(0.0);
         let out = judged(&case);

@@ -49,7 +49,7 @@ fn by_gradient(algorithm: Algorithm) -> Algorithm {
 fn a_step_is_the_update_that_the_paper_describes() {
     let cpu = CpuBackend::new(Some(2));
     let tasks = sampler(5).batch(0);
-    let base = |model: Model, steps| Plan::new(model, Loss::Mse, 5, 6, steps, Rates::fixed(0.01)).unwrap();
+    let base = |model: Model, steps| Plan::new(model, Loss::mse(), 5, 6, steps, Rates::fixed(0.01)).unwrap();
     let learned = |mut plan: Plan, shape| {
         plan.rates = Rates { shape, learned: true, values: Vec::new() };
         plan.rates.values = vec![0.01; plan.rate_count()];
@@ -61,12 +61,16 @@ fn a_step_is_the_update_that_the_paper_describes() {
     let mut first = base(mlp(), 1);
     first.order = MetaGradient::FirstOrder;
     for (name, algorithm, plan) in [
-        ("maml", Algorithm::maml(mlp(), Loss::Mse), base(mlp(), 1)),
-        ("first order", Algorithm::first_order_maml(mlp(), Loss::Mse), first),
-        ("anil", Algorithm::anil(mlp(), Loss::Mse), base(mlp(), 1).adapt(&Adapt::Head).unwrap()),
-        ("boil", Algorithm::boil(mlp(), Loss::Mse), base(mlp(), 1).adapt(&Adapt::Body).unwrap()),
-        ("meta-sgd", Algorithm::meta_sgd(mlp(), Loss::Mse), learned(base(mlp(), 1), RateShape::PerParameter)),
-        ("maml++", Algorithm::maml_plus_plus(normed(), Loss::Mse, 3, 100), plus),
+        ("maml", Algorithm::maml(mlp(), Loss::mse()), base(mlp(), 1)),
+        ("first order", Algorithm::first_order_maml(mlp(), Loss::mse()), first),
+        ("anil", Algorithm::anil(mlp(), Loss::mse()), base(mlp(), 1).adapt(&Adapt::Head).unwrap()),
+        ("boil", Algorithm::boil(mlp(), Loss::mse()), base(mlp(), 1).adapt(&Adapt::Body).unwrap()),
+        (
+            "meta-sgd",
+            Algorithm::meta_sgd(mlp(), Loss::mse()),
+            learned(base(mlp(), 1), RateShape::PerParameter),
+        ),
+        ("maml++", Algorithm::maml_plus_plus(normed(), Loss::mse(), 3, 100), plus),
     ] {
         let mut learner = Maml::new(by_gradient(algorithm), &cpu).unwrap();
         let before = learner.state().params.clone();
@@ -85,7 +89,7 @@ fn a_step_is_the_update_that_the_paper_describes() {
 #[test]
 fn annealing_ends_where_it_was_told() {
     let cpu = CpuBackend::new(Some(1));
-    let mut algorithm = by_gradient(Algorithm::maml_plus_plus(normed(), Loss::Mse, 2, 20));
+    let mut algorithm = by_gradient(Algorithm::maml_plus_plus(normed(), Loss::mse(), 2, 20));
     algorithm.outer.meta_lr = 1e-3;
     let mut learner = Maml::new(algorithm, &cpu).unwrap();
     let tasks = sampler(4);
@@ -109,7 +113,7 @@ fn annealing_ends_where_it_was_told() {
 #[test]
 fn reptile_goes_the_mean_way() {
     let cpu = CpuBackend::new(Some(2));
-    let mut algorithm = Algorithm::reptile(mlp(), Loss::Mse, 4, 0.3);
+    let mut algorithm = Algorithm::reptile(mlp(), Loss::mse(), 4, 0.3);
     algorithm.outer.iterations = 3;
     algorithm.inner.optimizer = InnerRule::Adam { betas: [0.0, 0.9], epsilon: 1e-3 }.into();
     let tasks = sampler(3);
@@ -138,13 +142,14 @@ fn one_and_many(backend: &dyn Backend, tolerance: f64) {
     let tasks = sampler(3).batch(4);
     let adam = InnerRule::Adam { betas: [0.5, 0.9], epsilon: 0.1 };
     for (name, algorithm) in [
-        ("maml", Algorithm::maml(mlp(), Loss::Mse).with(|inner| inner.steps = 3)),
-        ("anil", Algorithm::anil(mlp(), Loss::Mse).with(|inner| inner.steps = 3)),
+        ("maml", Algorithm::maml(mlp(), Loss::mse()).with(|inner| inner.steps = 3)),
+        ("anil", Algorithm::anil(mlp(), Loss::mse()).with(|inner| inner.steps = 3)),
         (
             "adam",
-            Algorithm::maml(mlp(), Loss::Mse).with(|inner| (inner.steps, inner.optimizer) = (3, adam.into())),
+            Algorithm::maml(mlp(), Loss::mse())
+                .with(|inner| (inner.steps, inner.optimizer) = (3, adam.into())),
         ),
-        ("maml++", Algorithm::maml_plus_plus(normed(), Loss::Mse, 3, 100)),
+        ("maml++", Algorithm::maml_plus_plus(normed(), Loss::mse(), 3, 100)),
     ] {
         let mut maml = Maml::new(algorithm, backend).unwrap();
         // Rates and norms of each step that differ, so that none can be taken for another.
@@ -206,7 +211,7 @@ fn classes_have_an_accuracy() {
     let image = Shape::Image { channels: 1, height: 2, width: 2 };
     let model = Model::sequential(image, &[Op::flatten(), Op::linear(2)]).unwrap();
     let maml =
-        Maml::new(Algorithm::maml(model, Loss::CrossEntropy).with(|inner| inner.lr = 1.0), &cpu).unwrap();
+        Maml::new(Algorithm::maml(model, Loss::cross_entropy()).with(|inner| inner.lr = 1.0), &cpu).unwrap();
     let points = Points::new([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0, 1.0]);
     let mut learner = maml.learner();
     learner.adapt(&points, 20).unwrap();
@@ -223,7 +228,7 @@ fn classes_have_an_accuracy() {
 fn trainings_stop_go_on_and_do_not_mix() {
     let cpu = CpuBackend::new(Some(2));
     let algorithm = |seed| {
-        let mut algorithm = Algorithm { seed, ..Algorithm::maml(mlp(), Loss::Mse) };
+        let mut algorithm = Algorithm { seed, ..Algorithm::maml(mlp(), Loss::mse()) };
         algorithm.outer =
             OuterOptimizer { clip_norm: Some(5.0), clip_value: Some(2.0), ..OuterOptimizer::adam(1e-2, 40) };
         algorithm
@@ -275,7 +280,7 @@ fn trainings_stop_go_on_and_do_not_mix() {
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let cpu = CpuBackend::new(Some(1));
-    let mut maml = Maml::new(Algorithm::maml(mlp(), Loss::Mse), &cpu).unwrap();
+    let mut maml = Maml::new(Algorithm::maml(mlp(), Loss::mse()), &cpu).unwrap();
     let before = maml.state().clone();
     let refused = |error: fastweights::Error, part: &str| {
         assert!(error.to_string().contains(part), "{error} does not speak of {part}");
@@ -295,14 +300,14 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let path = dir.path().join("learner.safetensors");
     maml.save(&path).unwrap();
     let model = Model::mlp(1, &[8, 9], 1, false).unwrap();
-    let mut other = Maml::new(Algorithm::maml(model, Loss::Mse), &cpu).unwrap();
+    let mut other = Maml::new(Algorithm::maml(model, Loss::mse()), &cpu).unwrap();
     let before = other.state().clone();
     refused(other.load(&path).unwrap_err(), "2.weight");
     refused(other.load(&dir.path().join("nowhere")).unwrap_err(), "nowhere");
     assert_eq!(other.state(), &before);
     let decay = InnerOptimizer { weight_decay: -1.0, ..InnerOptimizer::default() };
-    let wrong = Algorithm::maml(mlp(), Loss::Mse).with(|inner| inner.optimizer = decay);
+    let wrong = Algorithm::maml(mlp(), Loss::mse()).with(|inner| inner.optimizer = decay);
     refused(Maml::new(wrong, &cpu).err().unwrap(), "inner.weight_decay");
-    let rate = Algorithm::maml(mlp(), Loss::Mse).with(|inner| inner.lr = f64::NAN);
+    let rate = Algorithm::maml(mlp(), Loss::mse()).with(|inner| inner.lr = f64::NAN);
     refused(Maml::new(rate, &cpu).err().unwrap(), "finite");
 }

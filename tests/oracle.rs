@@ -17,7 +17,7 @@ use fastweights::task::{PointWeights, TaskBatch};
 #[test]
 fn golden_cases_to_1e_9() {
     let cases = golden_cases();
-    assert_eq!(cases.len(), 25);
+    assert_eq!(cases.len(), 27);
     for (name, case) in cases {
         let out = oracle::meta_gradient(&case.plan, &case.params, &case.tasks).unwrap();
         let errors = case.compare(&out);
@@ -96,7 +96,7 @@ fn unequal_tasks_in_one_batch_equal_the_tasks_alone() {
     let params: Vec<f64> = (0..model.param_count()).map(|i| (1.7 * i as f64).sin() * 0.5).collect();
     let counts = [(5, 4), (3, 6), (2, 1)];
     let (support, query) = (5, 6);
-    let mut plan = Plan::new(model, Loss::CrossEntropy, support, query, 2, Rates::fixed(0.1)).unwrap();
+    let mut plan = Plan::new(model, Loss::cross_entropy(), support, query, 2, Rates::fixed(0.1)).unwrap();
     plan.track_all = true;
     let mut batch = TaskBatch::<f64>::zeros(counts.len(), support, query, 9, 1);
     let fill = |all: &mut [f64], f: f64| {

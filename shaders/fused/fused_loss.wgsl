@@ -1,53 +1,75 @@
 // import: fused_memory
+// import: loss_functions
 // Losses of a set of points, their gradients and the tangents of those, four points an invocation.
-//   mse             L = Σ (y − t)² / (n m)          ∂L/∂y = 2 (y − t) / (n m)     tangent 2 ẏ / (n m)
-//   cross-entropy   L = Σ (log Σ eʸ − y_t) / n      ∂L/∂y = (p − onehot) / n      tangent p (ẏ − Σ p ẏ) / n
-// with n points, m outputs, p = softmax(y). Where the last layer ends in a ReLU, dz is zero where y is.
+//   of elements     L = Σ ℓ(y, t) / (n m)       ∂L/∂y = ℓ′(y, t) / (n m)      tangent ℓ″(y, t) ẏ / (n m)
+//   of classes      L = Σ −Σ q log p / n        ∂L/∂y = (p − q) / n           tangent p (ẏ − Σ p ẏ) / n
+// with n points, m outputs. Where the last layer ends in a ReLU, dz is zero where y is.
 
-// 0: mean squared error, 1: softmax cross-entropy.
-override LOSS: u32 = 0u;
+// Four outputs' `element_loss`, a column each.
+fn element_losses(y: vec4<f32>, t: vec4<f32>) -> mat4x3<f32> {
+    return mat4x3<f32>(
+        element_loss(y.x, t.x),
+        element_loss(y.y, t.y),
+        element_loss(y.z, t.z),
+        element_loss(y.w, t.w),
+    );
+}
 
-// The largest of a column's outputs, and the sum of e to what they lack of it.
-fn softmax_parts(y: u32, tiles: u32, tile: u32, outputs: u32) -> array<vec4<f32>, 2> {
+// e to what four outputs lack of the largest.
+fn below_tops(y: vec4<f32>, top: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(below_top(y.x, top.x), below_top(y.y, top.y), below_top(y.z, top.z), below_top(y.w, top.w));
+}
+
+// The largest of each column's outputs.
+fn largest(y: u32, tiles: u32, tile: u32, outputs: u32) -> vec4<f32> {
     var top = load(y + tile);
     for (var o = 1u; o < outputs; o++) {
         top = max(top, load(y + o * tiles + tile));
     }
-    var sum = vec4<f32>(0.0);
-    for (var o = 0u; o < outputs; o++) {
-        sum += exp(load(y + o * tiles + tile) - top);
-    }
-    return array<vec4<f32>, 2>(top, sum);
+    return top;
 }
 
 // dz = `weights` (bits of a float) · ∂L/∂z from the outputs x [rows, tiles] and the truth y; the loss of each tile's
 // columns goes to `shape.loss`. The mean is over `inner` points. Ends with a barrier.
 fn loss_gradient(op: Op, lane: u32) {
     let weight = bitcast<f32>(op.weights);
+    let share = weight / f32(op.inner * select(op.rows, 1u, LOSS == CROSS_ENTROPY));
     for (var tile = lane; tile < op.tiles; tile += WORKGROUP) {
         var loss = vec4<f32>(0.0);
-        var parts = array<vec4<f32>, 2>(vec4<f32>(0.0), vec4<f32>(1.0));
-        if (LOSS == 1u) {
-            parts = softmax_parts(op.x, op.tiles, tile, op.rows);
-            loss = log(parts[1]) + parts[0];
+        var classes: array<Classes, 4>;
+        if (LOSS == CROSS_ENTROPY) {
+            let top = largest(op.x, op.tiles, tile, op.rows);
+            let label = load(op.y + tile);
+            for (var i = 0u; i < 4u; i++) {
+                classes[i] = no_classes(top[i]);
+            }
+            for (var o = 0u; o < op.rows; o++) {
+                let value = load(op.x + o * op.tiles + tile);
+                for (var i = 0u; i < 4u; i++) {
+                    classes[i] = with_class(classes[i], value[i], label[i] == f32(o));
+                }
+            }
+            for (var i = 0u; i < 4u; i++) {
+                loss[i] = class_loss(classes[i], op.rows);
+            }
         }
         for (var o = 0u; o < op.rows; o++) {
             let at = o * op.tiles + tile;
             let value = load(op.x + at);
             var dy = vec4<f32>(0.0);
-            if (LOSS == 1u) {
-                let hit = load(op.y + tile) == vec4<f32>(f32(o));
-                loss -= select(vec4<f32>(0.0), value, hit);
-                dy = exp(value - parts[0]) / parts[1] - select(vec4<f32>(0.0), vec4<f32>(1.0), hit);
-                dy *= weight / f32(op.inner);
+            if (LOSS == CROSS_ENTROPY) {
+                let label = load(op.y + tile);
+                for (var i = 0u; i < 4u; i++) {
+                    dy[i] = class_slope(classes[i], value[i], label[i] == f32(o), op.rows);
+                }
             } else {
-                let miss = value - load(op.y + at);
-                loss += miss * miss;
-                dy = miss * (2.0 * weight / f32(op.inner * op.rows));
+                let elements = transpose(element_losses(value, load(op.y + at)));
+                loss += elements[0];
+                dy = elements[1];
             }
             if (op.dz != NONE) {
                 let open = (value > vec4<f32>(0.0)) | vec4<bool>(op.relu == 0u);
-                store(op.dz + at, padded(select(vec4<f32>(0.0), dy, open), tile, op.points));
+                store(op.dz + at, padded(select(vec4<f32>(0.0), share * dy, open), tile, op.points));
             }
         }
         store(shape.loss + tile, padded(loss, tile, op.points));
@@ -61,33 +83,45 @@ fn loss_sum(op: Op) -> f32 {
     for (var tile = 0u; tile < op.tiles; tile++) {
         sum += load(shape.loss + tile);
     }
-    let count = op.inner * select(1u, op.rows, LOSS == 0u);
+    let count = op.inner * select(op.rows, 1u, LOSS == CROSS_ENTROPY);
     return (sum.x + sum.y + sum.z + sum.w) / f32(count);
 }
 
-// dż of the last layer, at `dz`, from y [rows, tiles] (`gate`) and ẏ (`x`); ends with a barrier.
+// dż of the last layer, at `dz`, from y [rows, tiles] (`gate`), ẏ (`x`) and the truth y; ends with a barrier.
 fn loss_tangent(op: Op, lane: u32) {
+    let share = 1.0 / f32(op.points * select(op.rows, 1u, LOSS == CROSS_ENTROPY));
     for (var tile = lane; tile < op.tiles; tile += WORKGROUP) {
-        var parts = array<vec4<f32>, 2>(vec4<f32>(0.0), vec4<f32>(1.0));
+        // The largest output and its tangent, which Σ p ẏ is taken from so that nothing cancels.
+        var top = load(op.gate + tile);
+        var lead = load(op.x + tile);
+        var all = vec4<f32>(0.0);
         var mean = vec4<f32>(0.0);
-        if (LOSS == 1u) {
-            parts = softmax_parts(op.gate, op.tiles, tile, op.rows);
+        if (LOSS == CROSS_ENTROPY) {
+            for (var o = 1u; o < op.rows; o++) {
+                let at = o * op.tiles + tile;
+                let value = load(op.gate + at);
+                lead = select(lead, load(op.x + at), value > top);
+                top = select(top, value, value > top);
+            }
             for (var o = 0u; o < op.rows; o++) {
                 let at = o * op.tiles + tile;
-                mean += exp(load(op.gate + at) - parts[0]) / parts[1] * load(op.x + at);
+                let e = below_tops(load(op.gate + at), top);
+                all += e;
+                mean += e * (load(op.x + at) - lead);
             }
+            mean /= all;
         }
         for (var o = 0u; o < op.rows; o++) {
             let at = o * op.tiles + tile;
             let value = load(op.gate + at);
             var dy_dot = load(op.x + at);
-            if (LOSS == 1u) {
-                dy_dot = exp(value - parts[0]) / parts[1] * (dy_dot - mean) / f32(op.points);
+            if (LOSS == CROSS_ENTROPY) {
+                dy_dot = below_tops(value, top) / all * (dy_dot - lead - mean);
             } else {
-                dy_dot *= 2.0 / f32(op.points * op.rows);
+                dy_dot *= transpose(element_losses(value, load(op.y + at)))[2];
             }
             let open = (value > vec4<f32>(0.0)) | vec4<bool>(op.relu == 0u);
-            store(op.dz + at, padded(select(vec4<f32>(0.0), dy_dot, open), tile, op.points));
+            store(op.dz + at, padded(select(vec4<f32>(0.0), share * dy_dot, open), tile, op.points));
         }
     }
     sync();

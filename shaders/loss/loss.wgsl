@@ -1,7 +1,8 @@
+// import: loss_functions
 // import: loss_pass
 // The loss of a set of points and its gradient:
-//     mse             L = Σ (y − t)² / (n m)          dy = 2 (y − t) / (n m)
-//     cross-entropy   L = Σ (log Σ eʸ − y_t) / n      dy = (softmax(y) − onehot(t)) / n
+//     of elements     L = Σ ℓ(y, t) / (n m)           dy = ℓ′(y, t) / (n m)
+//     of classes      L = Σ −Σ q log p / n            dy = (p − q) / n
 // (with WEIGHTED a point's share w / Σ w in place of 1 / n, and nothing of a point without one)
 // with n points and m outputs; dz = weight · dy, zero where a ReLU is closed.
 
@@ -29,8 +30,6 @@ fn point_loss(task: u32, p: u32) -> f32 {
     let truth = shape.truth.x + task * shape.truth.y;
     let dz = shape.dz.x + task * shape.dz.y + p * shape.outputs;
     var loss = 0.0;
-    var parts = vec2<f32>(0.0, 1.0);
-    var label = 0u;
     var share = shape.weight / f32(shape.points);
     var counts = 1.0;
     if (WEIGHTED) {
@@ -38,21 +37,31 @@ fn point_loss(task: u32, p: u32) -> f32 {
         share = shape.weight * own;
         counts = own * f32(shape.points);
     }
-    if (LOSS == 1u) {
-        parts = softmax_parts(y);
+    var label = 0u;
+    var classes = no_classes(0.0);
+    if (LOSS == CROSS_ENTROPY) {
         label = u32(truths[truth + p]);
-        loss = log(parts.y) + parts.x - outputs[y + min(label, shape.outputs - 1u)];
+        var top = outputs[y];
+        for (var o = 1u; o < shape.outputs; o++) {
+            top = max(top, outputs[y + o]);
+        }
+        classes = no_classes(top);
+        for (var o = 0u; o < shape.outputs; o++) {
+            classes = with_class(classes, outputs[y + o], o == label);
+        }
+        loss = class_loss(classes, shape.outputs);
     } else {
-        share = 2.0 * share / f32(shape.outputs);
+        share /= f32(shape.outputs);
     }
     for (var o = 0u; o < shape.outputs; o++) {
         let value = outputs[y + o];
         var dy = 0.0;
-        if (LOSS == 1u) {
-            dy = exp(value - parts.x) / parts.y - select(0.0, 1.0, o == label);
+        if (LOSS == CROSS_ENTROPY) {
+            dy = class_slope(classes, value, o == label, shape.outputs);
         } else {
-            dy = value - truths[truth + p * shape.outputs + o];
-            loss += dy * dy;
+            let element = element_loss(value, truths[truth + p * shape.outputs + o]);
+            dy = element.y;
+            loss += element.x;
         }
         if (shape.wants_gradient != 0u) {
             cotangents[dz + o] = select(0.0, share * dy, counts > 0.0 && (shape.relu == 0u || value > 0.0));
@@ -76,7 +85,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         for (var i = 0u; i < min(WORKGROUP, shape.points); i++) {
             total += sums[i];
         }
-        let loss = total / f32(shape.points * select(shape.outputs, 1u, LOSS == 1u));
+        let loss = total / f32(shape.points * select(shape.outputs, 1u, LOSS == CROSS_ENTROPY));
         let row = shape.row.x + task * shape.row.y;
         let to = shape.target_rows;
         if ((to & REPORTS) != 0u) {

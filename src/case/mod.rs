@@ -6,7 +6,8 @@
 mod header;
 
 use crate::error::{Error, Result};
-use crate::meta::{Loss, MetaOutput, Plan};
+use crate::losses::Truth;
+use crate::meta::{MetaOutput, Plan};
 use crate::model::{Op, Shape, Value};
 use crate::task::TaskBatch;
 use header::Header;
@@ -65,7 +66,7 @@ impl Tensors<'_> {
     fn tasks(&mut self, plan: &Plan, tasks: usize, point: &[usize]) -> Result<TaskBatch<f64>> {
         let (inputs, targets) = (plan.model.inputs(), plan.targets());
         // A class is one number, without an axis of its own.
-        let target: &[usize] = if plan.loss == Loss::CrossEntropy { &[] } else { &[targets] };
+        let target: &[usize] = if plan.loss.truth() == Truth::Class { &[] } else { &[targets] };
         Ok(TaskBatch {
             tasks,
             support: plan.support,
@@ -177,6 +178,7 @@ impl Case {
             plan.rates.values = params[plan.model.param_count()..].to_vec();
         }
         let tasks = file.tasks(&plan, header.tasks, &point)?;
+        plan.check_inputs(params.len(), &tasks).map_err(|e| Error::file_caused(path, "does not fit", e))?;
         file.check_answers(&plan, header.tasks)?;
         let answers = file.tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
         Ok(Self { plan, params, tasks, answers })

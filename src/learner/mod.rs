@@ -12,7 +12,7 @@
 //!
 //! # fn main() -> fastweights::Result<()> {
 //! let cpu = CpuBackend::new(Some(1));
-//! let algorithm = Algorithm::maml(Model::mlp(1, &[40, 40], 1, false)?, Loss::Mse);
+//! let algorithm = Algorithm::maml(Model::mlp(1, &[40, 40], 1, false)?, Loss::mse());
 //! let outer = OuterOptimizer::adam(1e-3, 500);
 //! let mut maml = Maml::new(Algorithm { outer, ..algorithm }, &cpu)?;
 //!

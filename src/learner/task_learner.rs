@@ -1,7 +1,7 @@
 //! One task's adapted model.
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Loss, Plan, RateShape, accuracy};
+use crate::meta::{Backend, Plan, RateShape, accuracy};
 use crate::model::Model;
 use crate::task::TaskBatch;
 
@@ -58,7 +58,8 @@ impl Points {
 pub struct Score {
     /// Mean loss.
     pub loss: f32,
-    /// Share of points that are classified rightly, where targets are classes.
+    /// Share of points that are judged rightly, where targets are classes, or for `bce_with_logits` all 0 or 1: see
+    /// [`accuracy`].
     pub accuracy: Option<f32>,
 }
 
@@ -136,14 +137,15 @@ impl<'a> Learner<'a> {
     /// # Errors
     /// [`Shape`](crate::ErrorKind::Shape) if the points are not whole, and as [`Backend::evaluate`].
     pub fn evaluate(&self, query: &Points) -> Result<Score> {
-        let (task, evaluation) = self.outputs(query, self.plan.loss == Loss::CrossEntropy)?;
+        let (task, evaluation) = self.outputs(query, self.plan.loss.decides())?;
         Ok(Score {
             loss: evaluation.query_loss[0],
-            accuracy: accuracy(&evaluation, &task).first().map(|&share| share as f32),
+            accuracy: accuracy(self.plan.loss, &evaluation, &task).first().map(|&share| share as f32),
         })
     }
 
-    /// Outputs `[points, outputs]` at `x: [points, inputs]`; of classes they are scores ahead of the softmax.
+    /// Outputs `[points, outputs]` at `x: [points, inputs]`; of classes they are scores ahead of the softmax, for
+    /// `bce_with_logits` ahead of the logistic function.
     ///
     /// # Errors
     /// As [`Learner::evaluate`].

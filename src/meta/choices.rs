@@ -1,4 +1,4 @@
-//! What a meta-gradient may be made of: its order, what adapts, the loss, the rates.
+//! What a meta-gradient may be made of: its order, what adapts, the rates.
 
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -92,17 +92,6 @@ fn matches(pattern: &str, name: &str) -> bool {
             (0..=rest.len()).filter(|&at| rest.is_char_boundary(at)).any(|at| matches(tail, &rest[at..]))
         }),
     }
-}
-
-/// The loss of a set of points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    /// Mean squared error over every element.
-    #[default]
-    Mse,
-    /// Softmax cross-entropy, mean over points; a target is the class index.
-    CrossEntropy,
 }
 
 /// How many inner rates there are.

@@ -1,6 +1,7 @@
 //! How well learners do on new tasks: losses or accuracies after each step of adaptation, summed up over tasks.
 
 use super::Evaluation;
+use crate::losses::Loss;
 use crate::task::TaskBatch;
 use serde::{Deserialize, Serialize};
 
@@ -63,10 +64,11 @@ impl Curve {
     }
 }
 
-/// Share of the query points whose largest output is the right class, `[tasks, steps + 1]`; the first of equal
-/// outputs counts, and one that is not finite is wrong. Nothing where predictions were not asked for.
+/// Share of the query points that are judged rightly, `[tasks, steps + 1]`, as the loss decides: the largest output for a
+/// class, each output above 0 or not for `bce_with_logits`. Points count by their weights. Nothing where predictions were
+/// not asked for, and where targets are no decisions.
 #[must_use]
-pub fn accuracy(evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f64> {
+pub fn accuracy(loss: Loss, evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f64> {
     let Some(predictions) = &evaluation.predictions else { return Vec::new() };
     let (count, query) = (tasks.tasks, tasks.query);
     if count * query == 0 || predictions.is_empty() {
@@ -74,14 +76,20 @@ pub fn accuracy(evaluation: &Evaluation, tasks: &TaskBatch) -> Vec<f64> {
     }
     let steps = evaluation.query_loss.len() / count;
     let outputs = predictions.len() / (steps * count * query);
-    let mut right = vec![0_u32; count * steps];
+    let mut right = vec![(0.0, 0.0); count * steps];
     for (i, row) in predictions.chunks_exact(outputs).enumerate() {
-        let (step, task, point) = (i / (count * query), i / query % count, i % query);
-        let best = (1..outputs).fold(0, |best, o| if row[o] > row[best] { o } else { best });
-        let hit = row.iter().all(|v| v.is_finite()) && best as f32 == tasks.query_y[task * query + point];
-        right[task * steps + step] += u32::from(hit);
+        let (step, point) = (i / (count * query), i % (count * query));
+        let weight = tasks.weights.as_ref().map_or(1.0, |weights| f64::from(weights.query[point]));
+        if weight == 0.0 {
+            continue;
+        }
+        let Some(share) = loss.right(row, &tasks.query_y[point * tasks.targets..][..tasks.targets]) else {
+            return Vec::new();
+        };
+        let (sum, all) = &mut right[point / query * steps + step];
+        (*sum, *all) = (*sum + weight * share, *all + weight);
     }
-    right.into_iter().map(|right| f64::from(right) / query as f64).collect()
+    right.into_iter().map(|(right, all)| right / all).collect()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -97,6 +105,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::PointWeights;
 
     #[test]
     fn a_task_is_in_the_means_of_the_steps_at_which_it_is_finite() {
@@ -120,6 +129,21 @@ mod tests {
         let after = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, f32::NAN];
         let predictions = Some([before, after].concat());
         let evaluation = Evaluation { query_loss: vec![0.0; 4], predictions };
-        assert_eq!(accuracy(&evaluation, &tasks), [1.0, 0.5, 0.0, 0.5]);
+        assert_eq!(accuracy(Loss::cross_entropy(), &evaluation, &tasks), [1.0, 0.5, 0.0, 0.5]);
+        // A point without a weight counts nowhere.
+        tasks.weights = Some(PointWeights { support: vec![], query: vec![1.0, 0.0, 1.0, 3.0] });
+        assert_eq!(accuracy(Loss::cross_entropy(), &evaluation, &tasks), [1.0, 0.0, 0.0, 0.25]);
+        assert!(accuracy(Loss::mse(), &evaluation, &tasks).is_empty());
+    }
+
+    #[test]
+    fn outputs_above_zero_are_decisions_where_targets_are() {
+        let mut tasks = TaskBatch::zeros(1, 0, 2, 1, 2);
+        tasks.query_y = vec![0.0, 1.0, 1.0, 1.0];
+        let predictions = Some(vec![-0.1, 0.2, 0.0, f32::INFINITY]);
+        let evaluation = Evaluation { query_loss: vec![0.0], predictions };
+        assert_eq!(accuracy(Loss::bce_with_logits(), &evaluation, &tasks), [0.5]);
+        tasks.query_y[2] = 0.3;
+        assert!(accuracy(Loss::bce_with_logits(), &evaluation, &tasks).is_empty());
     }
 }

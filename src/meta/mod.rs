@@ -15,10 +15,11 @@ mod stages;
 mod state;
 mod trainer;
 
+pub use crate::losses::Loss;
 pub use algorithm::Algorithm;
 pub use annealing::Annealing;
 pub use backend::{Backend, Evaluation, Forecast, KernelTime, Losses, MetaOutput, Training};
-pub use choices::{Adapt, Loss, MetaGradient, RateShape, Rates};
+pub use choices::{Adapt, MetaGradient, RateShape, Rates};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};
 pub use inner_loop::InnerLoop;

@@ -1,7 +1,8 @@
 //! What is to be computed, resolved and checked: nothing below recomputes a shape.
 
-use super::{Adapt, Annealing, InnerOptimizer, Loss, MetaGradient, OuterOptimizer, RateShape, Rates};
+use super::{Adapt, Annealing, InnerOptimizer, MetaGradient, OuterOptimizer, RateShape, Rates};
 use crate::error::{Error, Result};
+use crate::losses::{Loss, Truth};
 use crate::model::Model;
 use crate::task::{Sampler, TaskBatch, TaskSource};
 
@@ -124,6 +125,7 @@ impl Plan {
             return Err(Error::recipe("task.query", "is 0; a task needs at least one query point"));
         }
         self.inner.check()?;
+        self.loss.check()?;
         if self.order == MetaGradient::Displacement && self.steps == 0 {
             return Err(Error::recipe(
                 "inner.steps",
@@ -165,7 +167,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Checks that meta-parameters and tasks have the plan's shapes, and class labels its range.
+    /// Checks that meta-parameters and tasks have the plan's shapes, and targets the range of its loss.
     ///
     /// # Errors
     /// [`Shape`](crate::ErrorKind::Shape) or [`Failed`](crate::ErrorKind::Failed), naming what does not fit.
@@ -201,17 +203,11 @@ impl Plan {
                 }
             }
         }
-        if self.loss == Loss::CrossEntropy {
-            let classes = self.model.outputs();
-            for &label in tasks.support_y.iter().chain(&tasks.query_y) {
-                let label: f64 = label.into();
-                if !(label >= 0.0 && label < classes as f64 && label.fract() == 0.0) {
-                    return Err(Error::failed(format!(
-                        "class label {label} is not one of 0 … {}",
-                        classes - 1
-                    )));
-                }
-            }
+        let (truth, outputs) = (self.loss.truth(), self.model.outputs());
+        for &target in tasks.support_y.iter().chain(&tasks.query_y) {
+            truth
+                .check(target.into(), outputs)
+                .map_err(|reason| Error::failed(format!("{reason}, which {} needs", self.loss.name())))?;
         }
         Ok(())
     }
@@ -268,10 +264,7 @@ impl Plan {
     /// Targets of a point.
     #[must_use]
     pub fn targets(&self) -> usize {
-        match self.loss {
-            Loss::Mse => self.model.outputs(),
-            Loss::CrossEntropy => 1,
-        }
+        self.loss.truth().width(self.model.outputs())
     }
 
     /// Initial meta-parameters: θ₀ and, where they are learned, the rates' starting values.
@@ -358,12 +351,12 @@ impl TrainPlan {
                 &[self.plan.model.inputs()],
             ));
         }
-        if self.plan.loss == Loss::Mse && source.targets() != self.plan.model.outputs() {
-            return Err(Error::shape(
-                "model outputs against the task's",
-                &[source.targets()],
-                &[self.plan.model.outputs()],
-            ));
+        if source.targets() != self.plan.targets() {
+            let what = match self.plan.loss.truth() {
+                Truth::Numbers | Truth::Shares => "model outputs against the task's",
+                Truth::Class => "class indices of a point against the task's targets",
+            };
+            return Err(Error::shape(what, &[source.targets()], &[self.plan.targets()]));
         }
         if self.sampler.points() != (self.plan.support, self.plan.query) {
             let (support, query) = self.sampler.points();
@@ -380,8 +373,9 @@ impl TrainPlan {
                 "is 0; at least one task a meta-iteration is needed",
             ));
         }
-        if matches!(source, TaskSource::Custom(_)) {
-            // The first tasks stand for the others: labels of a family of one's own may be anything.
+        if matches!(source, TaskSource::Custom(_)) || self.plan.loss.truth() == Truth::Shares {
+            // The first tasks stand for the others: labels of a family of one's own may be anything, and built-in sources
+            // give any numbers.
             self.plan.check_inputs(self.plan.meta_len(), &self.sampler.batch(0))?;
         }
         Ok(())

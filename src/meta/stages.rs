@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn weights_and_order_change_at_the_ends_of_stages() {
         let model = Model::mlp(1, &[3], 1, false).unwrap();
-        let mut plan = Plan::new(model, Loss::Mse, 2, 2, 4, Rates::fixed(0.1)).unwrap();
+        let mut plan = Plan::new(model, Loss::mse(), 2, 2, 4, Rates::fixed(0.1)).unwrap();
         assert_eq!(plan.unchanged(7), u64::MAX);
         plan.annealing = Annealing { first_order: 25, multi_step_loss: 100 };
         assert_eq!(plan.at(0).loss_weights, [0.0, 0.25, 0.25, 0.25, 0.25]);

@@ -4,6 +4,7 @@
 use super::*;
 use crate::backend::oracle::{self, Dual, Scalar};
 use crate::case::relative_error;
+use crate::losses::Truth;
 use crate::meta::{Adapt, Loss, RateShape, Rates};
 use crate::meta::{MetaGradient, Plan};
 use crate::model::Model;
@@ -410,12 +411,16 @@ fn check_some(name: &str, plan: &Plan, all_ways: &[u32]) {
     batch.query_x = wave(batch.query_x.len(), 2.1);
     let classes = plan.model.outputs();
     let label = |len: usize| (0..len).map(|i| (i * 7 % 5 % classes) as f64).collect::<Vec<_>>();
-    match plan.loss {
-        Loss::Mse => {
-            batch.support_y = wave(batch.support_y.len(), 0.7);
-            batch.query_y = wave(batch.query_y.len(), 0.9);
+    match plan.loss.truth() {
+        Truth::Numbers | Truth::Shares => {
+            // Within 0 and 1 where that is asked for.
+            let shares = plan.loss.truth() == Truth::Shares;
+            let numbers =
+                |len, f| wave(len, f).into_iter().map(|y| if shares { y.abs() } else { y }).collect();
+            batch.support_y = numbers(batch.support_y.len(), 0.7);
+            batch.query_y = numbers(batch.query_y.len(), 0.9);
         }
-        Loss::CrossEntropy => {
+        Truth::Class => {
             batch.support_y = label(batch.support_y.len());
             batch.query_y = label(batch.query_y.len());
         }
@@ -460,9 +465,9 @@ fn graph() -> Model {
 
 #[test]
 fn a_graph_learns_as_the_oracle_says() {
-    let base = Plan::new(graph(), Loss::Mse, 5, 4, 2, Rates::fixed(0.1)).unwrap();
+    let base = Plan::new(graph(), Loss::mse(), 5, 4, 2, Rates::fixed(0.1)).unwrap();
     check("all", &base);
-    check("one step", &Plan::new(graph(), Loss::CrossEntropy, 3, 4, 1, Rates::fixed(0.2)).unwrap());
+    check("one step", &Plan::new(graph(), Loss::cross_entropy(), 3, 4, 1, Rates::fixed(0.2)).unwrap());
     for pattern in ["latent.*", "d.weight", "*.bias", "k.*"] {
         let adapt = Adapt::Matching(vec![pattern.to_owned()]);
         check(pattern, &base.clone().adapt(&adapt).unwrap());
@@ -471,7 +476,7 @@ fn a_graph_learns_as_the_oracle_says() {
     let order = MetaGradient::FirstOrder;
     check("first order", &Plan { order, ..base.clone() });
     check("displacement", &Plan { order: MetaGradient::Displacement, ..base.clone() });
-    check("plain training", &Plan::new(graph(), Loss::Mse, 0, 4, 0, Rates::fixed(0.2)).unwrap());
+    check("plain training", &Plan::new(graph(), Loss::mse(), 0, 4, 0, Rates::fixed(0.2)).unwrap());
     for shape in
         [RateShape::One, RateShape::PerLayerStep, RateShape::PerParameter, RateShape::PerParameterStep]
     {
@@ -498,13 +503,13 @@ fn an_image_network_learns_as_the_oracle_says() {
         Function::Relu {}.into(),
     ];
     let model = Model::sequential(Shape::Image { channels: 2, height: 5, width: 4 }, &ops).unwrap();
-    let base = Plan::new(model, Loss::CrossEntropy, 4, 3, 2, Rates::fixed(0.1)).unwrap();
+    let base = Plan::new(model, Loss::cross_entropy(), 4, 3, 2, Rates::fixed(0.1)).unwrap();
     check("all", &base);
     check("head", &base.clone().adapt(&Adapt::Head).unwrap());
     check("body", &base.clone().adapt(&Adapt::Body).unwrap());
     check(
         "a set of scales a step",
-        &Plan::new(base.model.clone().with_norm_steps(2), Loss::CrossEntropy, 4, 3, 2, Rates::fixed(0.1))
+        &Plan::new(base.model.clone().with_norm_steps(2), Loss::cross_entropy(), 4, 3, 2, Rates::fixed(0.1))
             .unwrap(),
     );
 }
@@ -537,7 +542,7 @@ proptest::proptest! {
     fn random_graphs_learn_as_the_oracle_says(seed: u32) {
         let mut numbers = graphs::Numbers::new(u64::from(seed) + 7);
         let model = graphs::random_model(u64::from(seed), 9, 2);
-        let loss = if numbers.below(2) == 0 { Loss::Mse } else { Loss::CrossEntropy };
+        let loss = [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()][numbers.below(4) as usize];
         let steps = numbers.below(3);
         let support = if steps > 0 { 1 + numbers.below(4) } else { 0 };
         let mut plan = Plan::new(model, loss, support, 1 + numbers.below(4), steps, Rates::fixed(0.05)).unwrap();
@@ -553,7 +558,7 @@ fn memory_does_not_grow_with_steps_where_passes_are_computed_again() {
     let ways = Ways { fuses: true, gates_where_put: true, keeps_gradients: false, rates_in_tangents: true };
     let wanted = Wanted { gradient: true, all_losses: false, predictions: false, fast: false };
     let floats = |steps: usize, recompute: bool| {
-        let plan = Plan::new(graph(), Loss::Mse, 6, 6, steps, Rates::fixed(0.1)).unwrap();
+        let plan = Plan::new(graph(), Loss::mse(), 6, 6, steps, Rates::fixed(0.1)).unwrap();
         let program = Program::new(&plan, wanted, &ways, Cut { recompute, chunk: usize::MAX });
         let len = |a: &Array| if a.kind == ArrayKind::Input { 0 } else { a.len() };
         let extent = |a: &Array| Extent { len: len(a), life: a.life.clone(), in_place_of: None };

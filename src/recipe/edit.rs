@@ -35,6 +35,9 @@ pub(super) fn parse_table(text: &str) -> Result<Table> {
     })
 }
 
+/// Settings of what may be said by its name alone, in place of a table with it as `type`.
+const NAMED: &str = "model.loss.";
+
 /// Puts a value at a dotted key, making sections on the way.
 pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     let mut parts: Vec<_> = key.split('.').map(str::trim).collect();
@@ -42,6 +45,10 @@ pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<()> {
     let mut place = table;
     for part in parts {
         let entry = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        // What is said by its name alone has settings, too.
+        if let (true, Value::String(name)) = (key.starts_with(NAMED), &*entry) {
+            *entry = Value::Table(Table::from_iter([("type".to_owned(), Value::String(name.clone()))]));
+        }
         place = entry.as_table_mut().ok_or_else(|| {
             Error::recipe(key, format!("cannot be set: `{part}` is a value, not a section"))
         })?;

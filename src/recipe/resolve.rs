@@ -8,7 +8,8 @@ use super::settings::{
 use super::tasks::{Targets, Tasks};
 use super::typed;
 use crate::error::{Error, Result};
-use crate::meta::{Loss, MetaGradient, OuterKind, Schedule};
+use crate::losses::{Loss, Truth};
+use crate::meta::{MetaGradient, OuterKind, Schedule};
 use crate::model::Init;
 
 impl typed::Recipe {
@@ -67,29 +68,23 @@ impl typed::Recipe {
     }
 }
 
-/// The word for a loss.
-fn name(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Mse => "mse",
-        Loss::CrossEntropy => "cross_entropy",
-    }
-}
-
 impl typed::Model {
     fn resolve(self, task: &Tasks, steps: usize) -> Result<ModelSettings> {
         let (init, asked) = (self.init, self.loss);
         let network = self.network()?;
-        let (natural, what) = match task.family.as_kind().targets() {
-            Targets::Numbers => (Loss::Mse, "numbers, not classes"),
-            Targets::Classes | Targets::ClassesOfTask => (Loss::CrossEntropy, "classes, not numbers"),
-        };
-        let loss = asked.unwrap_or(natural);
-        if loss != natural {
-            let (kind, asked, natural) = (task.family.kind(), name(loss), name(natural));
+        let classes = task.family.is_classification();
+        let loss = asked.unwrap_or(if classes { Loss::cross_entropy() } else { Loss::mse() });
+        if (loss.truth() == Truth::Class) != classes {
+            let (kind, asked) = (task.family.kind(), loss.name());
+            let (what, fitting) = match classes {
+                true => ("classes, not numbers", "cross_entropy"),
+                false => ("numbers, not classes", "mse, huber or, from 0 to 1, bce_with_logits"),
+            };
             let reason =
-                format!("is {asked}, but the targets of task.kind = \"{kind}\" are {what}; use {natural}");
+                format!("is {asked}, but the targets of task.kind = \"{kind}\" are {what}; use {fitting}");
             return Err(Error::recipe("model.loss", reason));
         }
+        loss.check()?;
         // With `he` the sinusoid is learned best by one step, but several steps of the same rate run away.
         let usual = match &network {
             Network::Preset(preset) => preset.init(),

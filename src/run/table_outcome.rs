@@ -31,7 +31,7 @@ pub struct TableOutcome {
 pub struct Judgement {
     /// Share of rows whose class was found.
     pub accuracy: f64,
-    /// Mean cross-entropy.
+    /// Mean loss, as the model is trained by it.
     pub loss: f64,
     /// Rows whose largest output several classes share, of which the first is taken: an output behind a ReLU is silent.
     pub ties: usize,

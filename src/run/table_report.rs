@@ -6,6 +6,7 @@ use super::table_outcome::{ClassJudgement, Judgement, TableOutcome};
 use crate::data::Columns;
 use crate::error::{Error, Result};
 use crate::file::write_atomic;
+use crate::losses::Loss;
 use crate::meta::{Backend, Curve, Plan};
 use crate::philox::{Philox, Purpose, below};
 use crate::recipe::{EvaluationSettings, LabelledRows, Recipe, TableRows};
@@ -164,16 +165,17 @@ fn outputs(
     Ok(by_step.concat())
 }
 
-fn judgement(outputs: &[f32], labels: &[usize], classes: &[String]) -> Judgement {
+fn judgement(loss: Loss, outputs: &[f32], labels: &[usize], classes: &[String]) -> Judgement {
     let n = classes.len();
     let mut confusion = vec![vec![0; n]; n];
-    let (mut right, mut ties, mut loss) = (0, 0, 0.0);
+    let (mut right, mut ties, mut total) = (0, 0, 0.0);
     for (row, &label) in outputs.chunks_exact(n).zip(labels) {
         let taken = largest(row);
         confusion[label][taken] += 1;
         right += usize::from(taken == label);
         ties += usize::from(row.iter().filter(|&&output| output == row[taken]).count() > 1);
-        loss -= softmax(row)[label].ln();
+        let wide: Vec<f64> = row.iter().map(|&output| output.into()).collect();
+        total += loss.value(&wide, &[label as f64]);
     }
     let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
     let per_class = (classes.iter().enumerate())
@@ -189,7 +191,7 @@ fn judgement(outputs: &[f32], labels: &[usize], classes: &[String]) -> Judgement
         })
         .collect();
     let rows = labels.len().max(1) as f64;
-    Judgement { accuracy: right as f64 / rows, loss: loss / rows, ties, confusion, per_class }
+    Judgement { accuracy: right as f64 / rows, loss: total / rows, ties, confusion, per_class }
 }
 
 /// Rows that were classified rightly before and after each step, of `outputs: [steps + 1, rows, classes]`; a row is to the
@@ -220,7 +222,8 @@ pub(super) fn judge(
     let size = labels.len() * classes.len();
     let curve = |outputs: &[f32]| curve(outputs, labels, classes.len(), steps);
     let found = outputs(device, (&recipe.plan()?, &models.maml), &support, (steps, rate), &judged.x)?;
-    let at = |step: usize| judgement(&found[step * size..][..size], labels, classes);
+    let judgement = |outputs: &[f32]| judgement(recipe.model.loss, &outputs[..size], labels, classes);
+    let at = |step: usize| judgement(&found[step * size..]);
     let (initial, adapted) = (at(0), at(steps));
     let control = match (&models.control, recipe.control_plan()?) {
         (Some(params), Some(plan)) => {
@@ -246,7 +249,7 @@ pub(super) fn judge(
             rows: labels.len(),
             train_rows: train.numbers.len(),
             classes: classes.clone(),
-            pretrained: control.map(|outputs| judgement(&outputs[..size], labels, classes)),
+            pretrained: control.map(|outputs| judgement(&outputs)),
             initial,
             adapted,
         }),

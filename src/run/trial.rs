@@ -40,7 +40,7 @@ pub(super) fn adapt_all(
     for first in (0..tasks).step_by(turn) {
         let batch = sequence(first..tasks.min(first + turn))?;
         let (maml, control) = adapt(recipe, steps, models, device, rate, &batch, classes)?;
-        all.maml_accuracy.extend(accuracy(&maml, &batch));
+        all.maml_accuracy.extend(accuracy(recipe.model.loss, &maml, &batch));
         all.maml_loss.extend(maml.query_loss);
         if let Some(control) = control {
             all.control_loss.get_or_insert_default().extend(control.query_loss);

@@ -74,6 +74,20 @@ pub(crate) unsafe fn ln_1p_of_unit<V: Vector>(x: V) -> V {
     }
 }
 
+/// `ln(1 + x)`, for `x` from 0 on.
+#[inline(always)]
+pub(crate) unsafe fn ln_1p<V: Vector>(x: V) -> V {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (zero, one) = (V::splat(0.0), V::splat(1.0));
+        // 1 + x = 2ⁿ (1 + r); x itself is kept where it is small.
+        let whole = x.add(one);
+        let n = x.greater(one, whole.exponent(), zero);
+        let r = x.greater(one, whole.mul(zero.sub(n).power_of_two()).sub(one), x);
+        n.mul_add(V::splat(std::f32::consts::LN_2), ln_1p_of_unit(r))
+    }
+}
+
 /// Sine and cosine of `scale · x`, for products up to ±1,000 (±10,000 with an error of 1e-6).
 #[inline(always)]
 pub(crate) unsafe fn sin_cos<V: Vector>(x: V, scale: f32) -> (V, V) {

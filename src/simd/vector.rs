@@ -34,6 +34,8 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn sum(self) -> f32;
     /// Two to the power of whole numbers from −126 to 127.
     unsafe fn power_of_two(self) -> Self;
+    /// The exponent of two of normal numbers above 0: `n` of `2ⁿ · m`, m from 1 to below 2.
+    unsafe fn exponent(self) -> Self;
 
     /// Side of the blocks that [`Vector::transpose`] takes.
     const BLOCK: usize;
@@ -118,6 +120,10 @@ unsafe impl Vector for Portable {
     #[inline(always)]
     unsafe fn power_of_two(self) -> Self {
         Self(self.0.map(|n| f32::from_bits((n + EXPONENT).to_bits() << 23)))
+    }
+    #[inline(always)]
+    unsafe fn exponent(self) -> Self {
+        Self(self.0.map(|x| (x.to_bits() >> 23) as f32 - 127.0))
     }
 
     const BLOCK: usize = 4;

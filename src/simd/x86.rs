@@ -8,7 +8,7 @@ macro_rules! vector {
      $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident,
      $max:ident, |$value:ident, $gate:ident| $gated:expr,
      |$a:ident, $b:ident, $yes:ident, $no:ident| $greater:expr, |$v:ident| $sum:expr,
-     |$e:ident| $power:expr) => {
+     |$e:ident| $power:expr, |$x:ident| $exponent:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name($reg);
 
@@ -94,6 +94,12 @@ macro_rules! vector {
                     Self($power)
                 }
             }
+            #[inline(always)]
+            unsafe fn exponent(self) -> Self {
+                let $x = self.0;
+                // SAFETY: promised by the caller.
+                Self(unsafe { $sub($exponent, $splat(127.0)) })
+            }
 
             const BLOCK: usize = 8;
             #[inline(always)]
@@ -161,7 +167,8 @@ vector!(
     |v, gate| _mm256_and_ps(v, _mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps())),
     |a, b, yes, no| _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)),
     |v| sum_256(v),
-    |e| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(e)))
+    |e| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(e))),
+    |x| _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(x)))
 );
 // The same width with 32 registers and mask registers.
 vector!(
@@ -182,7 +189,8 @@ vector!(
     |v, gate| _mm256_maskz_mov_ps(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), v),
     |a, b, yes, no| _mm256_mask_blend_ps(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes),
     |v| sum_256(v),
-    |e| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(e)))
+    |e| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(e))),
+    |x| _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(x)))
 );
 vector!(
     F32x16,
@@ -202,5 +210,6 @@ vector!(
     |v, gate| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v),
     |a, b, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes),
     |v| sum_256(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))),
-    |e| _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(e)))
+    |e| _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(e))),
+    |x| _mm512_cvtepi32_ps(_mm512_srli_epi32::<23>(_mm512_castps_si512(x)))
 );

@@ -28,7 +28,7 @@ sources! {
     "latent": "latent_tangent", "latent_update", "latent_update_tangent";
     "layer_norm": "layer_norm", "layer_norm_backward", "layer_norm_backward_tangent", "layer_norm_tangent", "layer_norm_update", "layer_norm_update_tangent", "row_norm";
     "linear": "linear", "linear_backward", "linear_backward_tangent", "linear_tangent", "linear_update", "linear_update_tangent";
-    "loss": "loss", "loss_pass", "loss_tangent";
+    "loss": "loss", "loss_functions", "loss_pass", "loss_tangent";
     "max_pool2d": "max_pool", "max_pool_backward", "pool_window";
     "mul": "product_rows", "product_rows_tangent";
     "outer": "clipped_update", "now", "outer", "reduce";

@@ -1,14 +1,15 @@
-use super::loss::{SHAPES, numbers, softmax};
+use super::loss::{SHAPES, constants, losses, numbers, point};
 use super::{Numbers, adapter, check, run};
 use fastweights::backend::gpu::kernels::loss::{LossPass, TANGENT};
+use fastweights::backend::oracle::Dual;
 
 #[test]
 fn tangents_of_losses_are_their_formulas() {
     let Some(device) = adapter::device("tangents_of_losses_are_their_formulas") else { return };
-    for shape in SHAPES {
+    for (shape, loss) in SHAPES.into_iter().flat_map(|shape| losses().map(|loss| (shape, loss))) {
         let [points, outputs, tasks] = shape;
-        for (kind, relu) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            let [y, _] = numbers(shape, false);
+        for relu in [0, 1] {
+            let [y, truth] = numbers(shape, loss);
             let y_dot = Numbers::new(tasks, points * outputs, 5);
             let dz_dot = Numbers::poisoned(tasks, points * outputs);
             let pass = LossPass {
@@ -16,6 +17,7 @@ fn tangents_of_losses_are_their_formulas() {
                 outputs: outputs as u32,
                 relu,
                 y: y.place,
+                truth: truth.place,
                 y_dot: y_dot.place,
                 dz_dot: dz_dot.place,
                 weight: 1.0,
@@ -23,27 +25,23 @@ fn tangents_of_losses_are_their_formulas() {
             };
             let expected: Vec<Vec<f64>> = (0..tasks)
                 .map(|task| {
-                    let (y, y_dot) = (y.task(task), y_dot.task(task));
+                    let (y, truth, y_dot) = (y.task(task), truth.task(task), y_dot.task(task));
                     let mut all = Vec::new();
                     for p in 0..points {
-                        let (y, y_dot) = (&y[p * outputs..][..outputs], &y_dot[p * outputs..][..outputs]);
-                        let s = softmax(y);
-                        let mean: f64 = s.iter().zip(y_dot).map(|(s, d)| s * d).sum();
-                        for o in 0..outputs {
-                            let d = match kind {
-                                0 => 2.0 * y_dot[o] / (points * outputs) as f64,
-                                _ => s[o] * (y_dot[o] - mean) / points as f64,
-                            };
-                            all.push(if relu == 1 && y[o] <= 0.0 { 0.0 } else { d });
-                        }
+                        let (y, t) = point(loss, outputs, p, [&y, &truth]);
+                        let y_dot = &y_dot[p * outputs..][..outputs];
+                        let dual: Vec<_> =
+                            y.iter().zip(y_dot).map(|(&value, &tangent)| Dual { value, tangent }).collect();
+                        let turned = loss.cotangent(&dual, t);
+                        let open = |y: f64| f64::from(u8::from(relu == 0 || y > 0.0));
+                        all.extend(y.iter().zip(turned).map(|(&y, d)| open(y) * d.tangent / points as f64));
                     }
                     all
                 })
                 .collect();
-            let constants = [("LOSS", f64::from(kind))];
-            let buffers = [&y, &y_dot, &dz_dot, &y];
-            let after = run(&device, &TANGENT, &constants, &pass, &buffers, [1, tasks as u32, 1]);
-            check(&format!("{shape:?}, loss {kind}, relu {relu}"), &dz_dot.all, &after[2], &expected);
+            let buffers = [&y, &y_dot, &truth, &dz_dot, &y];
+            let after = run(&device, &TANGENT, &constants(loss), &pass, &buffers, [1, tasks as u32, 1]);
+            check(&format!("{shape:?}, {loss}, relu {relu}"), &dz_dot.all, &after[3], &expected);
         }
     }
 }

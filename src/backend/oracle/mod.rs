@@ -9,7 +9,7 @@ mod inner;
 pub use crate::ops::scalar::{Dual, Scalar};
 
 use crate::error::Result;
-use crate::meta::{Loss, MetaGradient, MetaOutput, Plan, RateShape};
+use crate::meta::{MetaGradient, MetaOutput, Plan, RateShape};
 use crate::model::{Model, Node, Param, Value};
 use crate::ops::{Backward, Site};
 use crate::task::TaskBatch;
@@ -144,24 +144,9 @@ impl<'a> Walk<'a> {
 
 /// Loss of one point, which has this share of the mean, and the cotangent of the outputs.
 pub(crate) fn point_loss<S: Scalar>(plan: &Plan, out: &[S], y: &[f64], share: f64) -> (S, Vec<S>) {
-    match plan.loss {
-        Loss::Mse => {
-            let share = S::constant(share / out.len() as f64);
-            let error: Vec<S> = out.iter().zip(y).map(|(&o, &y)| o - S::constant(y)).collect();
-            let loss = error.iter().fold(S::constant(0.0), |sum, &e| sum + e * e) * share;
-            (loss, error.iter().map(|&e| S::constant(2.0) * e * share).collect())
-        }
-        Loss::CrossEntropy => {
-            let share = S::constant(share);
-            let max = out.iter().map(|o| o.value()).fold(f64::NEG_INFINITY, f64::max);
-            let exp: Vec<S> = out.iter().map(|&o| (o - S::constant(max)).exp()).collect();
-            let sum = exp.iter().fold(S::constant(0.0), |sum, &e| sum + e);
-            let label = y[0] as usize;
-            let loss = (sum.ln() - (out[label] - S::constant(max))) * share;
-            let d = |(i, &e): (usize, &S)| (e / sum - S::constant(f64::from(u8::from(i == label)))) * share;
-            (loss, exp.iter().enumerate().map(d).collect())
-        }
-    }
+    let share = S::constant(share);
+    let cotangent = plan.loss.cotangent(out, y);
+    (plan.loss.value(out, y) * share, cotangent.into_iter().map(|d| d * share).collect())
 }
 
 /// The meta-gradient of given tasks in float64; `params` is `[P + R]`.

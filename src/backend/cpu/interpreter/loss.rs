@@ -1,13 +1,13 @@
-//! Losses, their cotangents, the cotangents' tangents, and predictions.
+//! Losses, their cotangents, the cotangents' tangents, and predictions. A vector is as many points, whose outputs are
+//! gathered: rows are laid out for the kernels of layers.
 
-use crate::meta;
-use crate::simd::Vector;
+use crate::losses::cpu::{Kernels, Points};
 use crate::simd::memory::{Call, Place};
+use crate::simd::{MAX_LANES, Vector};
 use std::sync::Arc;
 
 /// The outputs of a pass.
 pub(super) struct Outputs {
-    pub(super) loss: meta::Loss,
     /// Float of a row for each output, and floats of a row.
     pub(super) places: Arc<[u32]>,
     pub(super) row: usize,
@@ -23,7 +23,8 @@ pub(super) struct Outputs {
 }
 
 /// The pass's share of the mean loss, and the cotangent of the outputs times `weight`.
-pub(super) struct Loss {
+pub(super) struct Loss<K> {
+    pub(super) kernels: K,
     pub(super) outputs: Outputs,
     pub(super) y: Place,
     /// May be nowhere, as may be the report.
@@ -33,7 +34,8 @@ pub(super) struct Loss {
 }
 
 /// The tangent of the outputs' cotangent from the tangent of the outputs.
-pub(super) struct LossTangent {
+pub(super) struct LossTangent<K> {
+    pub(super) kernels: K,
     pub(super) outputs: Outputs,
     pub(super) y: Place,
     pub(super) y_dot: Place,
@@ -47,111 +49,146 @@ pub(super) struct Predictions {
     pub(super) to: Place,
 }
 
-impl Outputs {
-    /// A point's outputs, or whatever lies at `at` in their places.
-    fn of(&self, at: *mut f32, point: usize) -> impl Iterator<Item = *mut f32> + Clone {
-        let start = at.wrapping_add(point * self.row);
-        self.places.iter().map(move |&place| start.wrapping_add(place as usize))
-    }
+/// As many points as a vector has lanes, or the last ones.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    places: &'a [u32],
+    row: usize,
+    targets: usize,
+    count: usize,
+    labels: *const f32,
+    y: *const f32,
+    y_dot: *const f32,
+    /// May be null.
+    to: *mut f32,
+}
 
-    /// A point's share of the mean.
-    ///
-    /// # Safety
-    /// As [`Call::run`].
-    unsafe fn share(&self, memory: *mut f32, point: usize) -> f32 {
-        let shares = self.shares.of(memory);
-        // SAFETY: promised by the caller.
-        if shares.is_null() { 1.0 / self.all as f32 } else { unsafe { *shares.add(point) } }
-    }
-
-    /// Targets of a point.
-    ///
-    /// # Safety
-    /// As [`Call::run`].
-    unsafe fn labels(&self, memory: *mut f32, point: usize) -> &[f32] {
-        let start = self.labels.of(memory).wrapping_add(point * self.targets);
-        // SAFETY: promised by the caller.
-        unsafe { std::slice::from_raw_parts(start, self.targets) }
+/// Numbers a stride apart, 0 beyond `count`.
+#[inline(always)]
+unsafe fn gather<V: Vector>(from: *const f32, stride: usize, count: usize) -> V {
+    let mut lanes = [0.0_f32; MAX_LANES];
+    // SAFETY: promised by the caller; there are no more points than lanes.
+    unsafe {
+        for lane in 0..count {
+            *lanes.as_mut_ptr().add(lane) = *from.add(lane * stride);
+        }
+        V::load(lanes.as_ptr())
     }
 }
 
-impl Call for Loss {
+impl Points for Block<'_> {
     #[inline(always)]
-    unsafe fn run<V: Vector>(&self, memory: *mut f32) {
-        let (outputs, weight) = (&self.outputs, self.weight);
-        let (y, dy, report) = (self.y.of(memory), self.dy.of(memory), self.report.of(memory));
-        let mut total = 0.0;
+    unsafe fn output<V: Vector>(self, o: usize) -> V {
         // SAFETY: promised by the caller.
+        unsafe { gather(self.y.add(self.places[o] as usize), self.row, self.count) }
+    }
+
+    #[inline(always)]
+    unsafe fn target<V: Vector>(self, t: usize) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { gather(self.labels.add(t), self.targets, self.count) }
+    }
+
+    #[inline(always)]
+    unsafe fn moved<V: Vector>(self, o: usize) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { gather(self.y_dot.add(self.places[o] as usize), self.row, self.count) }
+    }
+
+    #[inline(always)]
+    unsafe fn put<V: Vector>(self, o: usize, value: V) {
+        if self.to.is_null() {
+            return;
+        }
+        let mut lanes = [0.0_f32; MAX_LANES];
+        // SAFETY: promised by the caller; there are no more points than lanes.
         unsafe {
-            if !dy.is_null() {
-                std::ptr::write_bytes(dy, 0, outputs.points * outputs.row);
-            }
-            for point in 0..outputs.points {
-                let labels = outputs.labels(memory, point);
-                let out = || outputs.of(y, point);
-                let put = |o: usize, value: f32| {
-                    if !dy.is_null() {
-                        *dy.add(point * outputs.row + outputs.places[o] as usize) = value;
-                    }
-                };
-                match outputs.loss {
-                    meta::Loss::Mse => {
-                        let share = outputs.share(memory, point) / outputs.targets as f32;
-                        for (o, (out, y)) in out().zip(labels).enumerate() {
-                            let error = *out - y;
-                            total += error * error * share;
-                            put(o, error * 2.0 * share * weight);
-                        }
-                    }
-                    meta::Loss::CrossEntropy => {
-                        let (share, label) = (outputs.share(memory, point), labels[0] as usize);
-                        let (max, sum) = softmax(out());
-                        // A family of tasks of one's own may give any label: what is no class ends the training.
-                        if label >= outputs.places.len() || label as f32 != labels[0] {
-                            total = f32::NAN;
-                        }
-                        for (o, out) in out().enumerate() {
-                            let logit = *out - max;
-                            let hit = if o == label { 1.0 } else { 0.0 };
-                            total += hit * (sum.ln() - logit) * share;
-                            put(o, (logit.exp() / sum - hit) * share * weight);
-                        }
-                    }
-                }
-            }
-            if !report.is_null() {
-                *report = total + if outputs.begins { 0.0 } else { *report };
+            value.store(lanes.as_mut_ptr());
+            let to = self.to.add(self.places[o] as usize);
+            for lane in 0..self.count {
+                *to.add(lane * self.row) = *lanes.as_ptr().add(lane);
             }
         }
     }
 }
 
-impl Call for LossTangent {
+impl Outputs {
+    /// The points from `first` on, with `[y, ẏ]` and where to put what is made of them.
+    ///
+    /// # Safety
+    /// As [`Call::run`].
+    #[inline(always)]
+    unsafe fn block<V: Vector>(
+        &self,
+        memory: *mut f32,
+        first: usize,
+        [y, y_dot]: [Place; 2],
+        to: Place,
+    ) -> Block<'_> {
+        Block {
+            places: &self.places,
+            row: self.row,
+            targets: self.targets,
+            count: V::LANES.min(self.points - first),
+            labels: self.labels.after(first * self.targets).of(memory),
+            y: y.after(first * self.row).of(memory),
+            y_dot: y_dot.after(first * self.row).of(memory),
+            to: to.after(first * self.row).of(memory),
+        }
+    }
+
+    /// Shares of the mean of the points from `first` on.
+    ///
+    /// # Safety
+    /// As [`Call::run`].
+    #[inline(always)]
+    unsafe fn shares<V: Vector>(&self, memory: *mut f32, first: usize) -> V {
+        let count = V::LANES.min(self.points - first);
+        let one = 1.0 / self.all as f32;
+        // SAFETY: promised by the caller.
+        unsafe {
+            match self.shares.is_somewhere() {
+                true => gather(self.shares.after(first).of(memory), 1, count),
+                false => gather(&raw const one, 0, count),
+            }
+        }
+    }
+}
+
+impl<K: Kernels> Call for Loss<K> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(&self, memory: *mut f32) {
+        let (outputs, dy, report) = (&self.outputs, self.dy.of(memory), self.report.of(memory));
+        // SAFETY: promised by the caller.
+        unsafe {
+            if !dy.is_null() {
+                std::ptr::write_bytes(dy, 0, outputs.points * outputs.row);
+            }
+            let (zero, weight, mut total) = (V::splat(0.0), V::splat(self.weight), V::splat(0.0));
+            for first in (0..outputs.points).step_by(V::LANES) {
+                let block = outputs.block::<V>(memory, first, [self.y, Place::NOWHERE], self.dy);
+                let share = outputs.shares::<V>(memory, first);
+                let loss = self.kernels.value(outputs.places.len(), block, share.mul(weight));
+                // Lanes beyond the last point have no share, nor have points without a weight.
+                total = share.mul_add(share.greater(zero, loss, zero), total);
+            }
+            if !report.is_null() {
+                *report = total.sum() + if outputs.begins { 0.0 } else { *report };
+            }
+        }
+    }
+}
+
+impl<K: Kernels> Call for LossTangent<K> {
     #[inline(always)]
     unsafe fn run<V: Vector>(&self, memory: *mut f32) {
         let outputs = &self.outputs;
-        let [y, y_dot, dy_dot] = [self.y, self.y_dot, self.dy_dot].map(|place| place.of(memory));
         // SAFETY: promised by the caller.
         unsafe {
-            std::ptr::write_bytes(dy_dot, 0, outputs.points * outputs.row);
-            for point in 0..outputs.points {
-                let (out, dot) = (|| outputs.of(y, point), || outputs.of(y_dot, point));
-                let to = outputs.of(dy_dot, point);
-                match outputs.loss {
-                    meta::Loss::Mse => {
-                        let scale = 2.0 * outputs.share(memory, point) / outputs.targets as f32;
-                        to.zip(dot()).for_each(|(to, dot)| *to = *dot * scale);
-                    }
-                    meta::Loss::CrossEntropy => {
-                        let share = outputs.share(memory, point);
-                        let (max, sum) = softmax(out());
-                        let part = |out: *mut f32| (*out - max).exp() / sum;
-                        let mean: f32 = out().zip(dot()).map(|(out, dot)| part(out) * *dot).sum();
-                        for (to, (out, dot)) in to.zip(out().zip(dot())) {
-                            *to = part(out) * (*dot - mean) * share;
-                        }
-                    }
-                }
+            std::ptr::write_bytes(self.dy_dot.of(memory), 0, outputs.points * outputs.row);
+            for first in (0..outputs.points).step_by(V::LANES) {
+                let block = outputs.block::<V>(memory, first, [self.y, self.y_dot], self.dy_dot);
+                self.kernels.tangent(outputs.places.len(), block, outputs.shares::<V>(memory, first));
             }
         }
     }
@@ -160,24 +197,13 @@ impl Call for LossTangent {
 impl Call for Predictions {
     #[inline(always)]
     unsafe fn run<V: Vector>(&self, memory: *mut f32) {
-        let (y, to) = (self.y.of(memory), self.to.of(memory));
-        let width = self.outputs.places.len();
-        for point in 0..self.outputs.points {
-            for (o, out) in self.outputs.of(y, point).enumerate() {
+        let (y, to, outputs) = (self.y.of(memory), self.to.of(memory), &self.outputs);
+        let width = outputs.places.len();
+        for point in 0..outputs.points {
+            for (o, &place) in outputs.places.iter().enumerate() {
                 // SAFETY: promised by the caller.
-                unsafe { *to.add(point * width + o) = *out };
+                unsafe { *to.add(point * width + o) = *y.add(point * outputs.row + place as usize) };
             }
         }
     }
-}
-
-/// Largest logit, and the sum of exponentials of what the others are below it.
-///
-/// # Safety
-/// Every logit must be valid.
-unsafe fn softmax(logits: impl Iterator<Item = *mut f32> + Clone) -> (f32, f32) {
-    // SAFETY: promised by the caller.
-    let values = logits.map(|logit| unsafe { *logit });
-    let max = values.clone().fold(f32::NEG_INFINITY, f32::max);
-    (max, values.map(|logit| (logit - max).exp()).sum())
 }

@@ -6,6 +6,7 @@ use super::loss;
 use super::memory::Memory;
 use super::places::Lowering;
 use super::target::room;
+use crate::losses::cpu::with_kernels;
 use crate::meta::RateShape;
 use crate::ops::Op;
 use crate::ops::cpu::{Back, Lower as _, product};
@@ -105,12 +106,18 @@ impl<'a, I: Isa> Lowering<'a, I> {
                 };
                 let outputs = self.outputs(pass);
                 let (y, dy, weight) = (self.array(Some(*y)), self.array(*dy), *weight as f32);
-                self.calls.push(loss::Loss { outputs, y, dy, weight, report });
+                let loss = self.graph.plan.loss;
+                with_kernels!(loss, kernels => {
+                    self.calls.push(loss::Loss { kernels, outputs, y, dy, weight, report });
+                });
             }
             Instr::LossTangent { pass, y, y_dot, dy_dot, .. } => {
                 let outputs = self.outputs(pass);
                 let [y, y_dot, dy_dot] = [*y, *y_dot, *dy_dot].map(|id| self.array(Some(id)));
-                self.calls.push(loss::LossTangent { outputs, y, y_dot, dy_dot });
+                let loss = self.graph.plan.loss;
+                with_kernels!(loss, kernels => {
+                    self.calls.push(loss::LossTangent { kernels, outputs, y, y_dot, dy_dot });
+                });
             }
             Instr::Step { step } => self.step(*step),
             Instr::RateGradient { step } => self.rate_gradient(*step),

@@ -253,7 +253,6 @@ impl<'a, I: Isa> Lowering<'a, I> {
         let (plan, targets) = (&self.graph.plan, self.graph.plan.targets());
         let output = self.program.flow.root[plan.model.output().index()];
         loss::Outputs {
-            loss: plan.loss,
             places: self.graph.output.clone(),
             row: self.graph.layouts[output.index()].len(),
             points: pass.points.len(),

@@ -256,7 +256,7 @@ mod tests {
             Linear::to(3).into(),
         ];
         let model = Model::sequential(Shape::Image { channels: 2, height: 5, width: 4 }, &layers).unwrap();
-        let plan = Plan::new(model, Loss::CrossEntropy, 30, 40, 3, Rates::fixed(0.1)).unwrap();
+        let plan = Plan::new(model, Loss::cross_entropy(), 30, 40, 3, Rates::fixed(0.1)).unwrap();
         let (all, few) = (run(&plan, usize::MAX), run(&plan, 0));
         assert!(few.2 < all.2 * 3 / 4, "{} of {}", few.2, all.2);
         assert!(all.0 == few.0 && all.1 == few.1 && all.0.iter().any(|&g| g != 0.0));
@@ -267,7 +267,7 @@ mod tests {
         let layers: [Op; 3] = [Linear::to(9).into(), Function::Tanh {}.into(), Linear::to(3).into()];
         let model = Model::sequential(Shape::Vector(3), &layers).unwrap();
         for steps in [1, 3] {
-            let plan = Plan::new(model.clone(), Loss::Mse, 600, 700, steps, Rates::fixed(0.1)).unwrap();
+            let plan = Plan::new(model.clone(), Loss::mse(), 600, 700, steps, Rates::fixed(0.1)).unwrap();
             let (all, few) = (run(&plan, usize::MAX), run(&plan, 0));
             assert!(few.2 < all.2 / 2, "{} of {}", few.2, all.2);
             for (all, few) in [(&all.0, &few.0), (&all.1, &few.1)] {

@@ -9,25 +9,10 @@
 //! | tangent of backward, from `ġ` | `dż = S ⊙ ġ + B`, which is `f′ ġ + f″ g ż` |
 
 use super::group::Group;
+use super::kernels::Rows;
 use super::layout::{Mat, Set};
 use crate::ops::elementwise::curve::{Curve, with_curve};
 use crate::simd::{Isa, Kernel, Vector};
-
-/// Rows of neighbouring vectors, each a stride of vectors from the next.
-#[derive(Clone, Copy)]
-struct Rows {
-    at: *mut f32,
-    stride: usize,
-}
-
-impl Rows {
-    /// # Safety
-    /// The row and column must be there.
-    #[inline(always)]
-    unsafe fn at<V: Vector>(self, row: usize, column: usize) -> *mut f32 {
-        self.at.wrapping_add((row * self.stride + column) * V::LANES)
-    }
-}
 
 /// Forward.
 struct Forward<F> {
@@ -104,10 +89,6 @@ impl Kernel for Close {
 }
 
 impl<I: Isa> Group<'_, I> {
-    fn matrix(&self, mat: Mat) -> Rows {
-        Rows { at: self.ptr(mat.at), stride: mat.row }
-    }
-
     /// Whether `f″` is kept of a set.
     fn bends(&self, set: Set) -> bool {
         self.layout.second && matches!(set, Set::Support(_) | Set::Tangent(_))

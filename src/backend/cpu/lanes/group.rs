@@ -2,6 +2,7 @@
 //! product they are made of. The passes are in `passes`, the backward sweep in `sweep`.
 
 use super::super::arena::Arena;
+use super::kernels::Rows;
 use super::layout::{Layout, Mat, Set};
 use super::product::{Act, Bias, Product};
 use crate::meta::Plan;
@@ -159,6 +160,11 @@ impl<'p, I: Isa> Group<'p, I> {
     /// The inner rates of step `j` and layer `l` from the first parameter on.
     pub(super) fn rates(&self, j: usize, l: usize) -> *const f32 {
         self.rates.wrapping_add(self.plan.rate_index(j, l))
+    }
+
+    /// A matrix whose columns are neighbours.
+    pub(super) fn matrix(&self, mat: Mat) -> Rows {
+        Rows { at: self.ptr(mat.at), stride: mat.row }
     }
 
     /// The rows of two matrices of equal size, as pairs of addresses.

@@ -5,6 +5,22 @@
 
 use crate::simd::{Isa, Kernel, Vector};
 
+/// Rows of neighbouring vectors, each a stride of vectors from the next.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) at: *mut f32,
+    pub(super) stride: usize,
+}
+
+impl Rows {
+    /// # Safety
+    /// The row and column must be there.
+    #[inline(always)]
+    pub(super) unsafe fn at<V: Vector>(self, row: usize, column: usize) -> *mut f32 {
+        self.at.wrapping_add((row * self.stride + column) * V::LANES)
+    }
+}
+
 /// Makes a method of every instruction set from each kernel.
 macro_rules! kernels {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $ty:ty),*);)*) => {
@@ -46,10 +62,8 @@ kernels! {
     axpy_shared(c: *mut f32, x: *const f32, s: f32, r: *const f32, y: *const f32, len: usize);
     /// `c[e] -= x[e] · y[e]`.
     sub_mul(c: *mut f32, x: *const f32, y: *const f32, len: usize);
-    /// Mean squared error of `len` outputs: `loss = Σ (out − y)² · share`, `dz = (out − y) · 2 share · weight`.
-    mse(out: *const f32, y: *const f32, dz: *mut f32, weight: *const f32, share: f32, len: usize, loss: *mut f32);
-    /// `c = gate > 0 ? c · s : 0` where there is a gate, else `c · s`.
-    scale_gated(c: *mut f32, s: f32, gate: Option<*const f32>, len: usize);
+    /// `c = gate > 0 ? c : 0`.
+    gated(c: *mut f32, gate: *const f32, len: usize);
     /// `out[e]` = sum of the lanes of `c[e]`.
     sum_lanes(c: *const f32, out: *mut f32, len: usize);
 }
@@ -120,41 +134,12 @@ unsafe fn sub_mul<V: Vector>(c: *mut f32, x: *const f32, y: *const f32, len: usi
 }
 
 #[inline(always)]
-unsafe fn mse<V: Vector>(
-    out: *const f32,
-    y: *const f32,
-    dz: *mut f32,
-    weight: *const f32,
-    share: f32,
-    len: usize,
-    loss: *mut f32,
-) {
+unsafe fn gated<V: Vector>(c: *mut f32, gate: *const f32, len: usize) {
     // SAFETY: promised by the caller.
     unsafe {
-        let (minus, weight) = (V::splat(-1.0), V::load(weight).mul(V::splat(2.0 * share)));
-        let mut sum = V::splat(0.0);
         for e in 0..len {
             let at = e * V::LANES;
-            let error = V::load(y.add(at)).mul_add(minus, V::load(out.add(at)));
-            sum = error.mul_add(error, sum);
-            error.mul(weight).store(dz.add(at));
-        }
-        sum.mul(V::splat(share)).store(loss);
-    }
-}
-
-#[inline(always)]
-unsafe fn scale_gated<V: Vector>(c: *mut f32, s: f32, gate: Option<*const f32>, len: usize) {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let s = V::splat(s);
-        for e in 0..len {
-            let at = e * V::LANES;
-            let mut value = V::load(c.add(at)).mul(s);
-            if let Some(gate) = gate {
-                value = value.gated(V::load(gate.add(at)));
-            }
-            value.store(c.add(at));
+            V::load(c.add(at)).gated(V::load(gate.add(at))).store(c.add(at));
         }
     }
 }

@@ -1,110 +1,109 @@
 //! Losses, their cotangents and the cotangents' tangents.
 
 use super::group::Group;
-use super::kernels::Kernels as _;
+use super::kernels::{Kernels as _, Rows};
 use super::layout::Mat;
-use crate::meta::Loss;
-use crate::simd::{Isa, MAX_LANES};
+use crate::losses::cpu::{Kernels, Points, with_kernels};
+use crate::simd::{Isa, Kernel, Vector};
 
-impl<I: Isa> Group<'_, I> {
-    /// Loss of `out: [outputs, points]` against `y` as a vector at `loss`, and its cotangent, times the lanes'
-    /// weights, in `dz`.
-    pub(super) fn value_and_cotangent(&self, out: Mat, y: Mat, dz: Mat, points: usize, loss: usize) {
-        let outputs = self.plan.model.outputs();
-        let weight = self.ptr(self.layout.weight);
-        match self.plan.loss {
-            Loss::Mse => {
-                let share = 1.0 / (points * outputs) as f32;
-                let (loss, sum) = (self.ptr(loss), self.ptr(self.layout.sum));
-                for (o, (out, y)) in self.rows(out, y, outputs).enumerate() {
-                    let dz = self.ptr(dz.skip_rows(o).at);
-                    // SAFETY: rows of `points` vectors inside the arena.
-                    unsafe {
-                        let to = if o == 0 { loss } else { sum };
-                        I::mse(out, y, dz, weight, share, points, to);
-                        if o > 0 {
-                            I::axpy(loss, loss, 1.0, sum, 1);
-                        }
-                    }
-                }
-            }
-            Loss::CrossEntropy => {
-                let share = 1.0 / points as f32;
-                let mut total = [0.0; MAX_LANES];
-                for p in 0..points {
-                    for (lane, total) in total.iter_mut().enumerate().take(I::LANES) {
-                        let at = |mat: Mat, o: usize| {
-                            self.ptr(mat.skip_rows(o).skip_cols(p).at).wrapping_add(lane)
-                        };
-                        // SAFETY: elements of matrices inside the arena.
-                        unsafe {
-                            let class = *at(y, 0);
-                            let label = class as usize;
-                            let (max, sum) = softmax(outputs, |o| *at(out, o));
-                            // A family of tasks of one's own may give any label: what is no class ends the training.
-                            let is_class = label < outputs && label as f32 == class;
-                            let logit = if is_class { *at(out, label) } else { f32::NAN };
-                            *total += (sum.ln() - (logit - max)) * share;
-                            let scale = share * *weight.add(lane);
-                            for o in 0..outputs {
-                                let hit = f32::from(u8::from(o == label));
-                                *at(dz, o) = ((*at(out, o) - max).exp() / sum - hit) * scale;
-                            }
-                        }
-                    }
-                }
-                for (lane, &total) in total.iter().enumerate().take(I::LANES) {
-                    // SAFETY: one vector inside the arena.
-                    unsafe { *self.ptr(loss).add(lane) = total };
-                }
-            }
-        }
+/// One point of every lane: a column of each matrix.
+#[derive(Clone, Copy)]
+struct Column {
+    out: Rows,
+    y: Rows,
+    /// Cotangents, or tangents that cotangents' tangents take the place of.
+    dz: Rows,
+    point: usize,
+}
+
+impl Points for Column {
+    #[inline(always)]
+    unsafe fn output<V: Vector>(self, o: usize) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load(self.out.at::<V>(o, self.point)) }
     }
 
-    /// Turns the outputs' tangent at the support points of step `j` into the cotangent's tangent, in place.
-    pub(super) fn loss_tangent(&self, j: usize, dot: Mat) {
-        let (points, outputs) = (self.layout.support, self.plan.model.outputs());
-        let out = self.layout.support_out(j);
-        match self.plan.loss {
-            // The outputs' tangent went through the output's gate, if it has one.
-            Loss::Mse => {
-                let scale = 2.0 / (points * outputs) as f32;
-                for (c, _) in self.rows(dot, out, outputs) {
-                    // SAFETY: rows of `points` vectors inside the arena.
-                    unsafe { I::scale_gated(c, scale, None, points) }
+    #[inline(always)]
+    unsafe fn target<V: Vector>(self, t: usize) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load(self.y.at::<V>(t, self.point)) }
+    }
+
+    #[inline(always)]
+    unsafe fn moved<V: Vector>(self, o: usize) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load(self.dz.at::<V>(o, self.point)) }
+    }
+
+    #[inline(always)]
+    unsafe fn put<V: Vector>(self, o: usize, value: V) {
+        // SAFETY: promised by the caller.
+        unsafe { value.store(self.dz.at::<V>(o, self.point)) }
+    }
+}
+
+/// A loss over the points of a set.
+struct Run<K> {
+    kernels: K,
+    outputs: usize,
+    points: usize,
+    column: Column,
+    share: f32,
+    /// Where the loss goes, and the lanes' weights of cotangents; null for the tangent.
+    loss: *mut f32,
+    weight: *const f32,
+}
+
+impl<K: Kernels> Kernel for Run<K> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let share = V::splat(self.share);
+            if self.loss.is_null() {
+                for point in 0..self.points {
+                    self.kernels.tangent(self.outputs, Column { point, ..self.column }, share);
                 }
+                return;
             }
-            Loss::CrossEntropy => {
-                let share = 1.0 / points as f32;
-                for p in 0..points {
-                    for lane in 0..I::LANES {
-                        let at = |mat: Mat, o: usize| {
-                            self.ptr(mat.skip_rows(o).skip_cols(p).at).wrapping_add(lane)
-                        };
-                        // SAFETY: elements of matrices inside the arena.
-                        unsafe {
-                            let (max, sum) = softmax(outputs, |o| *at(out, o));
-                            let share_of = |o: usize| (*at(out, o) - max).exp() / sum;
-                            let mean: f32 = (0..outputs).map(|o| share_of(o) * *at(dot, o)).sum();
-                            for o in 0..outputs {
-                                *at(dot, o) = share_of(o) * (*at(dot, o) - mean) * share;
-                            }
-                        }
-                    }
-                }
-                if self.layout.layers[self.layout.layers.len() - 1].dense.relu {
-                    for (c, gate) in self.rows(dot, out, outputs) {
-                        // SAFETY: rows of `points` vectors inside the arena.
-                        unsafe { I::scale_gated(c, 1.0, Some(gate), points) }
-                    }
-                }
+            let (scale, mut total) = (V::load(self.weight).mul(share), V::splat(0.0));
+            for point in 0..self.points {
+                let column = Column { point, ..self.column };
+                total = total.add(self.kernels.value(self.outputs, column, scale));
             }
+            total.mul(share).store(self.loss);
         }
     }
 }
 
-/// Largest logit, and the sum of exponentials of what the others are below it.
-fn softmax(outputs: usize, logit: impl Fn(usize) -> f32) -> (f32, f32) {
-    let max = (0..outputs).map(&logit).fold(f32::NEG_INFINITY, f32::max);
-    (max, (0..outputs).map(|o| (logit(o) - max).exp()).sum())
+impl<I: Isa> Group<'_, I> {
+    /// Runs a loss of this plan; see [`Run`].
+    fn run_loss(&self, [out, y, dz]: [Mat; 3], points: usize, loss: *mut f32, weight: *const f32) {
+        let [out, y, dz] = [out, y, dz].map(|mat| self.matrix(mat));
+        let (outputs, share) = (self.plan.model.outputs(), 1.0 / points as f32);
+        let column = Column { out, y, dz, point: 0 };
+        with_kernels!(self.plan.loss, kernels => {
+            // SAFETY: matrices and vectors inside the arena.
+            unsafe { I::run(Run { kernels, outputs, points, column, share, loss, weight }) }
+        });
+    }
+
+    /// Loss of `out: [outputs, points]` against `y` as a vector at `loss`, and its cotangent, times the lanes'
+    /// weights, in `dz`.
+    pub(super) fn value_and_cotangent(&self, out: Mat, y: Mat, dz: Mat, points: usize, loss: usize) {
+        self.run_loss([out, y, dz], points, self.ptr(loss), self.ptr(self.layout.weight));
+    }
+
+    /// Turns the outputs' tangent at the support points of step `j` into the cotangent's tangent, in place.
+    pub(super) fn loss_tangent(&self, j: usize, dot: Mat) {
+        let (points, layout) = (self.layout.support, &self.layout);
+        let out = layout.support_out(j);
+        self.run_loss([out, layout.support_y, dot], points, std::ptr::null_mut(), std::ptr::null());
+        if layout.layers[layout.layers.len() - 1].dense.relu {
+            for (c, gate) in self.rows(dot, out, self.plan.model.outputs()) {
+                // SAFETY: rows of `points` vectors inside the arena.
+                unsafe { I::gated(c, gate, points) }
+            }
+        }
+    }
 }

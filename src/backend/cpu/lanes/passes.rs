@@ -137,7 +137,7 @@ impl<I: Isa> Group<'_, I> {
         if layout.layers[last].dense.relu {
             for (c, gate) in self.rows(dz, out, self.plan.model.outputs()) {
                 // SAFETY: rows of `points` vectors inside the arena.
-                unsafe { I::scale_gated(c, 1.0, Some(gate), points) }
+                unsafe { I::gated(c, gate, points) }
             }
         }
         self.close_cotangent(last, set, dz);

@@ -22,6 +22,7 @@ pub(crate) const DECLARATION: Declaration = Declaration {
         ("SCRATCH", 256.0),
         ("SPILLS", 0.0),
         ("LOSS", 0.0),
+        ("SETTING", 0.0),
         ("SOURCE", 1.0),
     ],
     workgroup_bytes: (640 + 256) * 16 + 64 * 4,

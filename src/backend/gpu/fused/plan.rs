@@ -178,7 +178,8 @@ fn constants(tuning: &Tuning, [fast, shares, spill]: [u64; 3], loss: Loss) -> Ve
         ("FAST", fast as f64),
         ("SCRATCH", (shares + 1) as f64),
         ("SPILLS", f64::from(u8::from(spill > 0))),
-        ("LOSS", loss_code(loss)),
+        ("LOSS", loss.code().into()),
+        ("SETTING", loss.setting()),
     ]
 }
 
@@ -239,14 +240,6 @@ fn refuse_others(plan: &Plan) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// The value of `LOSS`.
-fn loss_code(loss: Loss) -> f64 {
-    match loss {
-        Loss::Mse => 0.0,
-        Loss::CrossEntropy => 1.0,
-    }
 }
 
 /// vec4 of workgroup memory that a task's `words` get and those for shares of sums, and bytes of workgroup memory.
@@ -314,7 +307,7 @@ mod tests {
 
     fn sinusoid(tasks: usize, support: usize, steps: usize, capacity: &Capacity) -> Result<FusedPlan> {
         let model = Model::mlp(1, &[40, 40], 1, false)?;
-        let plan = Plan::new(model, Loss::Mse, support, support, steps, Rates::fixed(0.01))?;
+        let plan = Plan::new(model, Loss::mse(), support, support, steps, Rates::fixed(0.01))?;
         let tuning =
             Tuning { workgroup: 64, fast: 3072, groups_per_dispatch: capacity.workgroups, groups: 1024 };
         FusedPlan::new(&plan, tasks, Purpose::Gradient { report: false }, capacity, &tuning)

@@ -246,7 +246,7 @@ impl Builder<'_> {
             gate: memory.output(record, last, tiles),
             x: memory.output(tangent, last, tiles),
             dz: memory.dz(tangent, last, tiles),
-            ..self.loss(&pass, 0)
+            ..self.loss(&pass, memory.support_y)
         });
         for l in (1..=last).rev() {
             let (dz_dot, dz) = (memory.dz(tangent, l, tiles), memory.dz(record, l, tiles));

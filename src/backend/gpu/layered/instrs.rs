@@ -5,7 +5,6 @@ use super::emit::{Emitter, from_task};
 use super::kernels::loss::{self, LossPass};
 use super::kernels::rows::{self, CopyRows, GroupSums, RateSums};
 use super::layout::Role;
-use crate::meta::Loss;
 use crate::program::{ArrayId, Instr, Pass, Set, Sink};
 use crate::wgsl::Place;
 use crate::wgsl::lower::{Bound, Call, Operand, Take, Turned};
@@ -109,12 +108,8 @@ impl Emitter<'_> {
         y: ArrayId,
         gate: bool,
         weight: f64,
-    ) -> ([(&'static str, f64); 2], LossPass) {
+    ) -> ([(&'static str, f64); 3], LossPass) {
         let plan = self.facts.plan;
-        let kind = match plan.loss {
-            Loss::Mse => 0.0,
-            Loss::CrossEntropy => 1.0,
-        };
         let shares = self.shares(pass.set, pass.points.start);
         let shape = LossPass {
             points: pass.points.len() as u32,
@@ -127,7 +122,9 @@ impl Emitter<'_> {
             shares: shares.map_or(Place::default(), |shares| shares.place),
             ..LossPass::default()
         };
-        ([("LOSS", kind), ("WEIGHTED", f64::from(u8::from(shares.is_some())))], shape)
+        let weighted = f64::from(u8::from(shares.is_some()));
+        let loss = [("LOSS", plan.loss.code().into()), ("SETTING", plan.loss.setting())];
+        ([loss[0], loss[1], ("WEIGHTED", weighted)], shape)
     }
 
     /// Which sums of the task's row a loss goes to.
@@ -180,7 +177,8 @@ impl Emitter<'_> {
         let all = arrays.map(|id| self.operand(id));
         (shape.y_dot, shape.dz_dot) = (all[1].place, all[2].place);
         let shares = self.shares(pass.set, 0).map_or(Bound::Params, |shares| shares.bound);
-        let bindings = [all[0].bound, all[1].bound, all[2].bound, shares];
+        let truths = self.given(pass.set, true, 0).bound;
+        let bindings = [all[0].bound, all[1].bound, truths, all[2].bound, shares];
         self.push([Call::new(&loss::TANGENT, &constants, &shape, &bindings, [1, self.tasks as u32, 1])]);
     }
 

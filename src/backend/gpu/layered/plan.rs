@@ -196,7 +196,7 @@ mod tests {
     fn plan(steps: usize, rates: RateShape, learned: bool) -> Plan {
         let model = Model::mlp(30, &[40, 50], 7, false).unwrap();
         let fixed = Rates { shape: RateShape::One, learned: false, values: vec![0.1] };
-        let mut plan = Plan::new(model, Loss::Mse, 5, 6, steps, fixed).unwrap();
+        let mut plan = Plan::new(model, Loss::mse(), 5, 6, steps, fixed).unwrap();
         plan.rates = Rates { shape: rates, learned, values: Vec::new() };
         plan.rates.values = vec![0.1; plan.rate_count()];
         plan

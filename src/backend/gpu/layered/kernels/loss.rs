@@ -8,15 +8,15 @@ use bytemuck::{Pod, Zeroable};
 pub const LOSS: Declaration = Declaration {
     shader: "loss",
     bindings: &[Uniform, Read, Read, Write, Write, Write, Read],
-    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0), ("WEIGHTED", 0.0)],
+    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0), ("SETTING", 0.0), ("WEIGHTED", 0.0)],
     workgroup_bytes: 64 * 4,
 };
 
 /// `loss_tangent.wgsl`: the tangent of the cotangents.
 pub const TANGENT: Declaration = Declaration {
     shader: "loss_tangent",
-    bindings: &[Uniform, Read, Read, Write, Read],
-    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0), ("WEIGHTED", 0.0)],
+    bindings: &[Uniform, Read, Read, Read, Write, Read],
+    constants: &[("WORKGROUP", 64.0), ("LOSS", 0.0), ("SETTING", 0.0), ("WEIGHTED", 0.0)],
     workgroup_bytes: 0,
 };
 
