@@ -6,6 +6,7 @@ use crate::model::Model;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -16,19 +17,51 @@ pub(crate) struct Header {
     seed: u64,
     /// Meta-iterations done.
     pub(crate) step: u64,
+    /// Of the two numbers above and all tensors, in hexadecimal digits; files of format 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
 impl Header {
     pub(crate) fn new(seed: u64, step: u64) -> Self {
-        Self { format: "1".into(), seed, step }
+        Self { format: "2".into(), seed, step, sha256: None }
+    }
+
+    /// Whether the file is as it was written.
+    fn agrees(&self, tensors: &Named) -> bool {
+        match (&*self.format, &self.sha256) {
+            ("1", None) => true,
+            ("2", Some(sum)) => *sum == self.checksum(tensors),
+            _ => false,
+        }
+    }
+
+    /// SHA-256 of numbers, names, types, shapes and values; every part is preceded by its length.
+    fn checksum(&self, tensors: &Named) -> String {
+        let mut sum = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            sum.update((bytes.len() as u64).to_le_bytes());
+            sum.update(bytes);
+        };
+        part(&self.seed.to_le_bytes());
+        part(&self.step.to_le_bytes());
+        for (name, (dtype, shape, bytes)) in tensors {
+            part(name.as_bytes());
+            part(format!("{dtype:?} {shape:?}").as_bytes());
+            part(bytes);
+        }
+        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
+
+/// Tensors by their names: type, shape and bytes.
+type Named = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
 const KEY: &str = "fastweights";
 
 /// Tensors on their way into a file.
 #[derive(Default)]
-pub(crate) struct Tensors(BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>);
+pub(crate) struct Tensors(Named);
 
 impl Tensors {
     pub(crate) fn add(&mut self, name: String, shape: &[usize], values: &[f32]) {
@@ -47,11 +80,12 @@ impl Tensors {
         }
     }
 
-    pub(crate) fn write(&self, path: &Path, header: &Header) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path, mut header: Header) -> Result<()> {
         let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
             Error::file_caused(path, "cannot be put into safetensors", e)
         };
-        let header = serde_json::to_string(header).map_err(|e| failed(e.into()))?;
+        header.sha256 = Some(header.checksum(&self.0));
+        let header = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
         let views = (self.0.iter())
             .map(|(name, (dtype, shape, bytes))| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
@@ -65,11 +99,12 @@ impl Tensors {
 /// A file of tensors being read.
 pub(crate) struct Source {
     path: PathBuf,
-    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
-    header: Option<String>,
+    tensors: Named,
+    header: Option<Header>,
 }
 
 impl Source {
+    /// Reads a file and compares it with the checksum that it carries, if this program wrote it.
     pub(crate) fn read(path: PathBuf) -> Result<Self> {
         let bytes = std::fs::read(&path).map_err(|e| Error::file_caused(&path, "cannot be read", e))?;
         let file = SafeTensors::deserialize(&bytes)
@@ -79,18 +114,28 @@ impl Source {
             .collect();
         let header = SafeTensors::read_metadata(&bytes).ok();
         let header = header.and_then(|(_, all)| all.metadata().as_ref()?.get(KEY).cloned());
-        Ok(Self { path, tensors, header })
+        let header = header.map(|text| serde_json::from_str::<Header>(&text)).transpose();
+        let header =
+            header.map_err(|e| Error::file_caused(&path, "is damaged: its metadata cannot be read", e))?;
+        let source = Self { path, tensors, header };
+        match &source.header {
+            Some(header) if !header.agrees(&source.tensors) => Err(Error::file(
+                &source.path,
+                "is damaged: its tensors and its checksum do not agree, so a byte of it is not what was written; take \
+                 a copy of it, or do without it",
+            )),
+            _ => Ok(source),
+        }
     }
 
     /// What it says of the training it is from.
-    pub(crate) fn header(&self) -> Result<Header> {
-        let text = self.header.as_deref().ok_or_else(|| {
+    pub(crate) fn header(&self) -> Result<&Header> {
+        self.header.as_ref().ok_or_else(|| {
             Error::file(
                 &self.path,
                 "does not say which meta-iteration it is from: this program did not write it",
             )
-        })?;
-        serde_json::from_str(text).map_err(|e| Error::file_caused(&self.path, "has damaged metadata", e))
+        })
     }
 
     #[cfg(test)]
@@ -127,5 +172,62 @@ impl Source {
             theta.extend(self.floats(&format!("{prefix}{}", param.name), &param.shape)?);
         }
         Ok(theta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small(path: &Path) -> Vec<u8> {
+        let mut tensors = Tensors::default();
+        tensors.add("0.weight".into(), &[2, 1], &[1.0, -2.5]);
+        tensors.add_wide("sums".into(), &[0.1]);
+        tensors.write(path, Header::new(7, 120)).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    /// Whether what was written is read: a header of this program, and all that it speaks of.
+    fn whole(path: &Path) -> Result<()> {
+        let source = Source::read(path.to_owned())?;
+        source.header()?;
+        source.floats("0.weight", &[2, 1])?;
+        source.wide("sums").map(|_| ())
+    }
+
+    #[test]
+    fn no_bit_of_a_file_can_flip_unseen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("120.safetensors");
+        let bytes = small(&path);
+        whole(&path).unwrap();
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &flipped).unwrap();
+            let error = whole(&path).expect_err(&format!("bit {bit} of {}", bytes.len()));
+            assert!(error.to_string().contains("120.safetensors"), "{error}");
+        }
+        for len in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..len]).unwrap();
+            assert!(whole(&path).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn files_from_before_checksums_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.safetensors");
+        let header = r#"{"format":"1","seed":7,"step":120}"#;
+        let values = [1_f32, 2.0].map(f32::to_le_bytes).concat();
+        let view = TensorView::new(Dtype::F32, vec![2], &values).unwrap();
+        let write = |header: &str| {
+            let metadata = HashMap::from([(KEY.to_owned(), header.to_owned())]);
+            std::fs::write(&path, safetensors::serialize([("x", view.clone())], Some(metadata)).unwrap())
+                .unwrap();
+            Source::read(path.clone())
+        };
+        assert_eq!(write(header).unwrap().floats("x", &[2]).unwrap(), [1.0, 2.0]);
+        assert!(write(&header.replace('1', "2")).is_err(), "a later format needs its checksum");
     }
 }

@@ -273,8 +273,8 @@ fn resumes_to_the_byte(recipe: &str, settings: &[&str]) {
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let names = files(&whole);
     assert!(names.len() > 12, "{names:?}");
-    let timed = |name: &&PathBuf| name.ends_with("evaluation.json") || name.ends_with("times.jsonl");
-    for name in names.iter().filter(|name| !timed(name)) {
+    let timed = ["evaluation.json", "times.jsonl", "processes.jsonl"];
+    for name in names.iter().filter(|name| !timed.iter().any(|timed| name.ends_with(timed))) {
         let (a, b) = (fs::read(whole.join(name)).unwrap(), fs::read(parts.join(name)).unwrap());
         assert!(a == b, "{recipe}: {} differs", name.display());
     }
@@ -345,9 +345,14 @@ fn what_cannot_be_resumed_says_why() {
     let mut run = train(dir.path(), &["--steps", "4", "--quiet", "--out", "b"]);
     run.args(SMALL).assert().success();
     train(dir.path(), &["--resume", "b", "--steps", "3"]).assert().code(2).stderr(contains("--steps"));
-    fs::write(dir.path().join("b/checkpoints/4.safetensors"), "damaged").unwrap();
+    for step in [0, 4] {
+        fs::write(dir.path().join(format!("b/checkpoints/{step}.safetensors")), "damaged").unwrap();
+    }
     let damaged = train(dir.path(), &["--resume", "b", "--steps", "5"]).assert().code(1);
     damaged.stderr(contains("4.safetensors").and(contains("caused by")));
+    fs::remove_dir_all(dir.path().join("b/checkpoints")).unwrap();
+    let none = train(dir.path(), &["--resume", "b", "--steps", "5"]).assert().code(1);
+    none.stderr(contains("holds no checkpoint to go on from"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `eval`: a finished run on new tasks, with other settings.
 
 use super::device::DeviceArguments;
-use super::failure::Outcome;
+use super::failure::{Outcome, warn};
 use super::out::Out;
 use super::table;
 use fastweights::Error;
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let reason = format!("is {rate}; a finite number of 0 or more is needed, at most {:e}", f32::MAX);
         return Err(Error::recipe("--inner-lr", reason).into());
     }
-    let models = Models::load(&dir, &recipe)?;
+    let models = Models::load(&dir, &recipe, &mut warn)?;
     let device = arguments.device.open(recipe.run.max_memory.map(|size| size.as_u64()))?;
     let judged = judge(&recipe, &settings, &models, &*device.backend, arguments.inner_lr)?;
     let json = judged.report.to_json()?;

@@ -5,6 +5,9 @@ use std::error::Error as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+/// The status of a program that was interrupted.
+pub(super) const INTERRUPTED: u8 = 130;
+
 /// What a command comes to.
 pub(super) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -17,6 +20,8 @@ pub(super) enum Failure {
     Interrupted,
     /// Something went wrong.
     Error(Error),
+    /// Something went wrong with a run, and this is how to go on with it.
+    OfRun(Error, String),
 }
 
 impl From<Error> for Failure {
@@ -26,12 +31,21 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// Says how to go on with the run that something went wrong with.
+    pub(super) fn of_run(self, way_on: String) -> Self {
+        match self {
+            Self::Error(error) => Self::OfRun(error, way_on),
+            other => other,
+        }
+    }
+
     /// Prints the chain of causes; the exit code is 2 for a wrong call, 1 for a failure.
     pub(super) fn report(self) -> ExitCode {
-        let error = match self {
+        let (error, way_on) = match self {
             Self::ClosedPipe => return ExitCode::SUCCESS,
-            Self::Interrupted => return ExitCode::from(130),
-            Self::Error(error) => error,
+            Self::Interrupted => return ExitCode::from(INTERRUPTED),
+            Self::Error(error) => (error, None),
+            Self::OfRun(error, way_on) => (error, Some(way_on)),
         };
         // If standard error is closed too there is nowhere left to complain.
         let mut stderr = std::io::stderr().lock();
@@ -40,6 +54,9 @@ impl Failure {
         while let Some(error) = cause {
             let _ = writeln!(stderr, "  caused by: {error}");
             cause = error.source();
+        }
+        if let Some(way_on) = way_on {
+            let _ = writeln!(stderr, "{way_on}");
         }
         match error.kind() {
             ErrorKind::Recipe { .. } => ExitCode::from(2),
@@ -51,4 +68,9 @@ impl Failure {
 /// A line on standard error, lost if that is closed.
 pub(super) fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// What is not as it should be, but does not end the command.
+pub(super) fn warn(error: &Error) {
+    note(&format!("warning: {error}"));
 }

@@ -13,11 +13,14 @@ mod out;
 mod predict;
 mod progress;
 mod recipes;
+mod report;
 mod series;
+mod signals;
 mod steps;
 mod table;
 mod tabular;
 mod train;
+mod training;
 
 use clap::{Parser, Subcommand};
 use failure::Outcome;
@@ -41,6 +44,8 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate a run anew, with other tasks, steps, points or rate
     Eval(eval::Arguments),
+    /// Write one page of HTML about runs, side by side
+    Report(report::Arguments),
     /// Predict the classes of new rows with a run of a table
     Predict(predict::Arguments),
     /// Fetch, import and list image data sets
@@ -81,6 +86,7 @@ fn run(command: Command, out: &mut Out) -> Outcome {
     match command {
         Command::Train(arguments) => train::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Report(arguments) => report::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),

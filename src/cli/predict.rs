@@ -1,7 +1,7 @@
 //! `predict`: the classes of new rows, by a run of a table.
 
 use super::device::DeviceArguments;
-use super::failure::Outcome;
+use super::failure::{Outcome, warn};
 use super::out::Out;
 use fastweights::Error;
 use fastweights::data::{Columns, RowTable};
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let rows = LabelledRows { x: columns.inputs(&table)?, y: None, numbers };
     // The control is not asked, and to know it would take the training file.
     recipe.control.enabled = false;
-    let models = Models::load(&dir, &recipe)?;
+    let models = Models::load(&dir, &recipe, &mut warn)?;
     let device = arguments.device.open(recipe.run.max_memory.map(|size| size.as_u64()))?;
     let how = (arguments.steps, None);
     predict_rows(&recipe, &columns, &models, &*device.backend, how, &rows)?.write(&arguments.out)?;

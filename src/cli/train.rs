@@ -1,21 +1,24 @@
 //! `train`: a whole run, from a recipe to pictures.
 
 use super::device::{DeviceArguments, Opened};
-use super::failure::{Failure, Outcome, note};
+use super::failure::{Failure, Outcome, note, warn};
 use super::memory;
 use super::out::Out;
 use super::progress::{Meter, time};
 use super::series::SeriesArguments;
+use super::signals::Signals;
 use super::table;
 use super::tabular::TableArguments;
+use super::training::TrainingArguments;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
-use fastweights::run::{Ending, Experiment, Models, Report, RunDir, Seconds, draw_all, judge};
-use fastweights::{Error, Result};
+use fastweights::run::{
+    Ending, EventFile, Experiment, Models, Recovery, Report, RunDir, RunLock, Seconds, draw_all, judge,
+    write_results,
+};
+use fastweights::{Error, ErrorKind, Result};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Meta-train a recipe and its control, compare both on new tasks, draw pictures.
 #[derive(Debug, clap::Args)]
@@ -39,9 +42,11 @@ pub(super) struct Arguments {
     table: TableArguments,
     #[command(flatten)]
     device: DeviceArguments,
-    /// Most memory to take, e.g. 2GB: what does not fit is computed again, or in parts (run.max_memory)
-    #[arg(long, value_name = "SIZE", conflicts_with = "resume")]
-    max_memory: Option<String>,
+    #[command(flatten)]
+    training: TrainingArguments,
+    /// Where the device fails, open it anew and go on from the newest checkpoint
+    #[arg(long)]
+    recover: bool,
     /// Go on with a run from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "seed", "out"])]
     resume: Option<PathBuf>,
@@ -68,32 +73,54 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     recipe.load_data(arguments.data.as_deref())?;
     arguments.table.check(&recipe)?;
-    if let Some(dir) = &resumed
-        && dir.is_finished(recipe.outer.iterations)?
-    {
-        return arguments.finished(&recipe, dir, out);
-    }
-    let memory = recipe.run.max_memory.map(|size| size.as_u64());
-    let device = arguments.device.open(memory)?;
-    arguments.say(format!("device: {} ({})", device.backend.name(), device.why));
-    let cpu = arguments.device.cpu(memory);
-    let mut experiment = arguments.set_up(&recipe, resumed.as_ref(), &device, &cpu)?;
-    // Nothing was written up to here.
-    let dir = match (resumed, &arguments.out) {
-        (Some(dir), _) => dir,
-        (None, Some(path)) => RunDir::create(path)?,
-        (None, None) => RunDir::numbered("runs", &recipe.name)?,
+    let mut place = match resumed {
+        Some(dir) => match dir.finished(&recipe)? {
+            Some(done) => return arguments.finished(done, &dir, out),
+            None => Some(Place { _lock: dir.lock()?, dir }),
+        },
+        None => None,
     };
-    dir.write_recipe(&recipe)?;
-    let from = match experiment.iteration() {
-        0 => String::new(),
-        done => format!(", from meta-iteration {done}"),
-    };
-    arguments.say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
-    match arguments.train(&mut experiment, &dir, &*device.backend)? {
-        Ending::Stopped => arguments.stopped(&experiment, &dir, out),
-        Ending::Finished => arguments.report(&mut experiment, &dir, &device, out),
+    let signals = Signals::take()?;
+    let mut recovery = Recovery::default();
+    loop {
+        let ended = arguments.attempt(&recipe, &mut place, &signals, out);
+        // Before there is a directory nothing was written.
+        let (Err(Failure::Error(error)), Some(Place { dir, .. })) = (&ended, &place) else { return ended };
+        let newest = dir.checkpoints().steps().ok().and_then(|steps| steps.last().copied());
+        if !(arguments.recover && recovery.takes(error, newest)) {
+            let way_on = way_on(error, dir, newest);
+            return ended.map_err(|failure| failure.of_run(way_on));
+        }
+        warn(error);
+        note(&format!("the device is opened anew, to go on from meta-iteration {}", newest.unwrap_or(0)));
     }
+}
+
+/// A run's directory that no other process writes into.
+struct Place {
+    dir: RunDir,
+    _lock: RunLock,
+}
+
+/// What to do after a training failed.
+fn way_on(error: &Error, dir: &RunDir, newest: Option<u64>) -> String {
+    let from = newest.map_or_else(|| "its start".to_owned(), |done| format!("meta-iteration {done}"));
+    let resume = resume(dir);
+    match error.kind() {
+        ErrorKind::Device(_) => format!(
+            "the run is whole up to {from}; `{resume}` goes on from there, and with --recover that is done by itself; \
+             --max-memory SIZE takes less of the device, --device cpu needs none"
+        ),
+        ErrorKind::File { .. } => {
+            format!("the run is whole up to {from}; when its directory can be written again: {resume}")
+        }
+        _ => format!("the run is whole up to {from}; go on with: {resume}"),
+    }
+}
+
+/// The command that goes on with a run.
+fn resume(dir: &RunDir) -> String {
+    format!("fastweights train --resume {}", dir.path().display())
 }
 
 impl Arguments {
@@ -102,6 +129,51 @@ impl Arguments {
         if !self.quiet {
             note(&line);
         }
+    }
+
+    /// Trains from the start or from the newest checkpoint, as far as the device goes.
+    fn attempt(
+        &self,
+        recipe: &Recipe,
+        place: &mut Option<Place>,
+        signals: &Signals,
+        out: &mut Out,
+    ) -> Outcome {
+        let memory = recipe.run.max_memory.map(|size| size.as_u64());
+        let device = self.device.open(memory)?;
+        self.say(format!("device: {} ({})", device.backend.name(), device.why));
+        let cpu = self.device.cpu(memory);
+        let before = place.as_ref().map(|place| &place.dir);
+        let mut experiment = self.set_up(recipe, before, &device, &cpu)?;
+        // Of a new run nothing was written up to here.
+        let place = match place {
+            Some(place) => place,
+            None => {
+                let dir = match &self.out {
+                    Some(path) => RunDir::create(path)?,
+                    None => RunDir::numbered("runs", &recipe.name)?,
+                };
+                place.insert(Place { _lock: dir.lock()?, dir })
+            }
+        };
+        let dir = &place.dir;
+        dir.begin(recipe, device.backend.name(), experiment.iteration())?;
+        signals.set_way_on(resume(dir));
+        let from = match experiment.iteration() {
+            0 => String::new(),
+            done => format!(", from meta-iteration {done}"),
+        };
+        self.say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
+        match self.train(&mut experiment, dir, &*device.backend, signals)? {
+            Ending::Stopped => return self.stopped(&experiment, dir, out),
+            Ending::Early => self.say(format!(
+                "no better trial for {} meta-iterations: training ends after {}",
+                recipe.validation.patience,
+                experiment.iteration()
+            )),
+            Ending::Finished => {}
+        }
+        self.report(&mut experiment, dir, &device, out)
     }
 
     /// The training, once all is known to fit.
@@ -121,7 +193,9 @@ impl Arguments {
         let control_device = self.control_device(recipe, device, cpu);
         memory::check(recipe, &forecast, &*device.backend, control_device)?;
         let experiment = match resumed {
-            Some(dir) => Experiment::resume(recipe.clone(), dir, &*device.backend, control_device)?,
+            Some(dir) => {
+                Experiment::resume(recipe.clone(), dir, &*device.backend, control_device, &mut warn)?
+            }
             None => Experiment::new(recipe.clone(), &*device.backend, control_device)?,
         };
         let (done, total) = (experiment.iteration(), recipe.outer.iterations);
@@ -151,27 +225,37 @@ impl Arguments {
         }
     }
 
-    fn train(&self, experiment: &mut Experiment, dir: &RunDir, device: &dyn Backend) -> Result<Ending> {
-        let interrupted = interruption()?;
+    fn train(
+        &self,
+        experiment: &mut Experiment,
+        dir: &RunDir,
+        device: &dyn Backend,
+        signals: &Signals,
+    ) -> Result<Ending> {
         let total = experiment.recipe().outer.iterations;
         let mut meter = Meter::new(total, experiment.iteration(), self.quiet);
-        let ending = experiment.run(dir, device, self.stop_at, &mut |progress| {
-            meter.show(progress);
-            if interrupted.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+        let mut events = match experiment.recipe().run.tensorboard {
+            true => Some(EventFile::resume(dir, experiment.iteration())?),
+            false => None,
+        };
+        let mut unwritten = None;
+        let ending = signals.watched(|| {
+            experiment.run(dir, device, self.stop_at, &mut |progress| {
+                meter.show(progress);
+                unwritten = events.as_mut().and_then(|events| events.add(progress).err());
+                let end = signals.asked() || unwritten.is_some();
+                if end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
         });
         meter.finish();
-        ending
+        unwritten.map_or(ending, Err)
     }
 
     /// Says how to go on.
     fn stopped(&self, experiment: &Experiment, dir: &RunDir, out: &mut Out) -> Outcome {
-        let (recipe, done, path) = (experiment.recipe(), experiment.iteration(), dir.path().display());
+        let (recipe, done) = (experiment.recipe(), experiment.iteration());
         let total = recipe.outer.iterations;
-        note(&format!("stopped after {done} of {total}; go on with: fastweights train --resume {path}"));
+        note(&format!("stopped after {done} of {total}; go on with: {}", resume(dir)));
         if self.json {
             let stopped =
                 serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
@@ -212,16 +296,14 @@ impl Arguments {
                 settings.push(parse_setting(&format!("{key}={value}"))?);
             }
         }
-        if let Some(size) = &self.max_memory {
-            settings.push(parse_setting(&format!("run.max_memory=\"{size}\""))?);
-        }
+        settings.extend(self.training.settings()?);
         settings.extend(self.table.settings());
         let Some(path) = &self.resume else {
             return Ok((Recipe::load(self.recipe.as_deref().unwrap_or("sinusoid"), &settings)?, None));
         };
         let dir = RunDir::open(path)?;
         let before = dir.recipe()?;
-        let recipe = Recipe::read(dir.path().join("recipe.toml"), &settings)?;
+        let recipe = dir.recipe_with(&settings)?;
         let longer = recipe.outer.iterations != before.outer.iterations;
         if longer && recipe.outer.schedule != Schedule::Constant {
             let reason = format!(
@@ -234,8 +316,8 @@ impl Arguments {
     }
 
     /// A run that is through is left as it is.
-    fn finished(&self, recipe: &Recipe, dir: &RunDir, out: &mut Out) -> Outcome {
-        let (path, done) = (dir.path().display(), recipe.outer.iterations);
+    fn finished(&self, done: u64, dir: &RunDir, out: &mut Out) -> Outcome {
+        let path = dir.path().display();
         self.table.check_finished(&path.to_string())?;
         if !self.quiet {
             note(&format!(
@@ -264,14 +346,19 @@ fn conclude(
 ) -> Result<Report> {
     let recipe = experiment.recipe().clone();
     // Where there are trials, the best checkpoint is judged, else the last.
-    let models =
-        if recipe.validation.every > 0 { Models::load(dir, &recipe)? } else { experiment.models()? };
+    let models = match recipe.validation.every {
+        0 => experiment.models(),
+        _ => Models::load(dir, &recipe, &mut warn)?,
+    };
     let mut judged = judge(&recipe, &recipe.evaluation, &models, &*device.backend, None)?;
     let (train, control) = experiment.times();
     (judged.report.seconds.train, judged.report.seconds.control) = (train, control);
     dir.write_report(&judged.report)?;
     table.write_predictions(dir, &recipe, &models, &*device.backend)?;
     draw_all(dir, &recipe, &models, &judged, &*device.backend)?;
+    if recipe.run.tensorboard {
+        write_results(dir, &judged.report, recipe.run.report_every)?;
+    }
     dir.finish(experiment)?;
     Ok(judged.report)
 }
@@ -280,17 +367,4 @@ fn conclude(
 fn json(mut value: serde_json::Value, dir: &RunDir) -> Result<String> {
     value["run"] = serde_json::Value::String(dir.path().display().to_string());
     Ok(serde_json::to_string(&value).map_err(|e| Error::failed(e.to_string()))? + "\n")
-}
-
-/// Set when the user presses Ctrl-C, so that a checkpoint can still be written; a second one ends at once.
-fn interruption() -> Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&flag);
-    ctrlc::set_handler(move || {
-        if set.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|e| Error::failed(format!("Ctrl-C cannot be handled: {e}")))?;
-    Ok(flag)
 }

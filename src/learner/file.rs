@@ -15,7 +15,7 @@ pub(super) fn save(algorithm: &Algorithm, state: &TrainState, path: &Path) -> Re
         file.add_theta(&format!("optimizer.{kind}."), model, values);
         file.add(format!("optimizer.{kind}.inner_lr"), &[values.len() - theta], &values[theta..]);
     }
-    file.write(path, &Header::new(algorithm.seed, state.iteration))
+    file.write(path, Header::new(algorithm.seed, state.iteration))
 }
 
 pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {

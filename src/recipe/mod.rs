@@ -23,7 +23,7 @@ pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;
 pub use evaluation::{EvaluationSettings, Protocol};
 pub use settings::{
-    Control, ControlVisit, Inner, ModelSettings, Network, Outer, Recipe, RunSettings, Validation,
+    Control, ControlVisit, Inner, ModelSettings, Network, OnNonfinite, Outer, Recipe, RunSettings, Validation,
 };
 pub use tasks::{
     Batch, Family, ImageSettings, LabelledRows, LoadedTable, Missing, Scale, SeriesCsv, SeriesData,

@@ -39,6 +39,9 @@ impl typed::Recipe {
         let run = RunSettings {
             checkpoint_every: self.run.checkpoint_every.unwrap_or(10_000),
             report_every: within("run.report_every", self.run.report_every.unwrap_or(100), 1..=u64::MAX)?,
+            keep: self.run.keep.unwrap_or(0),
+            on_nonfinite: self.run.on_nonfinite.unwrap_or_default(),
+            tensorboard: self.run.tensorboard.unwrap_or(false),
             max_memory: self.run.max_memory,
         };
         let description = self.description.unwrap_or_default();
@@ -184,8 +187,16 @@ impl typed::Validation {
             );
             return Err(Error::recipe("validation.every", reason));
         }
+        let patience = self.patience.unwrap_or(0);
+        if patience > 0 && every == 0 {
+            let reason = format!(
+                "is {patience}, but without trials (validation.every = 0) nothing can be waited for; use 0"
+            );
+            return Err(Error::recipe("validation.patience", reason));
+        }
         Ok(Validation {
             every,
+            patience,
             tasks: within("validation.tasks", self.tasks.unwrap_or(200), 1..=MANY)?,
             steps: within("validation.steps", self.steps.unwrap_or(evaluation.steps), 0..=1000)?,
         })

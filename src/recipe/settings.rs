@@ -128,6 +128,8 @@ pub struct Validation {
     pub tasks: usize,
     /// Steps of adaptation (default: `evaluation.steps`).
     pub steps: usize,
+    /// Meta-iterations without a better trial after which training ends early (default 0: never).
+    pub patience: u64,
 }
 
 /// What is written down, how often, in meta-iterations.
@@ -137,8 +139,25 @@ pub struct RunSettings {
     pub checkpoint_every: u64,
     /// A line of metrics, means since the line before (default 100).
     pub report_every: u64,
+    /// Checkpoints that are kept, the newest ones; 0 (the default) keeps all. With 2 or more there is one to fall back to.
+    pub keep: u64,
+    /// What happens where a loss or a parameter is not finite (default `stop`).
+    pub on_nonfinite: OnNonfinite,
+    /// Whether event files for TensorBoard are written (default no).
+    pub tensorboard: bool,
     /// Most memory of a training or an evaluation, e.g. `"2GB"` (default: as it comes). What does not fit is computed
     /// again, in chunks of points or in tiles of tasks, where that can be; nothing but rounding depends on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory: Option<ByteSize>,
+}
+
+/// What happens where a loss or a parameter is not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNonfinite {
+    /// Training ends, with a checkpoint of the last meta-iteration before.
+    #[default]
+    Stop,
+    /// The meta-iteration is left out, as if its tasks had not been drawn; 100 of them one after another end training.
+    Skip,
 }

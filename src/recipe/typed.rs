@@ -2,7 +2,7 @@
 
 use super::evaluation::Protocol;
 use super::section::section;
-use super::settings::ControlVisit;
+use super::settings::{ControlVisit, OnNonfinite};
 use crate::meta::{Adapt, InnerRule, Loss, MetaGradient, OuterKind, RateShape, Schedule};
 use crate::model::{Activation, Downsample, Init, NamedOp};
 use bytesize::ByteSize;
@@ -93,7 +93,7 @@ section!(Outer {
     clip_norm: f64,
 });
 section!(Control { enabled: bool, visit: ControlVisit, optimizer: OuterKind, meta_lr: f64, lr: f64 });
-section!(Validation { every: u64, tasks: usize, steps: usize });
+section!(Validation { every: u64, tasks: usize, steps: usize, patience: u64 });
 section!(Evaluation {
     tasks: usize,
     points: usize,
@@ -102,7 +102,14 @@ section!(Evaluation {
     protocol: Protocol,
     steps: usize
 });
-section!(Run { checkpoint_every: u64, report_every: u64, max_memory: ByteSize });
+section!(Run {
+    checkpoint_every: u64,
+    report_every: u64,
+    keep: u64,
+    on_nonfinite: OnNonfinite,
+    tensorboard: bool,
+    max_memory: ByteSize,
+});
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, Deserialize)]

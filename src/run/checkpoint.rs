@@ -72,10 +72,10 @@ impl Checkpoints {
         }
         state.add("inner_lr".into(), &[params.len() - theta], &params[theta..]);
         state.add_wide("metrics.sums".into(), &saved.sums);
-        state.write(&self.state_path(*iteration), &Header::new(seed, *iteration))?;
+        state.write(&self.state_path(*iteration), Header::new(seed, *iteration))?;
         let mut model = Tensors::default();
         model.add_theta("", &plan.model, params);
-        model.write(&self.model_path(*iteration), &Header::new(seed, *iteration))
+        model.write(&self.model_path(*iteration), Header::new(seed, *iteration))
     }
 
     /// Writes a checkpoint and then removes all others.
@@ -84,10 +84,26 @@ impl Checkpoints {
     /// As [`Checkpoints::save`].
     pub fn save_only(&self, plan: &Plan, seed: u64, saved: &Saved) -> Result<()> {
         self.save(plan, seed, saved)?;
-        for step in self.steps()?.into_iter().filter(|&step| step != saved.state.iteration) {
-            for path in [self.model_path(step), self.state_path(step)] {
-                std::fs::remove_file(&path).map_err(|e| Error::file_caused(&path, "cannot be removed", e))?;
-            }
+        self.remove(self.steps()?.into_iter().filter(|&step| step != saved.state.iteration))
+    }
+
+    /// Removes all but the newest `count` of the checkpoints up to `last`; 0 keeps all.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if a file cannot be removed.
+    pub fn keep(&self, count: u64, last: u64) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let steps: Vec<_> = self.steps()?.into_iter().filter(|&step| step <= last).collect();
+        let old = steps.len().saturating_sub(count as usize);
+        self.remove(steps[..old].iter().copied())
+    }
+
+    /// Removes checkpoints, first what makes one count.
+    fn remove(&self, steps: impl Iterator<Item = u64>) -> Result<()> {
+        for path in steps.flat_map(|step| [self.model_path(step), self.state_path(step)]) {
+            std::fs::remove_file(&path).map_err(|e| Error::file_caused(&path, "cannot be removed", e))?;
         }
         Ok(())
     }
@@ -95,10 +111,9 @@ impl Checkpoints {
     /// Reads the checkpoint of a step.
     ///
     /// # Errors
-    /// [`File`](crate::ErrorKind::File) naming the file and the tensor that is not as the plan has it.
+    /// [`File`](crate::ErrorKind::File) naming the file that is damaged, and the tensor that is not as the plan has it.
     pub fn load(&self, plan: &Plan, step: u64) -> Result<Saved> {
-        let model = Source::read(self.model_path(step))?;
-        let state = Source::read(self.state_path(step))?;
+        let [model, state] = self.sources(step)?;
         let rates = plan.learned_rates();
         let mut params = model.theta("", &plan.model)?;
         params.extend(state.floats("inner_lr", &[rates])?);
@@ -111,15 +126,55 @@ impl Checkpoints {
         Ok(Saved { state: TrainState { iteration: step, params, m, v }, sums: state.wide("metrics.sums")? })
     }
 
-    /// Reads the newest checkpoint not beyond `last`.
+    /// Both files of a step, each as it was written.
+    fn sources(&self, step: u64) -> Result<[Source; 2]> {
+        let read = |path: PathBuf| {
+            let source = Source::read(path.clone())?;
+            match source.header()?.step {
+                found if found == step => Ok(source),
+                found => Err(Error::file(path, format!("is of step {found}; it was given another's name"))),
+            }
+        };
+        Ok([read(self.model_path(step))?, read(self.state_path(step))?])
+    }
+
+    /// Whether the checkpoint of a step is there and as it was written.
+    #[must_use]
+    pub fn is_whole(&self, step: u64) -> bool {
+        self.sources(step).is_ok()
+    }
+
+    /// Reads the newest whole checkpoint. Damaged ones are passed over, newest first, and told to `warn`.
     ///
     /// # Errors
-    /// As [`Checkpoints::load`], and if there is none.
-    pub fn load_newest(&self, plan: &Plan, last: u64) -> Result<Saved> {
-        let newest = self.steps()?.into_iter().rfind(|&step| step <= last);
-        let step = newest.ok_or_else(|| Error::file(&self.root, "holds no whole checkpoint"))?;
-        self.load(plan, step)
+    /// As [`Checkpoints::load`] of the newest, if none is whole, and if there is none.
+    pub fn load_newest(&self, plan: &Plan, warn: &mut dyn FnMut(&Error)) -> Result<Saved> {
+        newest(self.steps()?, |step| self.load(plan, step), warn)?
+            .ok_or_else(|| Error::file(&self.root, "holds no checkpoint"))
     }
+}
+
+/// What loads of the newest of some steps; nothing where there are no steps. Those that do not load are told to `warn` once
+/// one does.
+///
+/// # Errors
+/// That of the newest, if none loads.
+pub(super) fn newest<T>(
+    steps: Vec<u64>,
+    mut load: impl FnMut(u64) -> Result<T>,
+    warn: &mut dyn FnMut(&Error),
+) -> Result<Option<T>> {
+    let mut damaged = Vec::new();
+    for step in steps.into_iter().rev() {
+        match load(step) {
+            Ok(loaded) => {
+                damaged.iter().for_each(warn);
+                return Ok(Some(loaded));
+            }
+            Err(error) => damaged.push(error),
+        }
+    }
+    damaged.into_iter().next().map_or(Ok(None), Err)
 }
 
 #[cfg(test)]
@@ -161,8 +216,38 @@ mod tests {
         std::fs::write(place.model_path(0), b"nothing").unwrap();
         let error = place.load(&plan, 0).unwrap_err().to_string();
         assert!(error.contains("0.safetensors") && error.contains("safetensors file"), "{error}");
+        assert!(
+            !place.is_whole(0)
+                && place.load_newest(&plan, &mut |_| panic!("nothing to fall back to")).is_err()
+        );
         // A model without its state, e.g. after a crash, does not count.
         std::fs::write(place.model_path(5), b"").unwrap();
         assert_eq!(place.steps().unwrap(), [0]);
+    }
+
+    #[test]
+    fn a_damaged_newest_one_falls_back_and_old_ones_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = Recipe::load("sinusoid", &[]).unwrap().plan().unwrap();
+        let place = Checkpoints::at(dir.path().to_owned());
+        for step in [0, 5, 10, 15] {
+            let state =
+                TrainState { iteration: step, ..TrainState::start(vec![step as f32; plan.meta_len()]) };
+            place.save(&plan, 0, &Saved { state, sums: vec![] }).unwrap();
+        }
+        // 15 is of another training that got further.
+        place.keep(2, 10).unwrap();
+        assert_eq!(place.steps().unwrap(), [5, 10, 15]);
+        place.keep(0, 15).unwrap();
+        place.keep(7, 15).unwrap();
+        std::fs::rename(place.model_path(10), place.model_path(15)).unwrap();
+        std::fs::copy(place.model_path(5), place.model_path(10)).unwrap();
+        let mut told = Vec::new();
+        let saved = place.load_newest(&plan, &mut |error| told.push(error.to_string())).unwrap();
+        assert_eq!((saved.state.iteration, told.len()), (5, 2));
+        assert!(
+            told[0].contains("15.safetensors: is of step 10") && told[1].contains("10.safetensors"),
+            "{told:?}"
+        );
     }
 }

@@ -4,10 +4,12 @@ use super::checkpoint::Checkpoints;
 use super::report::Report;
 use super::times::TimesFile;
 use crate::error::{Error, Result};
-use crate::file::write_atomic;
-use crate::recipe::Recipe;
+use crate::file::{is_partial, write_atomic};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// The file that a process which trains holds a lock on.
+const LOCK: &str = "run.lock";
 
 /// A run's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +29,24 @@ impl RunDir {
         }
         match std::fs::create_dir(path) {
             Ok(()) => Ok(Self { root: path.to_owned() }),
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Self::occupied(path)),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                if Self::is_stillborn(path) {
+                    Ok(Self { root: path.to_owned() })
+                } else {
+                    Err(Self::occupied(path))
+                }
+            }
             Err(e) => Err(Error::file_caused(path, "cannot be made", e)),
         }
+    }
+
+    /// Whether a process died here before it wrote the recipe, so that nothing is lost if another begins anew.
+    fn is_stillborn(path: &Path) -> bool {
+        let Ok(entries) = std::fs::read_dir(path) else { return false };
+        let before = ["columns.toml", "processes.jsonl", LOCK];
+        let early = |path: &Path| before.iter().any(|name| path.ends_with(name)) || is_partial(path);
+        path.join(LOCK).is_file()
+            && entries.into_iter().all(|entry| entry.is_ok_and(|entry| early(&entry.path())))
     }
 
     /// The error of a path that is taken.
@@ -47,7 +64,8 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::create`].
     pub fn check_free(path: &Path) -> Result<()> {
-        if path.symlink_metadata().is_ok() { Err(Self::occupied(path)) } else { Ok(()) }
+        let taken = path.symlink_metadata().is_ok() && !Self::is_stillborn(path);
+        if taken { Err(Self::occupied(path)) } else { Ok(()) }
     }
 
     /// Makes the first free one of `parent/name-1`, `parent/name-2`, …
@@ -89,25 +107,6 @@ impl RunDir {
         &self.root
     }
 
-    /// The recipe it was run with.
-    ///
-    /// # Errors
-    /// As [`Recipe::read`].
-    pub fn recipe(&self) -> Result<Recipe> {
-        Recipe::read(self.root.join("recipe.toml"), &[])
-    }
-
-    /// Writes the recipe, and what it knows of a table's columns.
-    ///
-    /// # Errors
-    /// [`File`](crate::ErrorKind::File) if it cannot be written.
-    pub fn write_recipe(&self, recipe: &Recipe) -> Result<()> {
-        if let Some(table) = recipe.table() {
-            write_atomic(&self.columns(), table.columns.to_toml()?.as_bytes())?;
-        }
-        write_atomic(&self.root.join("recipe.toml"), recipe.to_toml()?.as_bytes())
-    }
-
     /// Writes the evaluation.
     ///
     /// # Errors
@@ -145,18 +144,21 @@ impl RunDir {
         self.root.join("evaluation.json")
     }
 
-    /// Whether a training of so many meta-iterations is through, evaluation and pictures included.
-    ///
-    /// # Errors
-    /// As [`Checkpoints::steps`].
-    pub fn is_finished(&self, iterations: u64) -> Result<bool> {
-        let trained = self.checkpoints().steps()?.last() == Some(&iterations);
-        let noted = match self.times().of(u64::MAX) {
-            Some(times) => times.concluded && times.iteration == iterations,
-            // Without times, by an earlier version of the program.
-            None => true,
-        };
-        Ok(trained && noted && self.evaluation().is_file())
+    /// The recipe's file.
+    #[must_use]
+    pub fn recipe_file(&self) -> PathBuf {
+        self.root.join("recipe.toml")
+    }
+
+    /// The file of the processes that worked on it.
+    #[must_use]
+    pub fn processes_file(&self) -> PathBuf {
+        self.root.join("processes.jsonl")
+    }
+
+    /// The file that is locked while a process trains.
+    pub(super) fn lock_file(&self) -> PathBuf {
+        self.root.join(LOCK)
     }
 
     /// The file of trials.
@@ -181,6 +183,12 @@ impl RunDir {
     #[must_use]
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.jsonl")
+    }
+
+    /// The directory of TensorBoard's files.
+    #[must_use]
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root.join("tensorboard")
     }
 
     /// The directory of pictures.

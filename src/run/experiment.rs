@@ -1,14 +1,16 @@
 //! A meta-learner and its control, trained side by side into a directory.
 
-use super::checkpoint::Saved;
+use super::checkpoint::{Saved, newest};
 use super::dir::RunDir;
+use super::learning::{Advance, Learning, not_finite};
 use super::metrics::{MetricsLine, MetricsWriter, Sums};
 use super::models::Models;
+use super::rates::{LearnedRate, learned_rates};
 use super::times::Times;
 use super::trial::{Trials, ValidationLine, validate};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::meta::{Backend, Losses, TrainPlan, Trainer};
+use crate::error::{Error, Result};
+use crate::meta::{Backend, Losses};
 use crate::recipe::Recipe;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -26,13 +28,8 @@ pub struct Experiment<'a> {
     before: Times,
 }
 
-struct Learning<'a> {
-    plan: TrainPlan,
-    trainer: Trainer<'a>,
-}
-
 /// What is seen between blocks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// Meta-iterations done.
     pub iteration: u64,
@@ -46,6 +43,12 @@ pub struct Progress {
     pub rate: f64,
     /// The newest trial, if there was one.
     pub validation: Option<ValidationLine>,
+    /// Of meta-iterations in the block that were skipped, why.
+    pub skipped: Vec<String>,
+    /// The lines of metrics that the block filled.
+    pub lines: Vec<MetricsLine>,
+    /// Learned rates after the block, where it filled a line and rates are learned.
+    pub rates: Vec<LearnedRate>,
 }
 
 /// Why [`Experiment::run`] returned.
@@ -53,60 +56,61 @@ pub struct Progress {
 pub enum Ending {
     /// All of the recipe's meta-iterations are done.
     Finished,
+    /// No trial of the last `validation.patience` meta-iterations was the best: training is through before its time.
+    Early,
     /// It was told to stop, or reached the iteration to stop at; resuming goes on here.
     Stopped,
-}
-
-/// Says of a loss that is not finite that it is the control's.
-fn of_control(error: Error) -> Error {
-    match error.kind() {
-        // What else the message says is about keys of the meta-learner.
-        ErrorKind::NotFinite(what) => Error::not_finite(format!(
-            "of the control, {}; a smaller control.meta_lr or another control.optimizer may help, and \
-             control.enabled=false leaves it out",
-            what.split(';').next().unwrap_or(what).replace("meta-iteration", "update")
-        )),
-        _ => error,
-    }
 }
 
 impl<'a> Experiment<'a> {
     /// Sets up a training from its start. Nothing is written; whatever a device refuses is refused here.
     ///
     /// # Errors
-    /// As [`Trainer::new`].
+    /// As [`Trainer::new`](crate::meta::Trainer::new).
     pub fn new(recipe: Recipe, device: &'a dyn Backend, control_device: &'a dyn Backend) -> Result<Self> {
         let start = Saved { state: recipe.start()?, sums: Vec::new() };
         let control = Saved { state: recipe.control_start()?, sums: Vec::new() };
         Self::from_saved(recipe, device, control_device, start, control)
     }
 
-    /// Sets up the continuation of a run from its newest checkpoint that both learners have.
+    /// Sets up the continuation of a run from its newest checkpoint that is whole and that both learners have; what is
+    /// damaged is passed over, and told to `warn`. A run that had no time for its first checkpoint starts anew.
     ///
     /// # Errors
-    /// As [`Trainer::new`] and [`Checkpoints::load`](super::Checkpoints::load).
+    /// As [`Trainer::new`](crate::meta::Trainer::new) and [`Checkpoints::load`](super::Checkpoints::load).
     pub fn resume(
         recipe: Recipe,
         dir: &RunDir,
         device: &'a dyn Backend,
         control_device: &'a dyn Backend,
+        warn: &mut dyn FnMut(&Error),
     ) -> Result<Self> {
-        let (plan, updates) = (recipe.plan()?, recipe.control_updates());
-        let Some(control_plan) = recipe.control_plan()? else {
-            let saved = dir.checkpoints().load_newest(&plan, u64::MAX)?;
-            let resumed = Self::from_saved(recipe, device, control_device, saved, Saved::default())?;
-            return Ok(resumed.after(dir));
+        let (plan, updates, control_plan) =
+            (recipe.plan()?, recipe.control_updates(), recipe.control_plan()?);
+        let (place, beside) = (dir.checkpoints(), dir.control_checkpoints());
+        let mut steps = place.steps()?;
+        // A crash may fall between the two writes.
+        if control_plan.is_some() {
+            let both = beside.steps()?;
+            steps.retain(|step| both.binary_search(&(step * updates)).is_ok());
+        }
+        let load = |step: u64| {
+            let control =
+                control_plan.as_ref().map(|plan| beside.load(&plan.plan, step * updates)).transpose()?;
+            Ok((place.load(&plan, step)?, control.unwrap_or_default()))
         };
-        // A crash may fall between the two writes, so the newest step is the control's.
-        let control = dir.control_checkpoints().load_newest(&control_plan.plan, u64::MAX)?;
-        let saved = dir.checkpoints().load(&plan, control.state.iteration / updates)?;
-        Ok(Self::from_saved(recipe, device, control_device, saved, control)?.after(dir))
-    }
-
-    /// Takes over what the run took so far.
-    fn after(mut self, dir: &RunDir) -> Self {
-        self.before = dir.times().of(self.iteration()).unwrap_or_default();
-        self
+        let Some((saved, control)) = newest(steps, load, warn)? else {
+            let begun = std::fs::metadata(dir.metrics()).is_ok_and(|metrics| metrics.len() > 0);
+            return match begun {
+                true => {
+                    Err(Error::file(dir.path(), "holds no checkpoint to go on from, though it was trained"))
+                }
+                false => Self::new(recipe, device, control_device),
+            };
+        };
+        let mut resumed = Self::from_saved(recipe, device, control_device, saved, control)?;
+        resumed.before = dir.times().of(resumed.iteration()).unwrap_or_default();
+        Ok(resumed)
     }
 
     fn from_saved(
@@ -116,13 +120,10 @@ impl<'a> Experiment<'a> {
         saved: Saved,
         control: Saved,
     ) -> Result<Self> {
-        let learning = |device: &'a dyn Backend, plan: TrainPlan, state| {
-            Ok::<_, Error>(Learning { trainer: Trainer::new(device, &plan, state)?, plan })
-        };
         let sums = Sums::from_saved(&saved.sums);
-        let maml = learning(device, recipe.train_plan()?, saved.state)?;
+        let maml = Learning::new(device, recipe.train_plan()?, saved.state)?;
         let control = match recipe.control_plan()? {
-            Some(plan) => Some(learning(control_device, plan, control.state)?),
+            Some(plan) => Some(Learning::new(control_device, plan, control.state)?),
             None => None,
         };
         Ok(Self { recipe, maml, control, sums, before: Times::default() })
@@ -137,15 +138,15 @@ impl<'a> Experiment<'a> {
     /// Meta-iterations done.
     #[must_use]
     pub fn iteration(&self) -> u64 {
-        self.maml.trainer.iteration()
+        self.maml.iteration()
     }
 
     /// Seconds spent in training up to here, those of earlier processes included: of the meta-learner, and of the
     /// control.
     #[must_use]
     pub fn times(&self) -> (f64, f64) {
-        let control = self.control.as_ref().map_or(Duration::ZERO, |c| c.trainer.time());
-        let train = self.maml.trainer.time();
+        let control = self.control.as_ref().map_or(Duration::ZERO, Learning::time);
+        let train = self.maml.time();
         (self.before.train + train.as_secs_f64(), self.before.control + control.as_secs_f64())
     }
 
@@ -154,11 +155,13 @@ impl<'a> Experiment<'a> {
         Times { iteration: self.iteration(), train, control, concluded: false }
     }
 
-    /// Trains to the recipe's last meta-iteration, or to `stop_at`, writing metrics and checkpoints;
-    /// `watch` is called between blocks and can end it there, with a checkpoint. Trials run on `device`.
+    /// Trains to the recipe's last meta-iteration, or to `stop_at`, or until trials find nothing better any more, writing
+    /// metrics and checkpoints; `watch` is called between blocks and can end it there, with a checkpoint. Trials run on
+    /// `device`.
     ///
     /// # Errors
-    /// As [`Trainer::advance`], and where files cannot be written.
+    /// As [`Trainer::advance`](crate::meta::Trainer::advance), with a checkpoint of the last meta-iteration at which all
+    /// numbers were finite; and where files cannot be written.
     pub fn run(
         &mut self,
         dir: &RunDir,
@@ -168,80 +171,139 @@ impl<'a> Experiment<'a> {
     ) -> Result<Ending> {
         let total = self.recipe.outer.iterations;
         let end = stop_at.map_or(total, |stop| stop.min(total));
-        let every = self.recipe.run.report_every;
-        let mut metrics = MetricsWriter::resume(dir.metrics(), self.iteration(), every)?;
-        let mut trials = Trials::resume(dir.validation(), self.iteration())?;
+        let mut files = Files {
+            metrics: MetricsWriter::resume(dir.metrics(), self.iteration(), self.recipe.run.report_every)?,
+            trials: Trials::resume(dir.validation(), self.iteration())?,
+        };
         if self.iteration() == 0 {
-            self.save(dir)?;
+            self.save(dir, &files)?;
         }
+        self.prune(dir)?;
         let (mut len, mut stopped) = (16, false);
-        while self.iteration() < end && !stopped {
+        while self.iteration() < end && !stopped && !self.is_exhausted(&files) {
             let done = self.iteration();
             let next = |every: u64| done.checked_div(every).map_or(end, |n| end.min((n + 1) * every));
             let checkpoint = next(self.recipe.run.checkpoint_every);
             let trial = next(self.recipe.validation.every);
-            let (mut progress, lines, seconds) = self.block(len.min(checkpoint.min(trial) - done))?;
-            metrics.write(&lines)?;
+            let (mut progress, block) = self.block(dir, &mut files, len.min(checkpoint.min(trial) - done))?;
             let every = self.recipe.validation.every;
             if every > 0 && (self.iteration().is_multiple_of(every) || self.iteration() == total) {
-                self.trial(dir, device, &mut trials)?;
+                self.trial(dir, device, &mut files.trials)?;
             }
-            progress.validation = trials.last();
+            progress.validation = files.trials.last();
             stopped = watch(&progress).is_break();
-            if self.iteration() == checkpoint || stopped {
-                self.save(dir)?;
+            if self.iteration() == checkpoint || stopped || self.is_exhausted(&files) {
+                self.save(dir, &files)?;
+                self.prune(dir)?;
             }
             let ran = self.iteration() - done;
-            let wanted = ran as f64 * BLOCK_SECONDS / seconds.max(1e-6);
-            len = (wanted as u64).clamp(1, 4 * ran);
+            let wanted = ran as f64 * BLOCK_SECONDS / block.as_secs_f64().max(1e-6);
+            len = (wanted as u64).clamp(1, 4 * ran.max(1));
         }
-        if self.iteration() < total {
+        let early = self.is_exhausted(&files);
+        if self.iteration() < total && !early {
             return Ok(Ending::Stopped);
         }
-        if !self.iteration().is_multiple_of(every) && !self.sums.is_empty() {
-            metrics.write(&[self.line(self.iteration())])?;
+        if !self.iteration().is_multiple_of(self.recipe.run.report_every) && !self.sums.is_empty() {
+            files.metrics.write(&[self.line(self.iteration())])?;
         }
-        Ok(Ending::Finished)
+        Ok(if early { Ending::Early } else { Ending::Finished })
     }
 
-    /// Advances both learners over the same tasks.
-    fn block(&mut self, iterations: u64) -> Result<(Progress, Vec<MetricsLine>, f64)> {
-        let block = self.maml.trainer.advance(iterations)?;
-        let updates = self.recipe.control_updates();
+    /// Whether trials have found nothing better for as long as the recipe waits.
+    fn is_exhausted(&self, files: &Files) -> bool {
+        files.trials.is_exhausted(self.iteration(), self.recipe.validation.patience)
+    }
+
+    /// Advances both learners over the same tasks, and writes their metrics; what the block took.
+    fn block(&mut self, dir: &RunDir, files: &mut Files, iterations: u64) -> Result<(Progress, Duration)> {
+        let policy = self.recipe.run.on_nonfinite;
+        let block = self.maml.advance(iterations, policy)?;
+        let (ran, updates) = (block.losses.len(), self.recipe.control_updates());
         let control = match &mut self.control {
-            Some(control) => Some(control.trainer.advance(iterations * updates).map_err(of_control)?),
+            Some(control) => Some(control.advance(ran as u64 * updates, policy)?),
             None => None,
         };
+        if let Some(cause) = control.as_ref().and_then(|control| control.stopped.as_ref()) {
+            return Err(self.control_not_finite(cause));
+        }
+        let lines = self.add(&block, control.as_ref());
+        files.metrics.write(&lines)?;
+        if let Some(cause) = &block.stopped {
+            self.save(dir, files)?;
+            return Err(self.not_finite(cause));
+        }
+        let time = block.time + control.as_ref().map_or(Duration::ZERO, |c| c.time);
+        let of_control =
+            |what: &String| format!("of the control, {}", what.replace("meta-iteration", "update"));
+        let control_skips = control.iter().flat_map(|c| &c.skipped).map(of_control);
+        let progress = Progress {
+            iteration: self.iteration(),
+            total: self.recipe.outer.iterations,
+            losses: block.mean(),
+            control_loss: control.as_ref().map(|c| c.mean().query),
+            rate: ran as f64 / time.as_secs_f64().max(1e-9),
+            validation: None,
+            skipped: block.skipped.iter().cloned().chain(control_skips).collect(),
+            rates: match lines.is_empty() {
+                true => Vec::new(),
+                false => learned_rates(&self.maml.plan.plan, &self.maml.state().params),
+            },
+            lines,
+        };
+        Ok((progress, time))
+    }
+
+    /// Adds a block to the sums; the lines that are full.
+    fn add(&mut self, block: &Advance, control: Option<&Advance>) -> Vec<MetricsLine> {
+        let n = self.recipe.control_updates() as usize;
         let mut lines = Vec::new();
         for (i, losses) in block.losses.iter().enumerate() {
-            let n = updates as usize;
-            let beside = control.as_ref().map_or(&[][..], |c| &c.losses[i * n..(i + 1) * n]);
+            let beside = control.map_or(&[][..], |c| &c.losses[i * n..(i + 1) * n]);
             self.sums.add(*losses, beside);
             let iteration = block.first + i as u64 + 1;
             if iteration.is_multiple_of(self.recipe.run.report_every) {
-                lines.push(self.line(iteration));
+                if !self.sums.is_empty() {
+                    lines.push(self.line(iteration));
+                }
                 self.sums = Sums::default();
             }
         }
-        let time = block.time + control.as_ref().map_or(Duration::ZERO, |c| c.time);
-        let seconds = time.as_secs_f64();
-        let progress = Progress {
-            iteration: block.end(),
-            total: self.recipe.outer.iterations,
-            losses: block.mean(),
-            control_loss: control.map(|c| c.mean().query),
-            rate: block.losses.len() as f64 / seconds.max(1e-9),
-            validation: None,
-        };
-        Ok((progress, lines, seconds))
+        lines
+    }
+
+    /// The error of a meta-learner that left the finite range, with the settings that it did so with.
+    fn not_finite(&self, cause: &str) -> Error {
+        let (inner, outer) = (&self.recipe.inner.settings, &self.recipe.outer);
+        let settings = format!(
+            "with inner.lr = {}, inner.steps = {}, outer.meta_lr = {}, outer.clip_norm = {}, outer.clip_value = {}",
+            inner.lr, inner.steps, outer.meta_lr, outer.clip_norm, outer.clip_value
+        );
+        let advice = format!(
+            "a smaller inner.lr or outer.meta_lr, outer.clip_norm, or a gentler model.init (torch) may help; the \
+             checkpoint of meta-iteration {} is the last good one, and --on-nonfinite skip leaves such meta-iterations out",
+            self.iteration()
+        );
+        not_finite(cause, &settings, &advice)
+    }
+
+    fn control_not_finite(&self, cause: &str) -> Error {
+        let control = &self.recipe.control;
+        let settings = format!("with control.meta_lr = {}", control.meta_lr);
+        let advice = "a smaller control.meta_lr or another control.optimizer may help, and control.enabled=false leaves it out";
+        not_finite(
+            &format!("of the control, {}", cause.replace("meta-iteration", "update")),
+            &settings,
+            advice,
+        )
     }
 
     /// Tries the learner on meta-validation tasks; the best so far is kept.
     fn trial(&mut self, dir: &RunDir, device: &dyn Backend, trials: &mut Trials) -> Result<()> {
-        let models = self.models()?;
+        let models = self.models();
         let line = validate(&self.recipe, &models, device, trials.best())?;
         if line.best {
-            let saved = Saved { state: self.maml.trainer.state()?, sums: self.sums.to_saved() };
+            let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
             dir.best_checkpoint().save_only(&self.maml.plan.plan, self.recipe.seed, &saved)?;
         }
         trials.add(line)
@@ -251,33 +313,69 @@ impl<'a> Experiment<'a> {
         self.sums.line(iteration, self.maml.plan.outer.rate(iteration - 1))
     }
 
-    fn save(&mut self, dir: &RunDir) -> Result<()> {
+    fn save(&self, dir: &RunDir, files: &Files) -> Result<()> {
         let seed = self.recipe.seed;
+        // A checkpoint says that the lines before it are there.
+        files.metrics.flush()?;
         // A crash before the checkpoint is there leaves a line that the next process drops.
         dir.times().note(self.noted())?;
-        let saved = Saved { state: self.maml.trainer.state()?, sums: self.sums.to_saved() };
+        let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
         dir.checkpoints().save(&self.maml.plan.plan, seed, &saved)?;
-        if let Some(control) = &mut self.control {
-            let saved = Saved { state: control.trainer.state()?, sums: Vec::new() };
+        if let Some(control) = &self.control {
+            let saved = Saved { state: control.state().clone(), sums: Vec::new() };
             dir.control_checkpoints().save(&control.plan.plan, seed, &saved)?;
         }
         Ok(())
     }
 
+    /// Removes checkpoints that are older than those to keep.
+    fn prune(&self, dir: &RunDir) -> Result<()> {
+        let (keep, done) = (self.recipe.run.keep, self.iteration());
+        dir.checkpoints().keep(keep, done)?;
+        match self.control {
+            Some(_) => dir.control_checkpoints().keep(keep, done * self.recipe.control_updates()),
+            None => Ok(()),
+        }
+    }
+
     /// The learners as they are now.
-    ///
-    /// # Errors
-    /// As [`Trainer::state`].
-    pub fn models(&mut self) -> Result<Models> {
-        let control = match &mut self.control {
-            Some(control) => Some(control.trainer.state()?.params),
-            None => None,
-        };
-        Ok(Models { maml: self.maml.trainer.state()?.params, control, iterations: self.iteration() })
+    #[must_use]
+    pub fn models(&self) -> Models {
+        Models {
+            maml: self.maml.state().params.clone(),
+            control: self.control.as_ref().map(|control| control.state().params.clone()),
+            iterations: self.iteration(),
+        }
     }
 }
 
+/// What is written as training goes on.
+struct Files {
+    metrics: MetricsWriter,
+    trials: Trials,
+}
+
 impl RunDir {
+    /// After how many meta-iterations a training by this recipe is through, evaluation and pictures included, and its last
+    /// checkpoint whole; nothing if it is not.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::steps`], and where the trials cannot be read.
+    pub fn finished(&self, recipe: &Recipe) -> Result<Option<u64>> {
+        let checkpoints = self.checkpoints();
+        let last = checkpoints.steps()?.last().copied().filter(|&last| checkpoints.is_whole(last));
+        let Some(last) = last.filter(|_| self.evaluation().is_file()) else { return Ok(None) };
+        let noted = match self.times().of(u64::MAX) {
+            Some(times) => times.concluded && times.iteration == last,
+            // Without times, by an earlier version of the program.
+            None => true,
+        };
+        let patience = recipe.validation.patience;
+        let through = last == recipe.outer.iterations
+            || Trials::resume(self.validation(), last)?.is_exhausted(last, patience);
+        Ok(Some(last).filter(|_| noted && through))
+    }
+
     /// Notes that the run is through.
     ///
     /// # Errors

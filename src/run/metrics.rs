@@ -82,6 +82,11 @@ impl MetricsWriter {
             .write_all(text.as_bytes())
             .map_err(|e| Error::file_caused(&self.path, "cannot be written", e))
     }
+
+    /// Sees to it that all lines are on the disk.
+    pub(super) fn flush(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::file_caused(&self.path, "cannot be written", e))
+    }
 }
 
 /// Sums of losses since the last line, one addition after another, so that cuts into blocks or runs
@@ -109,11 +114,14 @@ impl Sums {
         vec![self.support, self.query, self.control, self.iterations, self.updates]
     }
 
-    pub(super) fn add(&mut self, losses: Losses, control: &[Losses]) {
-        self.support += f64::from(losses.support);
-        self.query += f64::from(losses.query);
-        self.iterations += 1.0;
-        for update in control {
+    /// Adds a meta-iteration; what was skipped counts for nothing.
+    pub(super) fn add(&mut self, losses: Option<Losses>, control: &[Option<Losses>]) {
+        if let Some(losses) = losses {
+            self.support += f64::from(losses.support);
+            self.query += f64::from(losses.query);
+            self.iterations += 1.0;
+        }
+        for update in control.iter().flatten() {
             self.control += f64::from(update.query);
             self.updates += 1.0;
         }

@@ -10,29 +10,40 @@
 //! | `validation.jsonl` | the trials: accuracy on meta-validation tasks every `validation.every` meta-iterations |
 //! | `checkpoints/control/` | the same two of the control; its steps are its own updates |
 //! | `times.jsonl` | seconds of training up to each checkpoint, over all processes of the run |
+//! | `processes.jsonl` | the processes that worked on it: version, arguments, device, and the recipe as each left it |
+//! | `run.lock` | empty; locked while a process trains |
 //! | `evaluation.json` | losses on new tasks against steps of adaptation |
 //! | `columns.toml` | of a table: names of columns, scaling, classes; with a checkpoint all that predicting needs |
 //! | `predictions.csv` | of a table: classes and probabilities of the test or held-out rows |
+//! | `tensorboard/` | curves, learned rates, pictures as TensorBoard reads them, if `run.tensorboard` |
 //! | `plots/` | pictures, as SVG and PNG |
 //!
-//! All but `evaluation.json` and `times.jsonl`, which hold times, are the same bytes for the same recipe, seed and device,
+//! All but `evaluation.json`, `times.jsonl` and `processes.jsonl`, which hold times, are the same bytes for the same recipe, seed and device,
 //! however often the run was interrupted and resumed.
 
 mod checkpoint;
 mod dir;
 mod experiment;
 mod judge;
+mod learning;
+mod lock;
 mod measure;
 mod metrics;
 mod model_layout;
 mod model_picture;
 mod models;
+mod page;
 #[cfg(feature = "plot")]
 mod plot;
+mod process;
+mod rates;
+mod recovery;
 mod report;
 mod series;
 mod table_outcome;
 mod table_report;
+#[cfg(feature = "tensorboard")]
+mod tensorboard;
 mod times;
 mod trial;
 
@@ -41,14 +52,21 @@ pub use checkpoint::{Checkpoints, Saved};
 pub use dir::RunDir;
 pub use experiment::{Ending, Experiment, Progress};
 pub use judge::{evaluation_bytes, judge};
+pub use lock::RunLock;
 pub use measure::Measures;
 pub use metrics::{MetricsLine, read_metrics};
 pub use model_picture::draw_model;
 pub use models::Models;
+pub use page::write_page;
 #[cfg(feature = "plot")]
 pub use plot::draw_all;
+pub use process::Process;
+pub use rates::LearnedRate;
+pub use recovery::Recovery;
 pub use report::{Classification, Judged, Learners, Points, Report, Seconds};
 pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, TraitEffect};
 pub use table_outcome::{ClassJudgement, Judgement, TableOutcome};
 pub use table_report::{Predictions, predict_rows, table_predictions};
+#[cfg(feature = "tensorboard")]
+pub use tensorboard::{EventFile, write_results};
 pub use trial::{ValidationLine, read_validation};

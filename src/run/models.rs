@@ -1,7 +1,8 @@
 //! What a run has trained.
 
+use super::checkpoint::newest as newest_of;
 use super::dir::RunDir;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::{Backend, Evaluation};
 use crate::recipe::Recipe;
 use crate::task::TaskBatch;
@@ -18,18 +19,34 @@ pub struct Models {
 }
 
 impl Models {
-    /// Those of a run that are to be judged: the best ones by its trials, or the newest where there are no trials.
+    /// Those of a run that are to be judged: the best ones by its trials, or the newest where there are no trials. What is
+    /// damaged is passed over for what is older, and told to `warn`.
     ///
     /// # Errors
     /// As [`Checkpoints::load`](super::Checkpoints::load).
-    pub fn load(dir: &RunDir, recipe: &Recipe) -> Result<Self> {
-        let best = dir.best_checkpoint();
-        let checkpoints = if best.steps()?.is_empty() { dir.checkpoints() } else { best };
-        let newest = checkpoints.load_newest(&recipe.plan()?, u64::MAX)?.state;
+    pub fn load(dir: &RunDir, recipe: &Recipe, warn: &mut dyn FnMut(&Error)) -> Result<Self> {
+        let (plan, best) = (recipe.plan()?, dir.best_checkpoint());
+        let newest = if best.steps()?.is_empty() {
+            dir.checkpoints().load_newest(&plan, warn)?.state
+        } else {
+            match best.load_newest(&plan, warn) {
+                Ok(best) => best.state,
+                Err(damaged) => {
+                    let newest = dir.checkpoints().load_newest(&plan, warn)?.state;
+                    warn(&damaged);
+                    newest
+                }
+            }
+        };
         let control = match recipe.control_plan()? {
             Some(plan) => {
-                let updates = newest.iteration * recipe.control_updates();
-                Some(dir.control_checkpoints().load_newest(&plan.plan, updates)?.state.params)
+                let (place, updates) = (dir.control_checkpoints(), recipe.control_updates());
+                let mut steps = place.steps()?;
+                steps.retain(|&step| step <= newest.iteration * updates);
+                let loaded = newest_of(steps, |step| place.load(&plan.plan, step), warn)?;
+                let loaded =
+                    loaded.ok_or_else(|| Error::file(dir.path(), "holds no checkpoint of the control"))?;
+                Some(loaded.state.params)
             }
             None => None,
         };

@@ -104,7 +104,7 @@ pub(super) struct Trials {
     path: PathBuf,
     /// Whole lines, kept as they are, so that no digit can change.
     text: String,
-    best: Option<f64>,
+    best: Option<ValidationLine>,
     last: Option<ValidationLine>,
 }
 
@@ -127,13 +127,19 @@ impl Trials {
     fn take(&mut self, line: ValidationLine, text: &str) {
         self.text.push_str(text);
         self.text.push('\n');
-        self.best = if line.best { Some(line.accuracy) } else { self.best };
+        self.best = if line.best { Some(line) } else { self.best };
         self.last = Some(line);
     }
 
     /// The best accuracy so far.
     pub(super) fn best(&self) -> Option<f64> {
-        self.best
+        self.best.map(|line| line.accuracy)
+    }
+
+    /// Whether after so many meta-iterations the best trial is `patience` meta-iterations or more behind; with a patience of
+    /// 0 never.
+    pub(super) fn is_exhausted(&self, iteration: u64, patience: u64) -> bool {
+        patience > 0 && self.best.is_some_and(|best| iteration >= best.iteration.saturating_add(patience))
     }
 
     pub(super) fn last(&self) -> Option<ValidationLine> {

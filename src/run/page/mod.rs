@@ -1,0 +1,339 @@
+//! One page of HTML that says what runs have measured, with all that it needs inside.
+
+mod chart;
+mod found;
+mod html;
+
+use super::dir::RunDir;
+use super::process::Process;
+use crate::error::Result;
+use crate::file::write_atomic;
+use chart::{Chart, Series, figure};
+use found::{Found, Picture};
+use html::{base64, escape, moment, number, table};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The page's looks: a phone's width, light and dark.
+const STYLE: &str = include_str!("page.css");
+
+/// Writes the page of runs, side by side in their order.
+///
+/// # Errors
+/// [`File`](crate::ErrorKind::File) if a run cannot be read or the page not be written.
+pub fn write_page(runs: &[RunDir], to: &Path) -> Result<()> {
+    let last = |dir: &RunDir| dir.path().file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut found = Vec::new();
+    for dir in runs {
+        let alone = runs.iter().filter(|other| last(other) == last(dir)).count() == 1;
+        let name = last(dir).filter(|_| alone).unwrap_or_else(|| dir.path().display().to_string());
+        found.push(Found::read(dir, name)?);
+    }
+    write_atomic(to, page(&found).as_bytes())
+}
+
+fn page(runs: &[Found]) -> String {
+    let title = match runs {
+        [one] => one.name.clone(),
+        _ => format!("{} runs", runs.len()),
+    };
+    let mut text = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+         <title>{0}</title>\n<style>\n{STYLE}</style></head>\n<body>\n<h1>{0}</h1>\n",
+        escape(&title)
+    );
+    text += &summary(runs);
+    text += &results(runs);
+    text += &training(runs);
+    text += &pictures(runs);
+    text += &settings(runs);
+    text += &processes(runs);
+    text + "</body></html>\n"
+}
+
+/// A value of `evaluation.json` in words.
+fn value(run: &Found, path: &str) -> String {
+    match run.evaluation.pointer(path) {
+        Some(serde_json::Value::String(text)) => escape(text),
+        Some(value) => value.as_f64().map_or_else(|| "–".into(), number),
+        None => "–".into(),
+    }
+}
+
+/// A mean with its interval, in percent where it is a share.
+fn measured(run: &Found, point: Option<&[f64; 3]>) -> String {
+    match point {
+        Some([_, mean, _]) if !mean.is_finite() => "no task finite".into(),
+        Some(&[_, mean, ci95]) if run.has_accuracy() => {
+            format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * ci95)
+        }
+        Some(&[_, mean, ci95]) => format!("{} ± {}", number(mean), number(ci95)),
+        None => "–".into(),
+    }
+}
+
+fn summary(runs: &[Found]) -> String {
+    let head =
+        ["run", "recipe", "seed", "meta-iterations", "result", "trained in", "device"].map(str::to_owned);
+    let row = |run: &Found| {
+        let curve = run.curve("maml");
+        let result = match curve.last() {
+            Some(last) => format!("{} after {} steps", measured(run, Some(last)), last[0]),
+            None => "not through yet".into(),
+        };
+        let done = match run.evaluation.is_null() {
+            true => run.metrics.last().map_or_else(|| "–".into(), |line| number(line.iteration as f64)),
+            false => value(run, "/iterations"),
+        };
+        let seconds = run.evaluation.pointer("/seconds/train").and_then(serde_json::Value::as_f64);
+        vec![
+            escape(&run.name),
+            escape(run.setting("name")),
+            escape(run.setting("seed")),
+            done,
+            result,
+            seconds.map_or_else(|| "–".into(), |s| format!("{} s", number(s))),
+            value(run, "/device"),
+        ]
+    };
+    let described = match runs {
+        [one] => format!("<p class=\"soft\">{}</p>\n", escape(one.setting("description"))),
+        _ => String::new(),
+    };
+    described + &table(&head, &runs.iter().map(row).collect::<Vec<_>>(), false)
+}
+
+/// Names of learners as `evaluation.json` and as people have them.
+const LEARNERS: [(&str, &str); 3] =
+    [("maml", "meta-learned"), ("pretrained", "pretrained"), ("naive", "last value")];
+
+fn results(runs: &[Found]) -> String {
+    let mut columns = Vec::new();
+    for (n, run) in runs.iter().enumerate() {
+        for (learner, named) in LEARNERS {
+            let curve = run.curve(learner);
+            if !curve.is_empty() {
+                let name = if runs.len() == 1 { named.to_owned() } else { format!("{}, {named}", run.name) };
+                columns.push((n, learner, name, curve));
+            }
+        }
+    }
+    if columns.is_empty() {
+        return String::new();
+    }
+    let mut text = "<h2>New tasks, step by step</h2>\n".to_owned();
+    for run in runs.iter().filter(|run| !run.evaluation.is_null()) {
+        let _ = writeln!(
+            text,
+            "<p class=\"soft\">{}: {} new tasks, adapted on {} points each; mean ± 95 % interval over tasks</p>",
+            escape(&run.name),
+            value(run, "/tasks"),
+            value(run, "/points/support")
+        );
+    }
+    text += "<div class=\"charts\">\n";
+    for shares in [true, false] {
+        let series: Vec<_> = columns
+            .iter()
+            .filter(|(n, ..)| runs[*n].has_accuracy() == shares)
+            .map(|(n, learner, name, curve)| Series {
+                name: name.clone(),
+                // A run alone has a colour for each learner.
+                colour: if runs.len() == 1 { usize::from(*learner != "maml") } else { *n },
+                dashed: *learner != "maml",
+                points: curve.clone(),
+            })
+            .collect();
+        let title = if shares { "Accuracy" } else { "Mean loss" };
+        let title = format!("{title} against inner steps");
+        text += &figure(&Chart { title, x: "inner steps", shares, series });
+    }
+    text += "</div>\n";
+    let steps = columns.iter().map(|(.., curve)| curve.len()).max().unwrap_or(0);
+    let head: Vec<_> =
+        ["steps".to_owned()].into_iter().chain(columns.iter().map(|(.., name, _)| escape(name))).collect();
+    let row = |step: usize| {
+        let cells = columns.iter().map(|(n, .., curve)| measured(&runs[*n], curve.get(step)));
+        [step.to_string()].into_iter().chain(cells).collect()
+    };
+    text + &table(&head, &(0..steps).map(row).collect::<Vec<_>>(), true)
+}
+
+fn training(runs: &[Found]) -> String {
+    let (mut losses, mut trials) = (Vec::new(), Vec::new());
+    for (colour, run) in runs.iter().enumerate() {
+        let name =
+            |what: &str| if runs.len() == 1 { what.to_owned() } else { format!("{}, {what}", run.name) };
+        let mut add = |what: &str, colour: usize, dashed, points: Vec<[f64; 3]>| {
+            if !points.is_empty() {
+                losses.push(Series { name: name(what), colour, dashed, points });
+            }
+        };
+        let at = |iteration: u64, y: f64| [iteration as f64, y, 0.0];
+        let other = if runs.len() == 1 { 1 } else { colour };
+        add("query loss", colour, false, run.metrics.iter().map(|l| at(l.iteration, l.query_loss)).collect());
+        let control = run.metrics.iter().filter_map(|l| Some(at(l.iteration, l.control_loss?)));
+        add("pretrained", other, true, control.collect());
+        if !run.trials.is_empty() {
+            let points = run.trials.iter().map(|t| [t.iteration as f64, t.accuracy, t.ci95]).collect();
+            trials.push(Series { name: name("validation tasks"), colour, dashed: false, points });
+            let points = run.trials.iter().map(|t| at(t.iteration, t.train_accuracy)).collect();
+            trials.push(Series {
+                name: name("tasks of training classes"),
+                colour: other,
+                dashed: true,
+                points,
+            });
+        }
+    }
+    let x = "meta-iterations";
+    let losses = figure(&Chart { title: "Loss during training".into(), x, shares: false, series: losses });
+    let trials = figure(&Chart { title: "Accuracy of trials".into(), x, shares: true, series: trials });
+    if losses.is_empty() && trials.is_empty() {
+        return String::new();
+    }
+    format!("<h2>Training</h2>\n<div class=\"charts\">\n{losses}{trials}</div>\n")
+}
+
+fn pictures(runs: &[Found]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        for (stem, picture) in &run.pictures {
+            let caption = if runs.len() == 1 { stem.clone() } else { format!("{}: {stem}", run.name) };
+            let drawn = match picture {
+                // What the drawing is sized by, the page decides; a view box is what it is scaled by.
+                Picture::Svg(svg) => svg.find("<svg").map_or_else(String::new, |at| svg[at..].to_owned()),
+                Picture::Png(png) => format!(
+                    "<img alt=\"{}\" src=\"data:image/png;base64,{}\">",
+                    escape(&caption),
+                    base64(png)
+                ),
+            };
+            let _ = writeln!(
+                text,
+                "<figure class=\"picture\"><figcaption>{}</figcaption>{drawn}</figure>",
+                escape(&caption)
+            );
+        }
+    }
+    if text.is_empty() { text } else { format!("<h2>Pictures</h2>\n<div class=\"charts\">\n{text}</div>\n") }
+}
+
+/// Settings by key, those that differ first and marked.
+fn settings(runs: &[Found]) -> String {
+    let mut keys: Vec<&str> = Vec::new();
+    for (key, _) in runs.iter().flat_map(|run| &run.settings) {
+        if !keys.contains(&&**key) {
+            keys.push(key);
+        }
+    }
+    let of = |key: &str| runs.iter().map(|run| run.setting(key)).collect::<Vec<_>>();
+    let differs = |key: &&str| of(key).windows(2).any(|pair| pair[0] != pair[1]);
+    let head: Vec<_> =
+        ["setting".to_owned()].into_iter().chain(runs.iter().map(|run| escape(&run.name))).collect();
+    let rows = |keys: &[&str]| {
+        let row = |key: &&str| {
+            let values = of(key).into_iter().map(|value| format!("<code>{}</code>", escape(value)));
+            [format!("<code>{}</code>", escape(key))].into_iter().chain(values).collect()
+        };
+        keys.iter().map(row).collect::<Vec<Vec<String>>>()
+    };
+    let other: Vec<_> = keys.iter().copied().filter(differs).collect();
+    let mut text = "<h2>Settings</h2>\n".to_owned();
+    if runs.len() > 1 {
+        let differing =
+            table(&head, &rows(&other), false).replace("<tr><th><code>", "<tr class=\"other\"><th><code>");
+        text += &if other.is_empty() { "<p>All are alike.</p>\n".to_owned() } else { differing };
+    }
+    let all = table(&head, &rows(&keys), false);
+    let _ = writeln!(text, "<details><summary>All {} settings</summary>\n{all}</details>", keys.len());
+    text
+}
+
+fn processes(runs: &[Found]) -> String {
+    let head = ["began", "from", "command", "program", "system", "device"].map(str::to_owned);
+    let row = |process: &Process| {
+        let quoted = |text: &String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+            if !text.is_empty() && text.chars().all(plain) {
+                text.clone()
+            } else {
+                format!("'{}'", text.replace('\'', "'\\''"))
+            }
+        };
+        let arguments: Vec<_> = process.arguments.iter().map(quoted).collect();
+        vec![
+            moment(process.started),
+            number(process.from as f64),
+            format!("<code>{} {}</code>", env!("CARGO_PKG_NAME"), escape(&arguments.join(" "))),
+            escape(&process.program),
+            escape(&process.system),
+            escape(&process.device),
+        ]
+    };
+    let mut text = "<h2>Commands and environment</h2>\n".to_owned();
+    for run in runs.iter().filter(|run| !run.processes.is_empty()) {
+        let rows: Vec<_> = run.processes.iter().map(row).collect();
+        let _ = writeln!(text, "<h3>{}</h3>\n{}", escape(&run.name), table(&head, &rows, false));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str, seed: u64) -> Found {
+        let evaluation = serde_json::json!({
+            "metric": "accuracy", "tasks": 20, "points": { "support": 5 }, "iterations": 9, "device": "cpu <1>",
+            "seconds": { "train": 1.5 },
+            "learners": { "maml": { "mean": [0.2, 0.9, null], "ci95": [0.1, 0.05, null] } },
+        });
+        Found {
+            name: name.into(),
+            settings: vec![("name".into(), "\"r\"".into()), ("seed".into(), seed.to_string())],
+            processes: vec![Process {
+                arguments: vec!["train".into(), "a b<c>".into()],
+                ..Process::default()
+            }],
+            metrics: Vec::new(),
+            trials: Vec::new(),
+            evaluation,
+            pictures: vec![("task".into(), Picture::Svg("<?xml?><svg><text>x</text></svg>".into()))],
+        }
+    }
+
+    #[test]
+    fn a_page_needs_nothing_from_outside_and_shows_what_differs() {
+        let text = page(&[run("a<b", 1), run("other", 2)]);
+        for word in
+            ["90.00 ± 5.00 %", "no task finite", "a&lt;b", "cpu &lt;1&gt;", "'a b&lt;c&gt;'", "viewport"]
+        {
+            assert!(text.contains(word), "{word}");
+        }
+        assert!(
+            !text.contains("<?xml")
+                && !text.contains("a<b")
+                && !text.contains("http:")
+                && !text.contains("https:")
+        );
+        assert!(!text.contains("<script") && !text.contains("url("));
+        let other = text.split("<tr class=\"other\">").nth(1).expect("a setting that differs");
+        assert!(
+            other.starts_with("<th><code>seed</code></th><td><code>1</code></td><td><code>2</code></td>")
+        );
+        assert_eq!(text.matches("<tr class=\"other\">").count(), 1);
+        for tag in ["table", "figure", "svg", "div", "details", "tr", "td", "th", "p", "span", "code"] {
+            let open = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
+            assert_eq!(open, text.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_not_through_has_its_page() {
+        let unfinished = Found { evaluation: serde_json::Value::Null, pictures: Vec::new(), ..run("a", 1) };
+        assert!(page(&[unfinished]).contains("not through yet"));
+    }
+}
