@@ -89,7 +89,7 @@ fn tensorboard_reads_every_step_once() {
     let files = fs::read_dir(dir.path().join("a/tensorboard")).unwrap().count();
     assert_eq!(files, 2);
     let Some(python) = python() else {
-        println!("skipped: no Python with TensorBoard; FASTWEIGHTS_PYTHON names one");
+        eprintln!("skipped: no Python with TensorBoard; FASTWEIGHTS_PYTHON names one");
         return;
     };
     let output = std::process::Command::new(python)

@@ -151,7 +151,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     };
     train(dir.path(), &strs(&arguments)).success();
     same(&dir.path().join("whole"), &last);
-    println!("{killed} kills, {} runs to their end, {finished} of them between kills", finished + 1);
+    eprintln!("{killed} kills, {} runs to their end, {finished} of them between kills", finished + 1);
 }
 
 /// Arguments as those who run them take them.

@@ -51,7 +51,7 @@ impl Scale {
             [low, high]
         };
         let (x, [mut low, mut high]) = (span(|p| p[0]), span(|p| p[1]));
-        if !(low <= high) {
+        if low > high {
             return None;
         }
         // Losses fall by orders of magnitude.

@@ -21,7 +21,7 @@ pub(super) fn number(value: f64) -> String {
     match size {
         _ if !value.is_finite() => "–".to_owned(),
         _ if size == 0.0 => "0".to_owned(),
-        _ if size >= 1e7 || size < 1e-4 => format!("{value:.2e}"),
+        _ if !(1e-4..1e7).contains(&size) => format!("{value:.2e}"),
         _ if value.fract() == 0.0 || size >= 1e4 => thousands(value.round()),
         _ => {
             let digits = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
