@@ -41,7 +41,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Meta-train a recipe and its control, compare both on new tasks, draw pictures
-    Train(train::Arguments),
+    Train(Box<train::Arguments>),
     /// Evaluate a run anew, with other tasks, steps, points or rate
     Eval(eval::Arguments),
     /// Write one page of HTML about runs, side by side
