@@ -19,7 +19,7 @@ const TITLE: usize = 22;
 /// Characters in a line of a box.
 const LINE: usize = 46;
 /// Width of the note below.
-const NOTE: usize = 440;
+const NOTE: usize = 520;
 /// How much wider than high the picture should be.
 const RATIO: f64 = 1.7;
 
@@ -210,8 +210,8 @@ fn svg(model: &Model) -> String {
          <defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
          orient=\"auto\"><path d=\"M 0 0 L 8 4 L 0 8 z\" fill=\"#777\"/></marker></defs>\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n{body}\
-         <text x=\"{APART}\" y=\"{note}\" fill=\"#666\">in brackets a value's shape where it changes; p: parameters, \
-         {count} in all</text>\n</svg>\n"
+         <text x=\"{APART}\" y=\"{note}\" fill=\"#666\">in brackets a value's shape where it changes \
+         or several meet; p: parameters, {count} in all</text>\n</svg>\n"
     )
 }
 
