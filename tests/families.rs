@@ -2,13 +2,17 @@
 
 mod adapter;
 
-use fastweights::backend::cpu::CpuBackend;
+use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::gpu::{GpuBackend, Path};
+use fastweights::backend::oracle;
 use fastweights::case::relative_error;
-use fastweights::meta::{Backend, Loss, Losses, OuterOptimizer, Plan, Rates, TrainPlan, TrainState};
+use fastweights::meta::{Backend, Loss, Losses, OuterKind, OuterOptimizer, Plan, Rates, TrainPlan, TrainState};
 use fastweights::model::{Init, Model, Op, Shape};
+use fastweights::ops::batch_norm::BatchNorm;
+use fastweights::ops::elementwise::Function;
+use fastweights::ops::linear::Linear;
 use fastweights::task::{
-    Philox, Rows, Sampler, SeriesTable, Sinusoid, TaskFamily, TaskSource, Turn, Visit, sine, unit,
+    Philox, Rows, Sampler, SeriesTable, Sinusoid, TaskBatch, TaskFamily, TaskSource, Turn, Visit, sine, unit,
 };
 use std::sync::Arc;
 
@@ -240,4 +244,153 @@ fn a_family_that_does_not_fit_is_refused_before_training() {
     let same = custom(Sines);
     assert_eq!(same, same.clone());
     assert_ne!(same, custom(Sines));
+}
+
+/// Tasks of a fixed list with unequal numbers of points, the rest left as it is.
+#[derive(Debug)]
+struct Unequal {
+    classes: bool,
+}
+
+impl Unequal {
+    const COUNTS: [[usize; 2]; 4] = [[5, 4], [3, 6], [2, 1], [4, 5]];
+
+    fn pick(words: &mut Philox) -> usize {
+        fastweights::task::below(words.word(), 4) as usize
+    }
+}
+
+impl TaskFamily for Unequal {
+    fn name(&self) -> &str {
+        "unequal"
+    }
+
+    fn inputs(&self) -> usize {
+        3
+    }
+
+    fn draw(&self, words: &mut Philox, support: usize, query: usize, x: &mut [f32], y: &mut [f32]) {
+        let task = Self::pick(words);
+        let [s, q] = Self::COUNTS[task];
+        for point in (0..s).chain(support..support + q.min(query)) {
+            let wave = |f: f32| (f * (point + 7 * task + 1) as f32).sin();
+            x[point * 3..][..3].copy_from_slice(&[wave(1.3), wave(2.1), wave(0.4)]);
+            y[point] = if self.classes { ((point + task) % 3) as f32 } else { wave(0.9) };
+        }
+    }
+
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    fn weigh(&self, words: &mut Philox, support: usize, _: usize, weights: &mut [f32]) {
+        let [s, q] = Self::COUNTS[Self::pick(words)];
+        weights[s..support].fill(0.0);
+        weights[support + q..].fill(0.0);
+    }
+}
+
+/// A chain that has engines of its own where all points count alike, and a network with a batch norm.
+fn unequal(classes: bool, norm: bool, steps: usize) -> TrainPlan {
+    let source = custom(Unequal { classes });
+    let visit = if steps == 0 { Visit::Joint } else { Visit::Split };
+    let sampler = Sampler { source, seed: 6, meta_batch: 5, support: 5, query: 6, visit };
+    let outputs = if classes { 3 } else { 1 };
+    let norm = norm.then(|| Op::from(BatchNorm { eps: 0.1, affine: true }));
+    let head = [Function::Relu {}.into(), Linear::to(outputs).into()];
+    let ops: Vec<Op> = [Linear::to(9).into()].into_iter().chain(norm).chain(head).collect();
+    let model = Model::sequential(Shape::Vector(3), &ops).unwrap();
+    let loss = if classes { Loss::cross_entropy() } else { Loss::huber(0.5) };
+    let (support, query) = sampler.points();
+    let plan = Plan::new(model, loss, support, query, steps, Rates::fixed(0.1)).unwrap();
+    // A step of the size of the gradient, so that the gradient can be read off.
+    let outer = OuterOptimizer { kind: OuterKind::Sgd, ..OuterOptimizer::adam(1.0, 100) };
+    TrainPlan { plan, sampler, outer }
+}
+
+/// The points of one task of a batch that count, alone.
+fn alone(tasks: &TaskBatch, task: usize) -> TaskBatch<f64> {
+    let one = tasks.slice(task..task + 1).map(f64::from);
+    let weights = one.weights.clone().unwrap();
+    let kept = |all: &[f64], weights: &[f64], width: usize| -> Vec<f64> {
+        let rows = all.chunks_exact(width).zip(weights);
+        rows.filter(|(_, weight)| **weight > 0.0).flat_map(|(row, _)| row.to_vec()).collect()
+    };
+    let count = |weights: &[f64]| weights.iter().filter(|weight| **weight > 0.0).count();
+    TaskBatch {
+        support: count(&weights.support),
+        query: count(&weights.query),
+        support_x: kept(&one.support_x, &weights.support, 3),
+        support_y: kept(&one.support_y, &weights.support, 1),
+        query_x: kept(&one.query_x, &weights.query, 3),
+        query_y: kept(&one.query_y, &weights.query, 1),
+        weights: None,
+        ..one
+    }
+}
+
+/// The meta-gradient and the losses of the tasks of a meta-iteration, each alone with the points that it has.
+fn one_by_one(train: &TrainPlan, theta: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let (tasks, theta) = (train.sampler.batch(0), theta.iter().map(|&t| t.into()).collect::<Vec<f64>>());
+    let (mut mean, mut losses) = (vec![0.0; theta.len()], Vec::new());
+    for task in 0..tasks.tasks {
+        let one = alone(&tasks, task);
+        let plan = Plan { support: one.support, query: one.query, track_all: true, ..train.plan.clone() };
+        let out = oracle::meta_gradient(&plan, &theta, &one).unwrap();
+        mean.iter_mut().zip(&out.gradient).for_each(|(sum, g)| *sum += g / tasks.tasks as f64);
+        losses.extend(out.query_loss);
+    }
+    (mean, losses)
+}
+
+fn unequal_tasks_train_as_the_tasks_alone(device: &dyn Backend) {
+    for (classes, norm, steps) in
+        [(false, false, 2), (true, false, 1), (false, true, 1), (true, true, 2), (true, false, 0)]
+    {
+        let train = unequal(classes, norm, steps);
+        let what = format!("classes {classes}, norm {norm}, {steps} steps on {}", device.name());
+        let theta = Init::Torch.draw(&train.plan.model, 2);
+        let (gradient, losses) = one_by_one(&train, &theta);
+        device.forecast(&train).unwrap();
+        let mut training = device.training(&train, TrainState::start(theta.clone())).unwrap();
+        let loss = f64::from(training.advance(1).unwrap()[0].query);
+        let moved = training.state().unwrap().params;
+        let found: Vec<f64> = theta.iter().zip(&moved).map(|(t, m)| f64::from(*t) - f64::from(*m)).collect();
+        let error = relative_error(&found, &gradient);
+        assert!(error <= 2e-5, "{what}: {error:e}");
+        let last: Vec<f64> = losses.iter().skip(steps).step_by(steps + 1).copied().collect();
+        let mean = last.iter().sum::<f64>() / last.len() as f64;
+        assert!((loss - mean).abs() <= 2e-5 * mean, "{what}: {loss} is not {mean}");
+        // Judged, too, over the points that there are.
+        let (support, query) = train.sampler.points();
+        let plan = train.plan.for_evaluation(&theta, support, query, steps, None);
+        let judged = device.evaluate(&plan, &theta, &train.sampler.batch(0), false).unwrap().query_loss;
+        let judged: Vec<f64> = judged.iter().map(|&loss| loss.into()).collect();
+        let error = relative_error(&judged, &losses);
+        assert!(error <= 2e-5, "{what}, judged: {error:e}");
+        training.advance(3).unwrap();
+    }
+}
+
+#[test]
+fn tasks_of_unequal_numbers_of_points_train() {
+    for instructions in Instructions::available() {
+        let cpu = CpuBackend::new(Some(1)).with_instructions(instructions).unwrap();
+        unequal_tasks_train_as_the_tasks_alone(&cpu);
+    }
+    // The same bytes on any number of threads, and sequences of their own for evaluation.
+    let train = unequal(true, false, 2);
+    let bytes = |threads| {
+        let start = TrainState::start(Init::Torch.draw(&train.plan.model, 2));
+        let mut training = CpuBackend::new(Some(threads)).training(&train, start).unwrap();
+        training.advance(5).unwrap();
+        training.state().unwrap().params
+    };
+    assert_eq!(bytes(1), bytes(2));
+    let judged = train.sampler.family_evaluation(&Unequal { classes: true }, 0, 0..8);
+    judged.check().unwrap();
+    let counts = judged.weights.unwrap().support.chunks(5).map(|w| w.iter().sum::<f32>()).collect::<Vec<_>>();
+    assert!(counts.iter().any(|&count| count != counts[0]), "{counts:?}");
+    let Some(device) = adapter::device("tasks_of_unequal_numbers_of_points_train") else { return };
+    unequal_tasks_train_as_the_tasks_alone(&GpuBackend::new(device));
 }

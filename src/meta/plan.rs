@@ -189,25 +189,18 @@ impl Plan {
         if tasks.tasks == 0 {
             return Err(Error::shape("tasks", &[1], &[0]));
         }
-        if let Some(weights) = &tasks.weights {
-            for (name, all, points) in
-                [("support", &weights.support, self.support), ("query", &weights.query, self.query)]
-            {
-                for (task, weights) in all.chunks_exact(points.max(1)).enumerate() {
-                    let weights = || weights.iter().map(|&weight| -> f64 { weight.into() });
-                    let valid = weights().all(|weight| weight >= 0.0 && weight.is_finite());
-                    if !valid || weights().sum::<f64>() <= 0.0 {
-                        let reason = "numbers of 0 or more are needed, one of them above 0";
-                        return Err(Error::failed(format!("{name} weights of task {task}: {reason}")));
-                    }
+        let (truth, outputs, weights) = (self.loss.truth(), self.model.outputs(), tasks.weights.as_ref());
+        for (targets, weights) in [
+            (&tasks.support_y, weights.map(|weights| &weights.support)),
+            (&tasks.query_y, weights.map(|weights| &weights.query)),
+        ] {
+            for (i, &target) in targets.iter().enumerate() {
+                // What does not count may be anything.
+                let counts = weights.is_none_or(|weights| weights[i / self.targets()].into() > 0.0);
+                if let (true, Err(reason)) = (counts, truth.check(target.into(), outputs)) {
+                    return Err(Error::failed(format!("{reason}, which {} needs", self.loss.name())));
                 }
             }
-        }
-        let (truth, outputs) = (self.loss.truth(), self.model.outputs());
-        for &target in tasks.support_y.iter().chain(&tasks.query_y) {
-            truth
-                .check(target.into(), outputs)
-                .map_err(|reason| Error::failed(format!("{reason}, which {} needs", self.loss.name())))?;
         }
         Ok(())
     }

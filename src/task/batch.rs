@@ -31,7 +31,8 @@ pub struct TaskBatch<T = f32> {
 }
 
 /// How much each point of each task counts: means run over weights, and a point of weight 0 is as if it were not there,
-/// in batch norms as in losses. So tasks of unequal shots, ways and lengths go in one batch.
+/// in batch norms as in losses; its numbers must be finite and its targets may be any. So tasks of unequal shots, ways and
+/// lengths go in one batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointWeights<T = f32> {
     /// `[tasks, support]`.
@@ -77,11 +78,31 @@ impl<T: Copy + Default> TaskBatch<T> {
         }
     }
 
-    /// Checks that the arrays have the lengths that the counts say.
+    /// Puts the weights of a task's points into `slot`, `[support + query]`, support points first; all others count as one
+    /// until they are put.
+    ///
+    /// # Panics
+    /// If there is no such slot, or `weights` is shorter.
+    pub fn put_weights(&mut self, slot: usize, weights: &[T])
+    where
+        T: From<u8>,
+    {
+        let (tasks, support, query) = (self.tasks, self.support, self.query);
+        let ones = |points: usize| vec![T::from(1); tasks * points];
+        let all =
+            self.weights.get_or_insert_with(|| PointWeights { support: ones(support), query: ones(query) });
+        all.support[slot * support..][..support].copy_from_slice(&weights[..support]);
+        all.query[slot * query..][..query].copy_from_slice(&weights[support..][..query]);
+    }
+
+    /// Checks that the arrays have the lengths that the counts say, and that weights are some.
     ///
     /// # Errors
-    /// [`Shape`](crate::ErrorKind::Shape) naming the array.
-    pub fn check(&self) -> Result<()> {
+    /// [`Shape`](crate::ErrorKind::Shape) naming the array, [`Failed`](crate::ErrorKind::Failed) naming the task.
+    pub fn check(&self) -> Result<()>
+    where
+        T: Into<f64>,
+    {
         for (name, array, points, width) in [
             ("support_x", &self.support_x, self.support, self.inputs),
             ("support_y", &self.support_y, self.support, self.targets),
@@ -99,6 +120,14 @@ impl<T: Copy + Default> TaskBatch<T> {
         ] {
             if array.len() != self.tasks * points {
                 return Err(Error::shape(name, &[self.tasks, points], &[array.len()]));
+            }
+            for (task, weights) in array.chunks_exact(points.max(1)).enumerate() {
+                let weights = || weights.iter().map(|&weight| -> f64 { weight.into() });
+                let valid = weights().all(|weight| weight >= 0.0 && weight.is_finite());
+                if !valid || weights().sum::<f64>() <= 0.0 {
+                    let reason = "numbers of 0 or more are needed, one of them above 0";
+                    return Err(Error::failed(format!("{name} of task {task}: {reason}")));
+                }
             }
         }
         Ok(())

@@ -38,6 +38,25 @@ pub trait TaskFamily: Send + Sync + Debug {
     /// `y: [support + query, targets]`. Every element must be written.
     fn draw(&self, words: &mut Philox, support: usize, query: usize, x: &mut [f32], y: &mut [f32]);
 
+    /// Whether points may count differently, or not at all, as where tasks have unequal numbers of points: then
+    /// [`weigh`](Self::weigh) says how much each counts.
+    fn weighs(&self) -> bool {
+        false
+    }
+
+    /// How much each point of a task counts, `[support + query]`, support points first; all are 1 before. `words` are those
+    /// that [`draw`](Self::draw) gets for the same task, from their beginning. Weights are 0 or more, and above 0 for some
+    /// support and some query point; a point of weight 0 is as if it were not there, and need not be written.
+    fn weigh(&self, words: &mut Philox, support: usize, query: usize, weights: &mut [f32]) {
+        let _ = (words, support, query, weights);
+    }
+
+    /// [`weigh`](Self::weigh) for the task of one turn of training. A family with a [`visit`](Self::visit) of its own says
+    /// here how much the points of that task count.
+    fn weigh_turn(&self, turn: &Turn, support: usize, query: usize, weights: &mut [f32]) {
+        self.weigh(&mut turn.words(), support, query, weights);
+    }
+
     /// The task of one turn of training: by default drawn from the turn's own words. A family that visits its tasks in an
     /// order, epoch by epoch, says here which one comes next.
     fn visit(&self, turn: &Turn, support: usize, query: usize, x: &mut [f32], y: &mut [f32]) {

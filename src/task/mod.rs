@@ -12,6 +12,7 @@ mod rows;
 mod sampler;
 mod series;
 mod sine;
+mod source;
 mod traits;
 
 pub use crate::philox::{Philox, Purpose, below, philox4x32_10, unit};
@@ -21,7 +22,8 @@ pub use images::ImageTasks;
 pub use minibatch::Minibatches;
 pub use rows::Rows;
 pub(crate) use rows::split_classes;
-pub use sampler::{Sampler, TaskSource, Visit};
+pub use sampler::{Sampler, Visit};
 pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};
+pub use source::TaskSource;
 pub use traits::Traits;

@@ -1,64 +1,9 @@
 //! From (seed, meta-iteration, task) to the points of a task: the plain serial form, which the
 //! vector and device samplers are tested against.
 
-use super::{ImageTasks, SeriesTable, Sinusoid, TaskBatch, TaskFamily, Turn, sine};
+use super::{ImageTasks, Sinusoid, TaskBatch, TaskFamily, TaskSource, Turn, sine};
 use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose, below, unit};
-use std::sync::Arc;
-
-/// A family of tasks.
-#[derive(Clone, Debug)]
-pub enum TaskSource {
-    /// Sinusoids; with a pool, `pool` tasks are fixed by the seed and visited in order,
-    /// their points shuffled at each visit.
-    Sinusoid {
-        /// The distribution.
-        family: Sinusoid,
-        /// Number of tasks of a fixed pool; `None` draws fresh tasks.
-        pool: Option<u32>,
-    },
-    /// Windows of series.
-    Series(SeriesTable),
-    /// n-way k-shot classification of images.
-    Images(ImageTasks),
-    /// Any other, drawn on the host. Two are equal if they are the same object.
-    Custom(Arc<dyn TaskFamily>),
-}
-
-impl PartialEq for TaskSource {
-    fn eq(&self, other: &Self) -> bool {
-        match self {
-            Self::Sinusoid { family, pool } => {
-                matches!(other, Self::Sinusoid { family: f, pool: p } if (family, pool) == (f, p))
-            }
-            Self::Series(table) => matches!(other, Self::Series(t) if table == t),
-            Self::Images(tasks) => matches!(other, Self::Images(t) if tasks == t),
-            Self::Custom(family) => matches!(other, Self::Custom(f) if Arc::ptr_eq(family, f)),
-        }
-    }
-}
-
-impl TaskSource {
-    /// Features of a point.
-    #[must_use]
-    pub fn inputs(&self) -> usize {
-        match self {
-            Self::Sinusoid { .. } => 1,
-            Self::Series(table) => table.window(),
-            Self::Images(tasks) => tasks.inputs(),
-            Self::Custom(family) => family.inputs(),
-        }
-    }
-
-    /// Targets of a point.
-    #[must_use]
-    pub fn targets(&self) -> usize {
-        match self {
-            Self::Custom(family) => family.targets(),
-            Self::Sinusoid { .. } | Self::Series(_) | Self::Images(_) => 1,
-        }
-    }
-}
 
 /// What one meta-iteration looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +73,10 @@ impl Sampler {
         let n = self.support + self.query;
         let (mut x, mut y) = (vec![f32::NAN; n * family.inputs()], vec![f32::NAN; n * family.targets()]);
         self.task_into(0, 0, &mut x, &mut y);
+        let weights = self.weights(0, 0);
         for (what, values, width) in [("x", &x, family.inputs()), ("y", &y, family.targets())] {
-            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let counts = |at: usize| weights.as_ref().is_none_or(|weights| weights[at / width] != 0.0);
+            if let Some(at) = (0..values.len()).find(|&at| counts(at) && !values[at].is_finite()) {
                 let (point, name, value) = (at / width, family.name(), values[at]);
                 let reason = format!(
                     "{what} of point {point} in the first task of `{name}` is {value} or was not written"
@@ -169,8 +116,32 @@ impl Sampler {
             let (at, task, skip) = self.place(iteration, slot);
             self.task_into(at, task, &mut all_x, &mut all_y);
             batch.put(slot, &all_x[skip * inputs..], &all_y[skip * targets..]);
+            if let Some(weights) = self.weights(at, task) {
+                batch.put_weights(slot, &weights[skip..]);
+            }
         }
         batch
+    }
+
+    /// Whether points have weights.
+    #[must_use]
+    pub fn weighs(&self) -> bool {
+        match &self.source {
+            TaskSource::Custom(family) => family.weighs(),
+            TaskSource::Sinusoid { .. } | TaskSource::Series(_) | TaskSource::Images(_) => false,
+        }
+    }
+
+    /// How much each point of a task of `Split` counts, `[support + query]`; nothing where all count alike.
+    #[must_use]
+    pub fn weights(&self, iteration: u64, task: usize) -> Option<Vec<f32>> {
+        let TaskSource::Custom(family) = &self.source else { return None };
+        let turn = Turn { seed: self.seed, iteration, task, meta_batch: self.meta_batch };
+        family.weighs().then(|| {
+            let mut weights = vec![1.0; self.support + self.query];
+            family.weigh_turn(&turn, self.support, self.query, &mut weights);
+            weights
+        })
     }
 
     /// Where the points of one task handed out stand: the meta-iteration and the task of `Split` that they
@@ -250,8 +221,14 @@ impl Sampler {
         let (mut x, mut y) = (vec![0.0; (support + query) * inputs], vec![0.0; (support + query) * targets]);
         for (slot, task) in range.enumerate() {
             let mut words = Philox::stream(self.seed, Purpose::Evaluate, sequence, task as u32);
+            let mut same = words.clone();
             family.draw(&mut words, support, query, &mut x, &mut y);
             batch.put(slot, &x, &y);
+            if family.weighs() {
+                let mut weights = vec![1.0; support + query];
+                family.weigh(&mut same, support, query, &mut weights);
+                batch.put_weights(slot, &weights);
+            }
         }
         batch
     }
@@ -304,6 +281,7 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::SeriesTable;
 
     fn sampler(pool: Option<u32>, visit: Visit) -> Sampler {
         Sampler {

@@ -179,6 +179,11 @@ fn takes_tasks_one_by_one(plan: &Plan) -> bool {
     !(lanes::is_chain(&plan.model) && plan.is_plain() && !plan.splits_a_block())
 }
 
+/// Whether a training does: lanes have no weights of points either.
+fn trains_one_by_one(train: &TrainPlan) -> bool {
+    takes_tasks_one_by_one(&train.plan) || train.sampler.weighs()
+}
+
 /// What there is to fill lanes with: tasks, or points where all share their weights.
 fn points_in_lanes(plan: &TrainPlan) -> usize {
     plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 }
@@ -193,7 +198,7 @@ impl Backend for CpuBackend {
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
         self.forecast(plan)?;
-        if takes_tasks_one_by_one(&plan.plan) {
+        if trains_one_by_one(plan) {
             return with_widest_isa!(self, I => {
                 Ok(interpreter::training::<I>(plan, state, self.threads, self.memory)?)
             });
@@ -204,7 +209,7 @@ impl Backend for CpuBackend {
 
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
         plan.check()?;
-        if takes_tasks_one_by_one(&plan.plan) {
+        if trains_one_by_one(plan) {
             return with_widest_isa!(self, I => {
                 self.fits(interpreter::forecast::<I>(plan, self.threads, self.memory))
             });

@@ -113,11 +113,11 @@ impl GpuBackend {
         Ok(if wide || long || fused().is_err() { Path::Layered } else { Path::Fused })
     }
 
-    /// The path of a training: image tasks are drawn by the layered path alone.
+    /// The path of a training: image tasks are drawn, and points have weights, on the layered path alone.
     pub(super) fn path_of_drawn(&self, plan: &Plan, sampler: &Sampler, tasks: usize) -> Result<Path> {
         let path = self.path(plan, tasks, Purpose::Gradient { report: false })?;
-        let images = matches!(sampler.source, TaskSource::Images(_));
-        Ok(if images && self.path == Path::Auto { Path::Layered } else { path })
+        let layered = matches!(sampler.source, TaskSource::Images(_)) || sampler.weighs();
+        Ok(if layered && self.path == Path::Auto { Path::Layered } else { path })
     }
 
     pub(super) fn layered_tuning(&self) -> LayeredTuning {
@@ -153,7 +153,7 @@ impl GpuBackend {
                     Source::Sampler(&plan.sampler)
                 }
             },
-            weighted: false,
+            weighted: plan.sampler.weighs(),
             outer: Some(&plan.outer),
             slots: request::DEPTH * request::BLOCK,
         })?;

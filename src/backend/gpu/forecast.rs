@@ -47,7 +47,7 @@ impl GpuBackend {
             TaskSource::Images(images) => images.set().pixels().len() as u64,
             TaskSource::Series(table) => 4 * table.device_len() as u64,
             TaskSource::Sinusoid { .. } => 0,
-            TaskSource::Custom(_) => staged::bytes(&plan.plan, tasks),
+            TaskSource::Custom(_) => staged::bytes(&plan.plan, tasks, plan.sampler.weighs()),
         };
         let (p, meta) = (plan.plan.model.param_count() as u64, plan.plan.meta_len() as u64);
         // θ₀, rates, θ₀ᵀ and the table of its places; two moments and the gradient; what changes by the meta-iteration.
@@ -63,7 +63,7 @@ impl GpuBackend {
                     &plan.plan,
                     tasks,
                     purpose,
-                    [drawn, false],
+                    [drawn, plan.sampler.weighs()],
                     capacity,
                     &self.layered_tuning(),
                 )?;

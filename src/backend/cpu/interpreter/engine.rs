@@ -76,7 +76,7 @@ impl<I: Isa> Tasks<I> {
         let shared = shared_bytes(cut.chunks, plan.meta_len());
         let a_thread = memory.map(|all| all.saturating_sub(shared) / threads.min(cut.chunks).max(1) as u64);
         Self {
-            shared: Arc::new(Lowerings::new(&plan, GRADIENT, false, a_thread)),
+            shared: Arc::new(Lowerings::new(&plan, GRADIENT, sampler.weighs(), a_thread)),
             sampler,
             cut,
             idle: Mutex::default(),
@@ -142,12 +142,13 @@ impl<I: Isa> Engine for Tasks<I> {
         for (n, (slot, _)) in self.cut.groups(chunk).enumerate() {
             let (at, task, skip) = self.sampler.place(iteration, slot);
             self.sampler.task_into(at, task, &mut worker.x, &mut worker.y);
-            let of = |from: usize| Points {
+            let weights = self.sampler.weights(at, task);
+            let of = |from: usize, points: usize| Points {
                 x: &worker.x[from * inputs..],
                 y: &worker.y[from * targets..],
-                weights: None,
+                weights: weights.as_ref().map(|all| &all[from..from + points]),
             };
-            worker.task.run([of(skip), of(skip + plan.support)]);
+            worker.task.run([of(skip, plan.support), of(skip + plan.support, plan.query)]);
             worker.collect(gradient, n == 0, &mut losses);
         }
         losses

@@ -109,7 +109,7 @@ pub(crate) fn record(
     let given = matches!(source, Source::Given).then(|| given_at(meta_plan, tasks, &constants, data.offset));
     let report = Region::new(&scratch, report);
     let submission = usize::from(shapes.len() > 1);
-    let recorded = Recorded { recording, data: given, shares: None, partials, report, places, submission };
+    let recorded = Recorded { recording, data: given, partials, report, places, submission };
     Pass::new(state, kernels, request, recorded)
 }
 
@@ -125,12 +125,13 @@ fn set_source<'a>(plan: &mut FusedPlan, source: Source<'a>) -> Result<Cow<'a, [f
 }
 
 /// Where given tasks go, from byte `offset` on, and how many floats of each.
-fn given_at(plan: &Plan, tasks: usize, constants: &Arena, mut offset: u64) -> [(Region, usize); 4] {
+fn given_at(plan: &Plan, tasks: usize, constants: &Arena, mut offset: u64) -> Vec<(Region, usize)> {
     let (support, query) = (tasks * plan.support, tasks * plan.query);
     let (inputs, targets) = (plan.model.inputs(), plan.targets());
-    [support * inputs, support * targets, query * inputs, query * targets].map(|words| {
+    let at = |words: usize| {
         let slice = Slice { offset, bytes: 4 * words as u64 };
         offset += slice.bytes;
         (Region::new(constants, slice), words)
-    })
+    };
+    [support * inputs, support * targets, query * inputs, query * targets].map(at).into()
 }

@@ -73,10 +73,9 @@ pub(crate) fn record(
         columns: plan.columns as u32,
     };
     let report = Region::new(arena(Role::Report), plan.report_slice());
-    let data = (!drawn).then(|| given(meta_plan, tasks, arena(Role::Points), &plan));
+    let data = (!drawn).then(|| given(meta_plan, tasks, request.weighted, arena(Role::Points), &plan));
     let submission = plan.submission(recording.len());
-    let shares = request.weighted.then(|| plan.shares().map(|slice| Region::new(arena(Role::Points), slice)));
-    let recorded = Recorded { recording, data, shares, partials, report, places: plan.report, submission };
+    let recorded = Recorded { recording, data, partials, report, places: plan.report, submission };
     Pass::new(state, kernels, request, recorded)
 }
 
@@ -131,13 +130,19 @@ impl<'a> Drawing<'a> {
 }
 
 /// Where given tasks go, and how many floats of each.
-fn given(plan: &Plan, tasks: usize, points: &Arena, layered: &LayeredPlan) -> [(Region, usize); 4] {
+fn given(
+    plan: &Plan,
+    tasks: usize,
+    weighted: bool,
+    points: &Arena,
+    layered: &LayeredPlan,
+) -> Vec<(Region, usize)> {
     let (inputs, targets) = (plan.model.inputs(), plan.targets());
-    let [support_x, support_y, query_x, query_y] = layered.points().map(|slice| Region::new(points, slice));
-    [
-        (support_x, tasks * plan.support * inputs),
-        (support_y, tasks * plan.support * targets),
-        (query_x, tasks * plan.query * inputs),
-        (query_y, tasks * plan.query * targets),
-    ]
+    let (support, query) = (tasks * plan.support, tasks * plan.query);
+    let words = [support * inputs, support * targets, query * inputs, query * targets];
+    let mut all: Vec<_> = layered.points().into_iter().zip(words).collect();
+    if weighted {
+        all.extend(layered.shares().into_iter().zip([support, query]));
+    }
+    all.into_iter().map(|(slice, words)| (Region::new(points, slice), words)).collect()
 }

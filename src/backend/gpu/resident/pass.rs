@@ -4,7 +4,7 @@
 use super::clipped_update;
 use super::reduce;
 use super::request::{NOW_STRIDE, Now, Partials, Places, Purpose, Region, Request};
-use super::staged::Staged;
+use super::staged::{Staged, arrays};
 use crate::backend::gpu::device::Device;
 use crate::backend::gpu::device::adapter::Capacity;
 use crate::backend::gpu::device::arena::{Arena, Layout, Slice};
@@ -111,10 +111,8 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) recording: Recording,
-    /// Support x and y, query x and y, and their floats, where tasks are given.
-    pub(crate) data: Option<[(Region, usize); 4]>,
-    /// Shares of support and of query points, where they have weights.
-    pub(crate) shares: Option<[Region; 2]>,
+    /// Where what [`arrays`] gives goes and its floats, where tasks are given.
+    pub(crate) data: Option<Vec<(Region, usize)>>,
     pub(crate) partials: Partials,
     pub(crate) report: Region,
     pub(crate) places: Places,
@@ -177,19 +175,11 @@ impl Pass {
         let Some(data) = &self.recorded.data else {
             return Err(Error::shape("given tasks", &[0], &[tasks.tasks]));
         };
-        let arrays = [&tasks.support_x, &tasks.support_y, &tasks.query_x, &tasks.query_y];
-        for ((region, words), array) in data.iter().zip(arrays) {
+        for ((region, words), array) in data.iter().zip(arrays(tasks)) {
             if array.len() != *words {
                 return Err(Error::shape("tasks", &[*words], &[array.len()]));
             }
-            region.arena.write(&self.state.device, region.slice, array)?;
-        }
-        if let (Some([support, query]), Some(weights)) = (&self.recorded.shares, &tasks.weights) {
-            for (region, weights, points) in
-                [(support, &weights.support, tasks.support), (query, &weights.query, tasks.query)]
-            {
-                region.arena.write(&self.state.device, region.slice, &shares(weights, points))?;
-            }
+            region.arena.write(&self.state.device, region.slice, &array)?;
         }
         Ok(())
     }
@@ -264,8 +254,8 @@ impl Pass {
     }
 
     /// Where given tasks go, with their floats.
-    pub(crate) fn given(&self) -> Option<&[(Region, usize); 4]> {
-        self.recorded.data.as_ref()
+    pub(crate) fn given(&self) -> Option<&[(Region, usize)]> {
+        self.recorded.data.as_deref()
     }
 
     /// The dispatches of a meta-iteration.
@@ -322,13 +312,4 @@ fn transposition(plan: &Plan) -> Vec<u32> {
         table.extend((block.bias..block.bias + block.outputs).map(|b| b as u32));
     }
     table
-}
-
-/// Of each point its share of its task's mean.
-fn shares(weights: &[f32], points: usize) -> Vec<f32> {
-    let task = |weights: &[f32]| {
-        let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-        weights.iter().map(|&weight| (f64::from(weight) / sum) as f32).collect::<Vec<_>>()
-    };
-    weights.chunks_exact(points.max(1)).flat_map(task).collect()
 }

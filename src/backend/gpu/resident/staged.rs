@@ -5,7 +5,9 @@ use super::request::{BLOCK, DEPTH, Region};
 use crate::backend::gpu::device::Device;
 use crate::error::Result;
 use crate::meta::{Plan, TrainPlan};
+use crate::task::TaskBatch;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Bytes of tasks that wait for one submission, unless one meta-iteration has more.
 const ROOM: usize = 32 << 20;
@@ -14,8 +16,8 @@ const ROOM: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) struct Staged {
     buffer: wgpu::Buffer,
-    /// Support x and y, query x and y of all tasks of a meta-iteration, and their floats.
-    to: [(Region, usize); 4],
+    /// Where the [`arrays`] of a meta-iteration's tasks go, and their floats.
+    to: Vec<(Region, usize)>,
     len: usize,
 }
 
@@ -25,8 +27,9 @@ fn waiting(words: usize) -> usize {
 }
 
 /// Bytes of all buffers of a training over `tasks` tasks.
-pub(crate) fn bytes(plan: &Plan, tasks: usize) -> u64 {
-    let words = tasks * (plan.support + plan.query) * (plan.model.inputs() + plan.targets());
+pub(crate) fn bytes(plan: &Plan, tasks: usize, weighted: bool) -> u64 {
+    let point = plan.model.inputs() + plan.targets() + usize::from(weighted);
+    let words = tasks * (plan.support + plan.query) * point;
     (DEPTH * waiting(words) * 4 * words) as u64
 }
 
@@ -35,12 +38,12 @@ impl Staged {
     ///
     /// # Errors
     /// As [`Device::buffer`].
-    pub(crate) fn new(device: &Device, to: &[(Region, usize); 4]) -> Result<Self> {
+    pub(crate) fn new(device: &Device, to: &[(Region, usize)]) -> Result<Self> {
         let words = to.iter().map(|(_, words)| words).sum();
         let len = waiting(words);
         let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let buffer = device.buffer("tasks of the host", (len * words * 4) as u64, usage)?;
-        Ok(Self { buffer, to: to.clone(), len })
+        Ok(Self { buffer, to: to.to_vec(), len })
     }
 
     /// Meta-iterations that there is room for.
@@ -58,7 +61,7 @@ impl Staged {
             .map(|iteration| {
                 let tasks = plan.sampler.batch(iteration);
                 plan.plan.check_inputs(plan.plan.meta_len(), &tasks)?;
-                Ok([tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y].concat())
+                Ok(arrays(&tasks).concat())
             })
             .collect::<Result<_>>()?;
         device.queue().write_buffer(&self.buffer, 0, bytemuck::cast_slice(&drawn.concat()));
@@ -78,4 +81,25 @@ impl Staged {
             from += bytes;
         }
     }
+}
+
+/// What a device is given of tasks: support x and y, query x and y, and where they have weights the shares of support and query
+/// points.
+pub(crate) fn arrays(tasks: &TaskBatch) -> Vec<Cow<'_, [f32]>> {
+    let points = [&tasks.support_x, &tasks.support_y, &tasks.query_x, &tasks.query_y];
+    let mut all: Vec<Cow<'_, [f32]>> = points.map(|array| array.as_slice().into()).into();
+    if let Some(weights) = &tasks.weights {
+        all.push(shares(&weights.support, tasks.support).into());
+        all.push(shares(&weights.query, tasks.query).into());
+    }
+    all
+}
+
+/// Of each point its share of its task's mean.
+fn shares(weights: &[f32], points: usize) -> Vec<f32> {
+    let task = |weights: &[f32]| {
+        let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        weights.iter().map(|&weight| (f64::from(weight) / sum) as f32).collect::<Vec<_>>()
+    };
+    weights.chunks_exact(points.max(1)).flat_map(task).collect()
 }
