@@ -6,7 +6,9 @@ use fastweights::backend::cpu::{CpuBackend, Instructions};
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
-use fastweights::meta::{Backend, Loss, Losses, OuterKind, OuterOptimizer, Plan, Rates, TrainPlan, TrainState};
+use fastweights::meta::{
+    Backend, Loss, Losses, OuterKind, OuterOptimizer, Plan, Rates, TrainPlan, TrainState,
+};
 use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::ops::batch_norm::BatchNorm;
 use fastweights::ops::elementwise::Function;

@@ -542,7 +542,8 @@ proptest::proptest! {
     fn random_graphs_learn_as_the_oracle_says(seed: u32) {
         let mut numbers = graphs::Numbers::new(u64::from(seed) + 7);
         let model = graphs::random_model(u64::from(seed), 9, 2);
-        let loss = [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()][numbers.below(4) as usize];
+        let losses = [Loss::mse(), Loss::cross_entropy(), Loss::huber(0.4), Loss::bce_with_logits()];
+        let loss = losses[numbers.below(4)];
         let steps = numbers.below(3);
         let support = if steps > 0 { 1 + numbers.below(4) } else { 0 };
         let mut plan = Plan::new(model, loss, support, 1 + numbers.below(4), steps, Rates::fixed(0.05)).unwrap();

@@ -34,12 +34,7 @@ pub(super) fn numbers([points, outputs, tasks]: [usize; 3], loss: Loss) -> [Numb
 }
 
 /// Outputs and targets of a point of a task.
-pub(super) fn point<'a>(
-    loss: Loss,
-    outputs: usize,
-    p: usize,
-    [y, truth]: [&'a [f64]; 2],
-) -> (&'a [f64], &'a [f64]) {
+pub(super) fn point(loss: Loss, outputs: usize, p: usize, [y, truth]: [&[f64]; 2]) -> (&[f64], &[f64]) {
     let width = loss.truth().width(outputs);
     (&y[p * outputs..][..outputs], &truth[p * width..][..width])
 }
