@@ -120,6 +120,16 @@ fn a_network_is_printed_drawn_and_told_to_programs() {
             ],
             "its inputs must be of one shape, not [3] and [1]",
         ),
+        (
+            &[
+                "glyphs-5way-1shot",
+                "--set",
+                r#"model.layers=[{ name = "a", type = "conv2d", outputs = 3, kernel = 3, inputs = ["input"] },
+                   { name = "b", type = "max_pool2d", kernel = 2, inputs = ["input"] },
+                   { name = "both", type = "concat", inputs = ["a", "b"] }, { type = "flatten" }]"#,
+            ],
+            "node `both` (concat): its inputs must be alike but for features, not [3, 26, 26] and [1, 14, 14]",
+        ),
     ] {
         let (code, [out, err]) = model(&[arguments, &["--svg", "no.svg"]].concat());
         assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
