@@ -14,6 +14,8 @@ use fastweights::meta::{
     Adapt, Backend as _, Loss, MetaGradient, MetaOutput, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
 };
 use fastweights::model::{Model, Op, Shape};
+use fastweights::ops::conv2d::Conv2d;
+use fastweights::ops::elementwise::Function;
 use fastweights::task::{ImageTasks, Philox, Purpose, Sampler, TaskBatch, TaskSource, Visit};
 use fastweights::wgsl::Library;
 use rand::RngExt as _;
@@ -178,6 +180,46 @@ fn models() -> Vec<Random> {
 }
 
 /// The largest error over the parts of a result, each against its own norm.
+/// Convolutions of groups, from few channels to one each, with dilations and rows for kernels, between smooth functions.
+fn grouped() -> Vec<Random> {
+    use Loss::{CrossEntropy, Mse};
+    let tanh: Op = Function::Tanh {}.into();
+    let conv = |outputs, kernel, [stride, dilation, groups]: [usize; 3], padding| -> Op {
+        Conv2d { outputs, kernel, stride, padding, dilation, groups, bias: groups != 3 }.into()
+    };
+    let rows = [
+        conv(6, [3, 3], [1, 1, 3], [1, 1]),
+        tanh,
+        conv(4, [1, 3], [1, 2, 2], [0, 2]),
+        tanh,
+        conv(8, [5, 1], [2, 1, 4], [1, 0]),
+        MEAN,
+        linear(3),
+    ];
+    let separable = [
+        conv(4, [3, 3], [2, 2, 4], [2, 2]),
+        NORM,
+        RELU,
+        conv(34, [1, 1], [1, 1, 1], [0, 0]),
+        tanh,
+        conv(34, [3, 3], [1, 3, 2], [3, 2]),
+        RELU,
+        MEAN,
+        linear(2),
+    ];
+    vec![
+        random("groups and rows", [3, 7, 6], &rows, Mse, [3, 4, 2, 3], |plan| {
+            learned(plan, RateShape::PerLayerStep);
+        }),
+        random("groups, a rate each", [3, 5, 6], &rows, CrossEntropy, [2, 3, 2, 2], |plan| {
+            learned(plan, RateShape::PerParameterStep);
+        }),
+        random("depthwise and dilated", [4, 9, 8], &separable, CrossEntropy, [3, 5, 2, 2], |plan| {
+            learned(plan, RateShape::PerLayerStep);
+        }),
+    ]
+}
+
 fn largest_error(plan: &Plan, out: &MetaOutput<f64>, reference: &MetaOutput<f64>) -> f64 {
     let p = plan.model.param_count();
     [
@@ -197,7 +239,7 @@ fn random_models_agree_with_the_oracle() {
     let Some(device) = adapter::device("random_models_agree_with_the_oracle") else { return };
     let gpu = GpuBackend::new(device);
     let mut failed = Vec::new();
-    for Random { name, plan, params, tasks } in models() {
+    for Random { name, plan, params, tasks } in models().into_iter().chain(grouped()) {
         let mut plan64 = plan.clone();
         // The oracle takes the same float32 rates.
         plan64.rates.values = plan.rates.values.iter().map(|&r| f64::from(r as f32)).collect();

@@ -17,6 +17,7 @@ use fastweights::meta::{
     Rates, TrainPlan, TrainState,
 };
 use fastweights::model::{Init, Model, Op, Shape};
+use fastweights::ops::conv2d::Conv2d;
 use fastweights::task::{ImageTasks, Sampler, SeriesTable, Sinusoid, TaskSource, Visit};
 use fastweights::wgsl::Library;
 use std::sync::Arc;
@@ -135,11 +136,12 @@ fn images() -> Vec<(&'static str, TrainPlan)> {
     layers.extend([Op::max_pool2d(2, 2), Op::global_avg_pool2d()]);
     layers.push(Op::linear(3));
     let image = Shape::Image { channels: 1, height: 16, width: 16 };
-    let plan = |rates| {
+    let plan_of = |layers: &[Op], rates| {
         let source = TaskSource::Images(ImageTasks::new(Arc::clone(&set), Split::Train, 3, true).unwrap());
-        let model = Model::sequential(image, &layers).unwrap();
+        let model = Model::sequential(image, layers).unwrap();
         plan(source, [6, 9], model, Loss::cross_entropy(), rates)
     };
+    let plan = |rates| plan_of(&layers, rates);
     let mut adam = plan(learned(RateShape::PerParameter));
     let rule = InnerRule::Adam { betas: [0.6, 0.8], epsilon: 0.5 };
     adam.plan.inner = InnerOptimizer { clip_norm: Some(0.3), ..rule.into() };
@@ -149,7 +151,14 @@ fn images() -> Vec<(&'static str, TrainPlan)> {
     reptile.plan.order = MetaGradient::Displacement;
     let mut head = plan(Rates::fixed(0.02));
     head.plan = head.plan.adapt(&Adapt::Head).unwrap();
+    let depthwise = |outputs, dilation| {
+        let (kernel, padding) = ([3; 2], [dilation; 2]);
+        Op::from(Conv2d { outputs, kernel, stride: 2, padding, dilation, groups: 4, bias: true })
+    };
+    let mut groups = vec![conv(4, 2), Op::relu(), depthwise(8, 1), norm, Op::relu(), depthwise(4, 2)];
+    groups.extend([Op::global_avg_pool2d(), Op::linear(3)]);
     vec![
+        ("images, groups", plan_of(&groups, learned(RateShape::PerLayerStep))),
         ("images", plan(learned(RateShape::PerParameterStep))),
         ("images, rates by layer", plan(learned(RateShape::PerLayerStep))),
         ("images, inner Adam", adam),

@@ -18,10 +18,10 @@ fn column(n: u32) -> vec4<i32> {
 }
 
 fn left(task: u32, o: u32, weight: vec4<i32>) -> f32 {
-    if (o >= layer.outputs || weight.w < 0) {
+    if (o >= layer.group_outputs || weight.w < 0) {
         return 0.0;
     }
-    return weights[layer.weight.x + task * layer.weight.y + parameter(o, u32(weight.w))];
+    return weights[layer.weight.x + task * layer.weight.y + group_parameter(o, u32(weight.w))];
 }
 
 fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> f32 {
@@ -33,19 +33,20 @@ fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> f32 {
 }
 
 fn finish(task: u32, o: u32, pixel: vec4<i32>, sum: f32) {
-    if (o < layer.outputs && pixel.w >= 0) {
+    if (o < layer.group_outputs && pixel.w >= 0) {
         var z = sum;
         if (layer.bias != 0u) {
-            z += weights[layer.weight.x + task * layer.weight.y + parameter(o, layer.inputs)];
+            z += weights[layer.weight.x + task * layer.weight.y + group_parameter(o, layer.inputs)];
         }
         let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
         outputs[layer.y.x + task * layer.y.y + at] = select(z, rectified(z), layer.relu != 0u);
     }
 }
 
-// One workgroup: ROWS output channels by COLUMNS pixels of all points, of one task.
+// One workgroup: ROWS output channels by COLUMNS pixels of all points, of one group, of one task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    group = workgroup.z;
     let pixels = layer.points * layer.out_height * layer.out_width;
     product(workgroup.y, corner(workgroup.x, pixels), vec2<u32>(0u, layer.inputs), lane);
 }

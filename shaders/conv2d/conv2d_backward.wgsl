@@ -19,7 +19,7 @@ fn column(n: u32) -> vec4<i32> {
 }
 
 fn left(task: u32, c: u32, weight: vec4<i32>) -> f32 {
-    if (c >= layer.channels || weight.w < 0) {
+    if (c >= layer.group_channels || weight.w < 0) {
         return 0.0;
     }
     let at = u32(weight.w) + c * layer.kernel * layer.kernel_width;
@@ -35,7 +35,7 @@ fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> f32 {
 }
 
 fn finish(task: u32, c: u32, pixel: vec4<i32>, sum: f32) {
-    if (c < layer.channels && pixel.w >= 0) {
+    if (c < layer.group_channels && pixel.w >= 0) {
         let at = u32(pixel.w) + c * layer.height * layer.width;
         let open = layer.relu_below == 0u || inputs[layer.x.x + task * layer.x.y + at] > 0.0;
         let to = layer.dx.x + task * layer.dx.y + at;
@@ -48,15 +48,20 @@ fn finish(task: u32, c: u32, pixel: vec4<i32>, sum: f32) {
     }
 }
 
-// One workgroup: ROWS input channels by COLUMNS pixels, of those with one remainder by the stride, of one task.
+// One workgroup: ROWS input channels by COLUMNS pixels, of those with one remainder by the stride, of one group and
+// task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let rest = vec2<u32>(workgroup.z / layer.stride, workgroup.z % layer.stride);
+    let kind = workgroup.z % (layer.stride * layer.stride);
+    let rest = vec2<u32>(kind / layer.stride, kind % layer.stride);
+    let first = first_taps(rest);
+    group = workgroup.z / (layer.stride * layer.stride);
     remainder = rest;
+    first_weight = first;
     let pixels = pixel_grid(rest);
-    let taps = tap_grid(rest);
+    let taps = tap_grid(first);
     let at = corner(workgroup.x, layer.points * pixels.x * pixels.y);
-    if (at.x < layer.channels) {
-        product(workgroup.y, at, vec2<u32>(0u, layer.outputs * taps.x * taps.y), lane);
+    if (at.x < layer.group_channels) {
+        product(workgroup.y, at, vec2<u32>(0u, layer.group_outputs * taps.x * taps.y), lane);
     }
 }

@@ -35,10 +35,10 @@ fn column(n: u32) -> vec4<i32> {
 }
 
 fn left(task: u32, o: u32, weight: vec4<i32>) -> vec2<f32> {
-    if (o >= layer.outputs || weight.w < 0) {
+    if (o >= layer.group_outputs || weight.w < 0) {
         return vec2<f32>(0.0);
     }
-    let e = parameter(o, u32(weight.w));
+    let e = group_parameter(o, u32(weight.w));
     return vec2<f32>(weights[layer.weight.x + task * layer.weight.y + e], parameter_tangent(task, e));
 }
 
@@ -55,20 +55,21 @@ fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> vec2<f32> {
 }
 
 fn finish(task: u32, o: u32, pixel: vec4<i32>, value: f32, tangent: f32) {
-    if (o < layer.outputs && pixel.w >= 0) {
+    if (o < layer.group_outputs && pixel.w >= 0) {
         let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
         var z_dot = tangent;
         if (layer.bias != 0u) {
-            z_dot += parameter_tangent(task, parameter(o, layer.inputs));
+            z_dot += parameter_tangent(task, group_parameter(o, layer.inputs));
         }
         let open = layer.relu == 0u || outputs[layer.y.x + task * layer.y.y + at] > 0.0;
         output_tangents[layer.y_dot.x + task * layer.y_dot.y + at] = select(0.0, z_dot, open);
     }
 }
 
-// One workgroup: ROWS output channels by COLUMNS pixels of all points, of one task.
+// One workgroup: ROWS output channels by COLUMNS pixels of all points, of one group, of one task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    group = workgroup.z;
     let pixels = layer.points * layer.out_height * layer.out_width;
     product_tangent(workgroup.y, corner(workgroup.x, pixels), vec2<u32>(0u, layer.inputs), lane);
 }

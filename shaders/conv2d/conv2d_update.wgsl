@@ -25,7 +25,7 @@ fn column(i: u32) -> vec4<i32> {
 }
 
 fn left(task: u32, o: u32, pixel: vec4<i32>) -> f32 {
-    if (o >= layer.outputs || pixel.w < 0) {
+    if (o >= layer.group_outputs || pixel.w < 0) {
         return 0.0;
     }
     let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
@@ -44,10 +44,10 @@ fn right(task: u32, pixel: vec4<i32>, weight: vec4<i32>) -> f32 {
 }
 
 fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32) {
-    if (o >= layer.outputs || weight.w < 0) {
+    if (o >= layer.group_outputs || weight.w < 0) {
         return;
     }
-    let e = parameter(o, u32(weight.w));
+    let e = group_parameter(o, u32(weight.w));
     if (layer.stretches > 1u) {
         result[stretch_at(task, stretch, e)] = gradient;
     } else {
@@ -55,9 +55,10 @@ fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32) {
     }
 }
 
-// One workgroup: ROWS output channels by COLUMNS weights of one task, over one stretch of the terms.
+// One workgroup: ROWS output channels by COLUMNS weights of one group, of one task, over one stretch of the terms.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    stretch = workgroup.z;
-    product(workgroup.y, corner(workgroup.x, layer.inputs + layer.bias), stretch_terms(workgroup.z), lane);
+    group = workgroup.z / layer.stretches;
+    stretch = workgroup.z % layer.stretches;
+    product(workgroup.y, corner(workgroup.x, layer.inputs + layer.bias), stretch_terms(workgroup.z % layer.stretches), lane);
 }

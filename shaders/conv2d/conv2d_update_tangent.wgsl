@@ -34,7 +34,7 @@ fn column(i: u32) -> vec4<i32> {
 }
 
 fn left(task: u32, o: u32, pixel: vec4<i32>) -> vec2<f32> {
-    if (o >= layer.outputs || pixel.w < 0) {
+    if (o >= layer.group_outputs || pixel.w < 0) {
         return vec2<f32>(0.0);
     }
     let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
@@ -65,10 +65,10 @@ fn right(task: u32, pixel: vec4<i32>, weight: vec4<i32>) -> vec2<f32> {
 }
 
 fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32, tangent: f32) {
-    if (o >= layer.outputs || weight.w < 0) {
+    if (o >= layer.group_outputs || weight.w < 0) {
         return;
     }
-    let e = parameter(o, u32(weight.w));
+    let e = group_parameter(o, u32(weight.w));
     if (layer.stretches > 1u) {
         let at = 2u * stretch_at(task, stretch, e);
         rows[at] = gradient;
@@ -78,13 +78,17 @@ fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32, tangent: f32) {
     }
 }
 
-// One workgroup: ROWS output channels by COLUMNS weights of one task, over one stretch of the terms.
+// One workgroup: ROWS output channels by COLUMNS weights of one group, of one task, over one stretch of the terms.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     rate_sum = 0.0;
-    stretch = workgroup.z;
-    product_tangent(workgroup.y, corner(workgroup.x, layer.inputs + layer.bias), stretch_terms(workgroup.z), lane);
+    group = workgroup.z / layer.stretches;
+    stretch = workgroup.z % layer.stretches;
+    let weights = layer.inputs + layer.bias;
+    let terms_of = stretch_terms(workgroup.z % layer.stretches);
+    product_tangent(workgroup.y, corner(workgroup.x, weights), terms_of, lane);
     if (layer.stretches == 1u) {
-        leave_rate_sum(workgroup, lane);
+        let tiles = (layer.group_outputs + ROWS - 1u) / ROWS * ((weights + COLUMNS - 1u) / COLUMNS);
+        leave_rate_sum(vec3<u32>(group * tiles + workgroup.x, workgroup.y, 0u), lane);
     }
 }

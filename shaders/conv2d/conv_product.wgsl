@@ -1,3 +1,4 @@
+// import: conv_narrow
 // C = A B for many tasks at once, where B is gathered from images (implicit GEMM: Chetlur et al. 2014, section 3.2).
 // One workgroup computes ROWS × COLUMNS of one task's C. An invocation takes 4 × 4 of them, over one of SPLIT shares of
 // every slice of the sum, so that a small C still keeps a whole workgroup busy. The kernel that imports this has
@@ -8,9 +9,9 @@
 //     fn finish(task, m, column, value): takes C[m, n], also beyond its ends.
 // While a slice of the sum lies in workgroup memory and is multiplied, the next is on its way to registers, so that
 // only the first is waited for. The order of every sum depends on the cut alone, and the cut on the layer's shape
-// and the number of tasks.
+// and the number of tasks. A C of few rows, ROWS below 16, is cut as `conv_narrow.wgsl` has it.
 
-// Invocations: SPLIT · ROWS · COLUMNS / 16.
+// Invocations: SPLIT · ROWS · COLUMNS / 16; of few rows SPLIT · COLUMNS.
 override WORKGROUP: u32 = 256u;
 override ROWS: u32 = 32u;
 override COLUMNS: u32 = 32u;
@@ -57,7 +58,11 @@ fn gather(task: u32, m: u32, value: vec4<f32>, lane: u32) {
 
 // The part of C at a corner, summed over the terms from `range.x` up to `range.y`.
 fn product(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
-    let tall = ROWS / 4u;
+    if (ROWS < 16u) {
+        narrow_product(task, at, range, lane);
+        return;
+    }
+    let tall = max(ROWS / 4u, 1u);
     let wide = COLUMNS / 4u;
     for (var e = lane; e < COLUMNS; e += WORKGROUP) {
         columns[e] = column(at.y + e);
@@ -66,8 +71,9 @@ fn product(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
         terms[k] = term(range.x + k);
     }
     workgroupBarrier();
-    let place = lane % (ROWS * COLUMNS / 16u);
-    let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
+    let tile = max(ROWS * COLUMNS / 16u, 1u);
+    let place = lane % tile;
+    let begin = lane / tile * (DEPTH / SPLIT);
     // The entries of the tiles that this invocation loads: no cut has more of a tile than invocations.
     let left_k = lane % DEPTH;
     let left_e = lane / DEPTH;

@@ -1,3 +1,4 @@
+// import: conv_narrow_tangent
 // The tangent of C = A B by the product rule, Ċ = Ȧ B + A Ḃ, and with VALUE C as well, cut as in `conv_product.wgsl`.
 // A, Ȧ, B and Ḃ are loaded once for all their products. The kernel that imports this has `term`, `column` and
 // RIGHT_BY_DEPTH as there, and
@@ -52,7 +53,11 @@ fn gather(task: u32, m: u32, quarter: u32, pair: vec4<f32>, lane: u32) {
 
 // The part of C at a corner, summed over the terms from `range.x` up to `range.y`.
 fn product_tangent(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
-    let tall = ROWS / 4u;
+    if (ROWS < 16u) {
+        narrow_product_tangent(task, at, range, lane);
+        return;
+    }
+    let tall = max(ROWS / 4u, 1u);
     let wide = COLUMNS / 4u;
     let moving = moves();
     for (var e = lane; e < COLUMNS; e += WORKGROUP) {
@@ -62,8 +67,9 @@ fn product_tangent(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
         terms[k] = term(range.x + k);
     }
     workgroupBarrier();
-    let place = lane % (ROWS * COLUMNS / 16u);
-    let begin = lane / (ROWS * COLUMNS / 16u) * (DEPTH / SPLIT);
+    let tile = max(ROWS * COLUMNS / 16u, 1u);
+    let place = lane % tile;
+    let begin = lane / tile * (DEPTH / SPLIT);
     // The entries of the tiles that this invocation loads: no cut has more of a tile than invocations.
     let left_k = lane % DEPTH;
     let left_e = lane / DEPTH;

@@ -47,6 +47,10 @@ struct Layer {
     padding_width: u32,
     bias: u32, // whether there are biases
     adds: u32, // whether dx is added to what is there: the input has had another use
+    group_channels: u32, // of x, in each group of a convolution
+    group_outputs: u32, // of y, likewise
+    dilation: u32, // pixels from one of the kernel's taps to the next
+    tap_period: u32, // stride / gcd(stride, dilation)
 }
 
 @group(0) @binding(0) var<uniform> layer: Layer;

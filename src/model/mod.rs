@@ -9,6 +9,8 @@ mod graph;
 mod init;
 mod node;
 mod presets;
+#[cfg(feature = "gpu")]
+mod products;
 
 pub use crate::ops::{Op, Rows, Shape};
 pub use count::Operations;

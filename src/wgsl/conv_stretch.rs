@@ -28,16 +28,21 @@ impl Stretches {
     /// The stretches of a layer's pass over `tasks`. They follow from the cut and the shape alone.
     #[must_use]
     pub fn of(layer: &LayerPass, tasks: u32, tangents: bool) -> Self {
-        let [rows, columns] = [layer.outputs, layer.inputs + layer.bias];
-        let cut = ConvCut::shared(rows, columns, tasks, |cut| Self::with(cut, layer, tangents).count);
+        let sharing = |cut| Self::with(cut, layer, tangents).count;
+        let cut = ConvCut::shared(Self::shape(layer), &ConvCut::NARROW_SUMS, tasks, sharing);
         Self::with(cut, layer, tangents)
+    }
+
+    /// Rows and columns of the gradient of a group's parameters, and groups.
+    fn shape(layer: &LayerPass) -> [u32; 3] {
+        [layer.group_outputs, layer.inputs + layer.bias, layer.outputs / layer.group_outputs.max(1)]
     }
 
     /// The same with a given cut.
     #[must_use]
     pub fn with(cut: ConvCut, layer: &LayerPass, tangents: bool) -> Self {
-        let [rows, columns] = [layer.outputs, layer.inputs + layer.bias];
-        let (tiles, depth) = (cut.workgroups(rows, columns), cut.depth(tangents));
+        let [rows, columns, groups] = Self::shape(layer);
+        let (tiles, depth) = (groups * cut.workgroups(rows, columns), cut.depth(tangents));
         let all = layer.points * layer.out_height * layer.out_width;
         let slices = all.div_ceil(depth);
         if tiles >= ENOUGH || slices < MANY {
@@ -74,6 +79,7 @@ mod tests {
             points,
             inputs: 9 * channels,
             outputs: 64,
+            group_outputs: 64,
             out_height: side,
             out_width: side,
             stretches: 1,

@@ -70,4 +70,8 @@ pub struct LayerPass {
     pub padding_width: u32,
     pub bias: u32,
     pub adds: u32,
+    pub group_channels: u32,
+    pub group_outputs: u32,
+    pub dilation: u32,
+    pub tap_period: u32,
 }

@@ -19,7 +19,7 @@ macro_rules! sources {
 
 sources! {
     "batch_norm": "batch_norm", "batch_norm_backward", "batch_norm_backward_tangent", "batch_norm_tangent", "norm";
-    "conv2d": "conv2d", "conv2d_backward", "conv2d_backward_tangent", "conv2d_tangent", "conv2d_update", "conv2d_update_sums", "conv2d_update_tangent", "conv2d_update_tangent_sums", "conv_product", "conv_product_tangent", "conv_stretch", "conv_taps";
+    "conv2d": "conv2d", "conv2d_backward", "conv2d_backward_tangent", "conv2d_tangent", "conv2d_update", "conv2d_update_sums", "conv2d_update_tangent", "conv2d_update_tangent_sums", "conv_narrow", "conv_narrow_tangent", "conv_product", "conv_product_tangent", "conv_stretch", "conv_taps";
     "draw": "draw", "draw_images", "philox", "task_draws";
     "elementwise": "element_pass", "elementwise", "elementwise_backward_tangent", "exponential", "functions", "sine_of_product";
     "fused": "fused", "fused_dense", "fused_loss", "fused_memory", "fused_products", "fused_shape", "fused_tasks";

@@ -62,11 +62,6 @@ pub trait Lower {
         false
     }
 
-    /// Why its kernels cannot compute it, if they cannot.
-    fn refusal(&self, _inputs: usize) -> Option<&'static str> {
-        None
-    }
-
     /// Whether its forward pass and its tangent leave something beside their results.
     fn leaves(&self) -> bool {
         false

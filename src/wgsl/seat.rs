@@ -128,6 +128,10 @@ impl Sizes {
             kernel_width: 1,
             stride: 1,
             stretches: 1,
+            group_channels: channels,
+            group_outputs: outputs,
+            dilation: 1,
+            tap_period: 1,
             ..LayerPass::default()
         }
     }

@@ -17,12 +17,26 @@ impl Numbers {
     }
 }
 
+/// A convolution of any form, which may or may not fit.
+fn any_conv(numbers: &mut Numbers) -> Conv2d {
+    Conv2d {
+        outputs: 1 + numbers.below(6),
+        kernel: [1 + numbers.below(3), 1 + numbers.below(3)],
+        stride: 1 + numbers.below(3),
+        padding: [numbers.below(3), numbers.below(3)],
+        dilation: 1 + numbers.below(2),
+        groups: 1 + numbers.below(2),
+        bias: numbers.below(3) > 0,
+    }
+}
+
 /// An op that may or may not fit.
 fn any_op(numbers: &mut Numbers) -> Op {
     let few = 1 + numbers.below(5);
     match numbers.below(16) {
         0 | 1 => Linear { outputs: few, bias: numbers.below(4) > 0 }.into(),
-        2 | 3 => Conv2d::square(few, 1 + numbers.below(3), 1 + numbers.below(2), numbers.below(2)).into(),
+        2 => Conv2d::square(few, 1 + numbers.below(3), 1 + numbers.below(2), numbers.below(2)).into(),
+        3 => any_conv(numbers).into(),
         4 => BatchNorm { eps: 0.1, affine: numbers.below(3) > 0 }.into(),
         5 => LayerNorm { eps: 0.1, affine: numbers.below(3) > 0 }.into(),
         6 => MaxPool2d { kernel: 1 + numbers.below(2), stride: 1 + numbers.below(2) }.into(),
@@ -68,7 +82,7 @@ pub(crate) fn random_model(seed: u64, most: usize, outputs: usize) -> Model {
         let count = match op.arity() {
             Arity::Source => 0,
             Arity::One => 1,
-            Arity::Several => 2 + numbers.below(2),
+            Arity::Several => 2 + numbers.below(4),
         };
         // Late values more often than early ones, so that graphs grow deep.
         let near = |numbers: &mut Numbers| values.len() - 1 - numbers.below(values.len().min(4));

@@ -2,6 +2,7 @@
 
 use super::{Numbers, check, run};
 use fastweights::backend::gpu::Device;
+use fastweights::backend::gpu::kernels::rooms::conv2d::{Products, tap_period};
 use fastweights::wgsl::Declaration;
 use fastweights::wgsl::LayerPass;
 use fastweights::wgsl::conv_product::ConvCut;
@@ -14,21 +15,33 @@ pub(super) struct Conv {
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) outputs: usize,
-    pub(super) kernel: usize,
+    pub(super) groups: usize,
+    pub(super) kernel: [usize; 2],
     pub(super) stride: usize,
-    pub(super) padding: usize,
+    pub(super) padding: [usize; 2],
+    pub(super) dilation: usize,
     pub(super) tasks: usize,
 }
 
 impl Conv {
-    /// Kernels of 1, 3 and 5, strides beyond the kernel, images of one pixel, paddings that leave rows out.
-    pub(super) const ALL: [Self; 6] = [
+    /// Kernels of 1, 3 and 5, strides beyond the kernel, images of one pixel, paddings that leave rows out; then groups of
+    /// few channels and of many, one for each channel, dilations with and without a common factor with the stride, rows.
+    pub(super) const ALL: [Self; 15] = [
         Self::new([1, 1, 1, 1, 1], [1, 1, 0], 1),
         Self::new([2, 3, 7, 5, 5], [3, 2, 1], 3),
         Self::new([1, 2, 9, 8, 17], [5, 3, 2], 2),
         Self::new([3, 35, 4, 4, 66], [3, 1, 1], 2),
         Self::new([2, 3, 7, 6, 2], [1, 3, 0], 1),
         Self::new([33, 2, 2, 2, 3], [2, 1, 0], 2),
+        Self::new([2, 6, 5, 7, 9], [3, 2, 1], 2).grouped(3, 1),
+        Self::new([3, 5, 6, 5, 5], [3, 1, 1], 2).grouped(5, 1),
+        Self::new([2, 3, 9, 11, 6], [3, 2, 2], 3).grouped(3, 2),
+        Self::new([2, 38, 5, 4, 34], [3, 1, 2], 2).grouped(2, 2),
+        Self::new([1, 4, 11, 9, 2], [3, 2, 3], 1).grouped(2, 3),
+        Self::new([2, 2, 8, 9, 3], [2, 3, 1], 2).grouped(1, 3),
+        Self::new([1, 3, 10, 7, 2], [3, 4, 4], 2).grouped(1, 2),
+        Self::new([2, 4, 3, 9, 4], [1, 1, 0], 2).grouped(4, 2).rows([1, 3], [0, 2]),
+        Self::new([2, 2, 9, 3, 4], [1, 2, 0], 1).grouped(2, 1).rows([5, 1], [1, 0]),
     ];
 
     const fn new(
@@ -36,16 +49,41 @@ impl Conv {
         [kernel, stride, padding]: [usize; 3],
         tasks: usize,
     ) -> Self {
-        Self { points, channels, height, width, outputs, kernel, stride, padding, tasks }
+        let (kernel, padding) = ([kernel; 2], [padding; 2]);
+        Self {
+            points,
+            channels,
+            height,
+            width,
+            outputs,
+            groups: 1,
+            kernel,
+            stride,
+            padding,
+            dilation: 1,
+            tasks,
+        }
+    }
+
+    const fn grouped(self, groups: usize, dilation: usize) -> Self {
+        Self { groups, dilation, ..self }
+    }
+
+    const fn rows(self, kernel: [usize; 2], padding: [usize; 2]) -> Self {
+        Self { kernel, padding, ..self }
     }
 
     pub(super) fn out(&self) -> [usize; 2] {
-        [self.height, self.width].map(|side| (side + 2 * self.padding - self.kernel) / self.stride + 1)
+        let side = |side: usize, i: usize| {
+            let span = (self.kernel[i] - 1) * self.dilation + 1;
+            (side + 2 * self.padding[i] - span) / self.stride + 1
+        };
+        [side(self.height, 0), side(self.width, 1)]
     }
 
     /// Weights of an output.
     pub(super) fn inputs(&self) -> usize {
-        self.channels * self.kernel * self.kernel
+        self.channels / self.groups * self.kernel[0] * self.kernel[1]
     }
 
     pub(super) fn words(&self) -> usize {
@@ -70,15 +108,19 @@ impl Conv {
             width: self.width as u32,
             out_height: self.out()[0] as u32,
             out_width: self.out()[1] as u32,
-            kernel: self.kernel as u32,
-            kernel_width: self.kernel as u32,
-            padding_width: self.padding as u32,
+            kernel: self.kernel[0] as u32,
+            kernel_width: self.kernel[1] as u32,
+            padding: self.padding[0] as u32,
+            padding_width: self.padding[1] as u32,
             bias: 1,
             adapted: 3,
             stride: self.stride as u32,
-            padding: self.padding as u32,
             stretches: 1,
             stretch: (self.points * self.out()[0] * self.out()[1]) as u32,
+            group_channels: (self.channels / self.groups) as u32,
+            group_outputs: (self.outputs / self.groups) as u32,
+            dilation: self.dilation as u32,
+            tap_period: tap_period(self.stride as u32, self.dilation as u32),
             ..LayerPass::default()
         }
     }
@@ -86,17 +128,19 @@ impl Conv {
     /// Calls `tap(element of y, weight, element of x)` for every product.
     pub(super) fn taps(&self, mut tap: impl FnMut(usize, usize, usize)) {
         let [oh, ow] = self.out();
-        let area = self.kernel * self.kernel;
+        let area = self.kernel[0] * self.kernel[1];
+        let (deep, wide) = (self.channels / self.groups, self.outputs / self.groups);
         for out in 0..self.y() {
             let (p, o) = (out / (self.outputs * oh * ow), out / (oh * ow) % self.outputs);
             let (oy, ox) = (out / ow % oh, out % ow);
             for weight in 0..self.inputs() {
-                let (c, ky, kx) = (weight / area, weight % area / self.kernel, weight % self.kernel);
-                let (y, x) = (oy * self.stride + ky, ox * self.stride + kx);
-                let inside = |at: usize, side: usize| (self.padding..self.padding + side).contains(&at);
-                if inside(y, self.height) && inside(x, self.width) {
-                    let row = (p * self.channels + c) * self.height + y - self.padding;
-                    tap(out, o * self.inputs() + weight, row * self.width + x - self.padding);
+                let c = o / wide * deep + weight / area;
+                let (ky, kx) = (weight % area / self.kernel[1], weight % self.kernel[1]);
+                let (y, x) = (oy * self.stride + ky * self.dilation, ox * self.stride + kx * self.dilation);
+                let inside = |at: usize, padding: usize, side: usize| (padding..padding + side).contains(&at);
+                if inside(y, self.padding[0], self.height) && inside(x, self.padding[1], self.width) {
+                    let row = (p * self.channels + c) * self.height + y - self.padding[0];
+                    tap(out, o * self.inputs() + weight, row * self.width + x - self.padding[1]);
                 }
             }
         }
@@ -147,18 +191,27 @@ pub(super) fn check_conv(
     declaration: &'static Declaration,
     constants: &[(&'static str, f64)],
     layer: &LayerPass,
-    [rows, columns, products]: [u32; 3],
+    [rows, columns, groups, products]: Products,
     every_cut: bool,
     buffers: &[&Numbers],
     result: usize,
     expected: &[Vec<f64>],
 ) {
-    let chosen = [ConvCut::of(rows, columns, expected.len() as u32)];
+    let sums = declaration.shader.contains("update");
+    let narrow = if sums { &ConvCut::NARROW_SUMS[..] } else { &ConvCut::NARROW };
+    let mut cuts = vec![ConvCut::of(rows, columns, groups, expected.len() as u32)];
+    if every_cut {
+        cuts.extend(ConvCut::ALL);
+        cuts.extend(narrow);
+    } else if groups > 1 {
+        // One of those of few rows, each shape another: any is right for any shape.
+        cuts.push(narrow[(rows + columns + groups) as usize % narrow.len()]);
+    }
     let tangents = declaration.constants.iter().any(|(name, _)| *name == "VALUE");
-    for cut in if every_cut { &ConvCut::ALL[..] } else { &chosen[..] } {
+    for cut in cuts {
         let mut all = cut.constants(tangents).to_vec();
         all.extend_from_slice(constants);
-        let workgroups = [cut.workgroups(rows, columns), expected.len() as u32, products];
+        let workgroups = [cut.workgroups(rows, columns), expected.len() as u32, groups * products];
         let after = run(device, declaration, &all, layer, buffers, workgroups);
         let what = format!("{} {cut:?} {layer:?}", declaration.shader);
         check(&what, &buffers[result].all, &after[result], expected);

@@ -74,24 +74,37 @@ pub const UPDATE_TANGENT_SUMS: Declaration = Declaration {
     workgroup_bytes: SUMS_WORKGROUP * 4,
 };
 
-/// Rows and columns of the product forward and of its tangent, and how many products there are.
-#[must_use]
-pub fn forward_shape(layer: &LayerPass) -> [u32; 3] {
-    [layer.outputs, layer.points * layer.out_height * layer.out_width, 1]
+/// Rows, columns and groups of a product, and how many of each group there are.
+pub type Products = [u32; 4];
+
+fn groups(layer: &LayerPass) -> u32 {
+    layer.outputs / layer.group_outputs
 }
 
-/// The same of the cotangent of the input, of the largest product: there is one for each remainder of rows and columns
-/// of pixels by the stride.
+/// The product forward, and its tangent.
 #[must_use]
-pub fn backward_shape(layer: &LayerPass) -> [u32; 3] {
+pub fn forward_shape(layer: &LayerPass) -> Products {
+    [layer.group_outputs, layer.points * layer.out_height * layer.out_width, groups(layer), 1]
+}
+
+/// The cotangent of the input, of the largest product: there is one for each remainder of rows and columns of pixels by the
+/// stride.
+#[must_use]
+pub fn backward_shape(layer: &LayerPass) -> Products {
     let pixels = layer.height.div_ceil(layer.stride) * layer.width.div_ceil(layer.stride);
-    [layer.channels, layer.points * pixels, layer.stride * layer.stride]
+    [layer.group_channels, layer.points * pixels, groups(layer), layer.stride * layer.stride]
 }
 
-/// The same of the parameters' gradient, biases in the last column; a product for each stretch of its terms.
+/// The parameters' gradient, biases in the last column; a product for each stretch of its terms.
 #[must_use]
-pub fn update_shape(layer: &LayerPass) -> [u32; 3] {
-    [layer.outputs, layer.inputs + layer.bias, layer.stretches]
+pub fn update_shape(layer: &LayerPass) -> Products {
+    [layer.group_outputs, layer.inputs + layer.bias, groups(layer), layer.stretches]
+}
+
+/// From one tap of the kernel to the next that meets the same pixels of the input: stride / gcd(stride, dilation).
+#[must_use]
+pub fn tap_period(stride: u32, dilation: u32) -> u32 {
+    (1..=stride).find(|period| (period * dilation).is_multiple_of(stride)).unwrap_or(stride)
 }
 
 /// Whether a kernel has tangents beside its values.
@@ -103,13 +116,13 @@ fn cut_call(
     seat: &Seat,
     (kernel, cut): (&'static Declaration, ConvCut),
     layer: LayerPass,
-    [rows, columns, products]: [u32; 3],
+    [rows, columns, groups, products]: Products,
     constants: &[(&'static str, f64)],
     bindings: &[Bound],
 ) -> Call {
     let mut all = cut.constants(has_tangents(kernel)).to_vec();
     all.extend_from_slice(constants);
-    let workgroups = [cut.workgroups(rows, columns), seat.tasks, products];
+    let workgroups = [cut.workgroups(rows, columns), seat.tasks, groups * products];
     Call::new(kernel, &all, &layer, bindings, workgroups)
 }
 
@@ -117,10 +130,10 @@ fn product(
     seat: &Seat,
     kernel: &'static Declaration,
     layer: LayerPass,
-    shape: [u32; 3],
+    shape: Products,
     bindings: &[Bound],
 ) -> Call {
-    let cut = ConvCut::of(shape[0], shape[1], seat.sizes.batch);
+    let cut = ConvCut::of(shape[0], shape[1], shape[2], seat.sizes.batch);
     cut_call(seat, (kernel, cut), layer, shape, &[], bindings)
 }
 
@@ -152,15 +165,20 @@ impl Conv2d {
         let layer = sizes.layer();
         let [kernel, kernel_width] = self.kernel.map(|side| side as u32);
         let [padding, padding_width] = self.padding.map(|side| side as u32);
+        let [groups, stride, dilation] = [self.groups, self.stride, self.dilation].map(|n| n as u32);
         LayerPass {
-            inputs: layer.channels * kernel * kernel_width,
+            inputs: layer.channels / groups * kernel * kernel_width,
             bias: self.bias.into(),
             kernel,
             kernel_width,
-            stride: self.stride as u32,
+            stride,
             padding,
             padding_width,
             stretch: layer.points * layer.out_height * layer.out_width,
+            group_channels: layer.channels / groups,
+            group_outputs: layer.outputs / groups,
+            dilation,
+            tap_period: tap_period(stride, dilation),
             ..layer
         }
     }
@@ -199,13 +217,6 @@ impl Lower for Conv2d {
         true
     }
 
-    fn refusal(&self, _: usize) -> Option<&'static str> {
-        match (self.dilation, self.groups) {
-            (1, 1) => None,
-            _ => Some("has groups or a dilation, which the GPU does not compute yet; take --device cpu"),
-        }
-    }
-
     fn stretches(&self, sizes: &Sizes, tangents: bool) -> usize {
         let layer = self.fit(sizes);
         Stretches::of(&layer, sizes.batch, tangents).words(&layer, tangents)
@@ -213,10 +224,10 @@ impl Lower for Conv2d {
 
     fn rate_parts(&self, sizes: &Sizes) -> u32 {
         let layer = self.fit(sizes);
-        let (rows, columns) = (layer.outputs, layer.inputs + layer.bias);
+        let [rows, columns, groups, _] = update_shape(&layer);
         match Stretches::of(&layer, sizes.batch, true) {
-            Stretches { cut, count: 1, .. } => cut.workgroups(rows, columns),
-            Stretches { .. } => (rows * columns).div_ceil(SUMS_WORKGROUP),
+            Stretches { cut, count: 1, .. } => groups * cut.workgroups(rows, columns),
+            Stretches { .. } => (groups * rows * columns).div_ceil(SUMS_WORKGROUP),
         }
     }
 

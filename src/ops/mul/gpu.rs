@@ -8,7 +8,7 @@ use crate::wgsl::factors::{FactorPass, Result, Value, WORKGROUP, factor};
 use crate::wgsl::lower::{Below, Call, Kept, Lower, Operand, Seat, Take, Turned};
 
 /// Values that kernels multiply at most: with tangents of as many they bind all that every adapter has.
-const MOST: usize = 3;
+pub(crate) const MOST: usize = 3;
 
 /// `product_rows.wgsl`.
 pub const PRODUCT: Declaration = Declaration {
@@ -48,7 +48,7 @@ fn product_tangent(seat: &Seat, result: &Result, values: [Value; MOST], tangents
 /// The inputs, or their tangents, with `other` in place of one.
 fn factors(seat: &Seat, of: &[Option<Operand>], other: Option<(usize, Operand)>) -> [Value; MOST] {
     let mut all = [None; MOST];
-    for (i, (value, &extent)) in of.iter().zip(&seat.sizes.inputs).enumerate().take(MOST) {
+    for (i, (value, &extent)) in of.iter().zip(&seat.sizes.inputs).enumerate() {
         all[i] = match other {
             Some((at, other)) if at == i => Some((other, seat.sizes.output)),
             Some(_) | None => value.map(|value| (value, extent)),
@@ -60,11 +60,6 @@ fn factors(seat: &Seat, of: &[Option<Operand>], other: Option<(usize, Operand)>)
 impl Lower for Mul {
     fn keeps(&self, _: bool) -> Kept {
         Kept { x: true, y: false, x_dot: true }
-    }
-
-    fn refusal(&self, inputs: usize) -> Option<&'static str> {
-        (inputs > MOST)
-            .then_some("multiplies more than three values, which the GPU does not do; make two of it")
     }
 
     fn forward(&self, seat: &Seat) -> Vec<Call> {

@@ -4,7 +4,6 @@ use super::kernels::inner;
 use super::rooms;
 use super::target::Layered;
 use crate::backend::gpu::resident::request::Purpose;
-use crate::error::{Error, Result};
 use crate::meta::{MetaGradient, Plan};
 use crate::model::Block;
 use crate::program::{self, ArrayId, ArrayKind, Cut, Program, colour};
@@ -60,14 +59,8 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// # Errors
-    /// [`Unsupported`](crate::ErrorKind::Unsupported), naming the node, for what kernels do not compute.
-    pub(super) fn new(plan: &'a Plan, tasks: usize, wanted: Wanted) -> Result<Self> {
-        for node in plan.model.nodes() {
-            if let Some(reason) = rooms::of(&node.op).refusal(node.inputs.len()) {
-                return Err(Error::unsupported(format!("node `{}` ({}) {reason}", node.name, node.op)));
-            }
-        }
+    /// Of a plan whose products kernels can take.
+    pub(super) fn new(plan: &'a Plan, tasks: usize, wanted: Wanted) -> Self {
         let asked = program::Wanted {
             gradient: wanted.gradient,
             all_losses: plan.track_all && wanted.losses,
@@ -96,7 +89,7 @@ impl<'a> Facts<'a> {
         };
         this.rate_parts = (0..plan.model.blocks().len()).map(|block| this.parts(block)).max().unwrap_or(0);
         this.place_arrays();
-        Ok(this)
+        this
     }
 
     /// Parts of the gradient of a rate that a block's parameters share.

@@ -12,6 +12,7 @@ use crate::backend::gpu::resident::request::{DISPATCH_FLOPS, Places, Purpose};
 use crate::error::{Error, Result};
 use crate::meta::Plan;
 use crate::model::Operations;
+use crate::ops::mul;
 
 /// How the work is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +106,10 @@ impl LayeredPlan {
         tuning: &LayeredTuning,
     ) -> Result<Self> {
         plan.check()?;
-        let wanted = Wanted::new(plan, purpose, given);
-        let facts = Facts::new(plan, tasks.max(1), wanted)?;
+        let narrow = plan.model.with_products_of(mul::gpu::MOST);
+        let narrow = narrow.map(|model| Plan { model, ..plan.clone() });
+        let plan = narrow.as_ref().unwrap_or(plan);
+        let facts = Facts::new(plan, tasks.max(1), Wanted::new(plan, purpose, given));
         let tasks = facts.tasks;
         // The grouping, and with it the order of every sum, depends on the number of tasks, the model and the
         // adapter, never on how tasks are cut into tiles.
