@@ -232,7 +232,7 @@ fn random_stack(seed: u64) -> Model {
         layers.extend(&ends[draw(0, 3)]);
         // Odd settings of one layer leave nothing for the next: draw again.
         if let Ok(model) = Model::sequential(shape, &layers)
-            && !model.is_mlp()
+            && !model.is_chain()
         {
             return model;
         }

@@ -132,7 +132,7 @@ fn a_family_trains_on_a_gpu_as_on_the_cpu() {
     let mut gpu = GpuBackend::new(device);
     for path in [Path::Fused, Path::Layered] {
         gpu = gpu.with_path(path);
-        for (name, _, own) in pairs().iter().filter(|p| path == Path::Layered || p.2.plan.model.is_mlp()) {
+        for (name, _, own) in pairs().iter().filter(|p| path == Path::Layered || p.2.plan.model.is_chain()) {
             let (expected, _) = run(&CpuBackend::new(Some(2)), own, 0);
             let (losses, state) = run(&gpu, own, 0);
             let error = relative_error(&queries(&losses), &queries(&expected));

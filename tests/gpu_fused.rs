@@ -10,7 +10,8 @@ use fastweights::case::relative_error;
 use fastweights::losses::Truth;
 use fastweights::losses::cross_entropy::CrossEntropy;
 use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
-use fastweights::model::{Init, Model};
+use fastweights::model::{Init, Model, Op, Shape};
+use fastweights::ops::elementwise::Function;
 use fastweights::task::{Philox, Purpose, TaskBatch};
 use fastweights::wgsl::Library;
 use rand::RngExt as _;
@@ -89,9 +90,52 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
     }
     let relu = Model::mlp(3, &[8], 4, true).unwrap();
     all.push(("relu on the output", Plan::new(relu, Loss::cross_entropy(), 5, 6, 2, rate).unwrap(), 3));
+    all.extend(curved());
     for (_, plan, _) in &mut all {
         plan.track_all = true;
     }
+    all
+}
+
+/// Chains with functions beyond ReLU: each alone, several in one, at the end of the model, below what adapts, with learned rates.
+fn curved() -> Vec<(&'static str, Plan, usize)> {
+    let chain = |functions: [Function; 3]| {
+        let [a, b, c] = functions.map(Op::from);
+        let ops = [Op::linear(7), a, Op::linear(5), b, Op::linear(2), c];
+        Model::sequential(Shape::Vector(3), &ops).unwrap()
+    };
+    let plan = |model, steps, rates| Plan::new(model, Loss::mse(), 5, 3, steps, rates).unwrap();
+    let rate = Rates::fixed(0.05);
+    let functions = [
+        Function::LeakyRelu { negative_slope: 0.2 },
+        Function::Elu { alpha: 0.7 },
+        Function::Tanh {},
+        Function::Sigmoid {},
+        Function::Silu {},
+        Function::Gelu {},
+        Function::GeluTanh {},
+        Function::Softplus {},
+        Function::Sine { omega: 3.3 },
+    ];
+    let mut all = Vec::new();
+    for function in functions {
+        let name = Function::NAMES[function.code() as usize];
+        all.push((name, plan(chain([function; 3]), 2, rate.clone()), 3));
+    }
+    let mixed = || chain([Function::Tanh {}, Function::Relu {}, Function::Sine { omega: 2.0 }]);
+    let last = chain([Function::Relu {}, Function::Silu {}, Function::Relu {}]);
+    let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![0.04; 9] };
+    all.push(("tanh, relu, sine", plan(mixed(), 3, rate.clone()), 2));
+    all.push(("silu between relus", plan(last, 2, rate.clone()), 2));
+    all.push(("functions, learned rates", plan(mixed(), 3, learned.clone()), 2));
+    let mut first = plan(mixed(), 3, learned);
+    first.order = MetaGradient::FirstOrder;
+    all.push(("functions, first order", first, 2));
+    let above = plan(mixed(), 3, rate.clone()).adapt_blocks(&[false, true, true]);
+    all.push(("functions below what adapts", above, 2));
+    let mut every = plan(mixed(), 2, rate).adapt_blocks(&[true, false, true]);
+    every.loss_weights = vec![0.5, 0.0, 1.0];
+    all.push(("functions, multi-step loss", every, 2));
     all
 }
 

@@ -5,7 +5,7 @@ mod adapter;
 mod common;
 
 use common::golden_cases;
-use fastweights::backend::gpu::{GpuBackend, Path};
+use fastweights::backend::gpu::GpuBackend;
 use fastweights::meta::Backend as _;
 
 const TOLERANCE: f64 = 2e-5;
@@ -13,11 +13,8 @@ const TOLERANCE: f64 = 2e-5;
 #[test]
 fn golden_cases_to_2e_5() {
     let Some(device) = adapter::device("golden_cases_to_2e_5") else { return };
-    let mut gpu = GpuBackend::new(device);
+    let gpu = GpuBackend::new(device);
     for (name, case) in golden_cases() {
-        // Chains of linear layers and ReLU alone go the fused path.
-        let path = if case.plan.model.is_mlp() { Path::Auto } else { Path::Layered };
-        gpu = gpu.with_path(path);
         let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
         let out = gpu.meta_gradient(&case.plan, &params, &case.tasks.map(|v| v as f32)).unwrap();
         for (tensor, error) in case.compare(&out.widen()) {

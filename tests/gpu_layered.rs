@@ -70,7 +70,7 @@ fn random(
     plan.check().unwrap();
     let mut uniform = |scale: f32| scale * (2.0 * rng.random::<f32>() - 1.0);
     let mut theta = vec![0.0; plan.model.param_count()];
-    for dense in plan.model.dense() {
+    for dense in plan.model.chain() {
         let scale = (3.0 / dense.inputs as f32).sqrt();
         for w in &mut theta[dense.range()] {
             *w = uniform(scale);

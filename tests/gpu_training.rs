@@ -150,7 +150,7 @@ fn training_follows_the_host_for_every_source_visit_and_rule() {
     for path in [Path::Fused, Path::Layered] {
         gpu = gpu.with_path(path);
         // The fused path is for perceptrons on numbers.
-        for (name, plan) in plans.iter().filter(|(_, p)| path == Path::Layered || p.plan.model.is_mlp()) {
+        for (name, plan) in plans.iter().filter(|(_, p)| path == Path::Layered || p.plan.model.is_chain()) {
             let mut training = gpu.training(plan, start(plan)).unwrap();
             let losses = training.advance(7).unwrap();
             let (params, expected) = reference(plan, 7);
@@ -200,7 +200,7 @@ fn a_profile_has_every_dispatch() {
     for (path, plan) in [
         (Path::Fused, train_plan(sinusoids(None), Visit::Split, 1)),
         (Path::Layered, train_plan(sinusoids(None), Visit::Split, 2)),
-        (Path::Auto, image_plan(Visit::Split, 1)),
+        (Path::Layered, image_plan(Visit::Split, 1)),
     ] {
         gpu = gpu.with_path(path);
         let times = gpu.profile(&plan, start(&plan)).unwrap();

@@ -41,7 +41,7 @@ fn the_meta_gradient_is_the_derivative_of_the_meta_loss() {
         let scale = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
         let h = 1e-6;
         // Images take their time in a debug build.
-        let elements = if case.plan.model.is_mlp() { 60 } else { 10 };
+        let elements = if case.plan.model.is_chain() { 60 } else { 10 };
         for element in (0..gradient.len()).step_by(gradient.len() / elements + 1) {
             let mut params = case.params.clone();
             params[element] += h;

@@ -1,4 +1,4 @@
-// import: numbers
+// import: functions
 // A function of single elements over every task: sizes and places. The host's twin is in `src/ops/elementwise/gpu.rs`.
 
 struct ElementPass {
@@ -16,3 +16,10 @@ struct ElementPass {
 }
 
 @group(0) @binding(0) var<uniform> shape: ElementPass;
+
+override FUNCTION: u32 = 0u;
+
+// f(x), f′(x), f″(x).
+fn function_at(x: f32) -> vec3<f32> {
+    return function(FUNCTION, vec2<f32>(shape.setting, shape.setting_rest), x);
+}

@@ -1,4 +1,4 @@
-// import: functions
+// import: element_pass
 // A function of single elements, y = f(x); or with SLOPE f′(x) ⊙ values: its tangent with ẋ, its backward with dy (zero
 // where a ReLU below is closed), the tangent of that where ẋ = 0 or f″ = 0 with dẏ.
 
@@ -20,10 +20,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let x = inputs[shape.x.x + task * shape.x.y + e];
     var result = 0.0;
     if (SLOPE) {
-        result = function(x).y * values[shape.values.x + task * shape.values.y + e];
+        result = function_at(x).y * values[shape.values.x + task * shape.values.y + e];
         result = select(result, 0.0, shape.gate != 0u && x <= 0.0);
     } else {
-        result = value_of(x);
+        // A NaN goes through; compilers may drop what is said of it.
+        result = select(function_at(x).x, x, is_nan(x));
     }
     let to = shape.result.x + task * shape.result.y + e;
     if (shape.adds != 0u) {

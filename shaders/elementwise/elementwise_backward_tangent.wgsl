@@ -1,4 +1,4 @@
-// import: functions
+// import: element_pass
 // The tangent of the backward of a function of single elements, zero where a ReLU below is closed:
 //     dẋ = f″(x) ⊙ ẋ ⊙ dy + f′(x) ⊙ dẏ          (Pearlmutter 1994, section 3).
 
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let x_dot = input_tangents[shape.x_dot.x + task * shape.x_dot.y + e];
     let dy = cotangents[shape.values.x + task * shape.values.y + e];
     let dy_dot = cotangent_tangents[shape.values_dot.x + task * shape.values_dot.y + e];
-    let f = function(x);
+    let f = function_at(x);
     let result = select(f.z * x_dot * dy + f.y * dy_dot, 0.0, shape.gate != 0u && x <= 0.0);
     let to = shape.result.x + task * shape.result.y + e;
     if (shape.adds != 0u) {

@@ -1,3 +1,4 @@
+// import: fused_curve
 // import: fused_memory
 // A linear layer of adapted weights, none of which is ever formed.
 //
@@ -127,8 +128,10 @@ fn finish(op: Op, row: u32, tile: u32, sum: vec4<f32>) -> f32 {
     }
     if (op.gate != NONE) {
         y = select(vec4<f32>(0.0), y, load(op.gate + row * op.tiles + tile) > vec4<f32>(0.0));
-    } else if (op.relu != 0u) {
+    } else if (op.curve == CURVE_RELU) {
         y = vec4<f32>(rectified(y.x), rectified(y.y), rectified(y.z), rectified(y.w));
+    } else if (CURVED && op.curve != 0u) {
+        y = curved(op, row * op.tiles + tile, y);
     }
     store(op.y + row * op.tiles + tile, padded(y, tile, op.points));
     return rate_dot;

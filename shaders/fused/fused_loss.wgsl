@@ -1,9 +1,10 @@
+// import: fused_curve
 // import: fused_memory
 // import: loss_functions
 // Losses of a set of points, their gradients and the tangents of those, four points an invocation.
 //   of elements     L = Σ ℓ(y, t) / (n m)       ∂L/∂y = ℓ′(y, t) / (n m)      tangent ℓ″(y, t) ẏ / (n m)
 //   of classes      L = Σ −Σ q log p / n        ∂L/∂y = (p − q) / n           tangent p (ẏ − Σ p ẏ) / n
-// with n points, m outputs. Where the last layer ends in a ReLU, dz is zero where y is.
+// with n points, m outputs. Where the last layer ends in a function, its slope takes part.
 
 // Four outputs' `element_loss`, a column each.
 fn element_losses(y: vec4<f32>, t: vec4<f32>) -> mat4x3<f32> {
@@ -27,6 +28,15 @@ fn largest(y: u32, tiles: u32, tile: u32, outputs: u32) -> vec4<f32> {
         top = max(top, load(y + o * tiles + tile));
     }
     return top;
+}
+
+// A cotangent of the outputs, or its tangent, on the way through the function that ends the last layer.
+fn through(op: Op, at: u32, y: vec4<f32>, dy: vec4<f32>) -> vec4<f32> {
+    if (CURVED && op.curve > CURVE_FORWARD) {
+        return curved(op, at, dy);
+    }
+    let open = (y > vec4<f32>(0.0)) | vec4<bool>(op.curve != CURVE_RELU);
+    return select(vec4<f32>(0.0), dy, open);
 }
 
 // dz = `weights` (bits of a float) · ∂L/∂z from the outputs x [rows, tiles] and the truth y; the loss of each tile's
@@ -68,8 +78,7 @@ fn loss_gradient(op: Op, lane: u32) {
                 dy = elements[1];
             }
             if (op.dz != NONE) {
-                let open = (value > vec4<f32>(0.0)) | vec4<bool>(op.relu == 0u);
-                store(op.dz + at, padded(select(vec4<f32>(0.0), share * dy, open), tile, op.points));
+                store(op.dz + at, padded(through(op, at, value, share * dy), tile, op.points));
             }
         }
         store(shape.loss + tile, padded(loss, tile, op.points));
@@ -120,8 +129,7 @@ fn loss_tangent(op: Op, lane: u32) {
             } else {
                 dy_dot *= transpose(element_losses(value, load(op.y + at)))[2];
             }
-            let open = (value > vec4<f32>(0.0)) | vec4<bool>(op.relu == 0u);
-            store(op.dz + at, padded(select(vec4<f32>(0.0), share * dy_dot, open), tile, op.points));
+            store(op.dz + at, padded(through(op, at, value, share * dy_dot), tile, op.points));
         }
     }
     sync();

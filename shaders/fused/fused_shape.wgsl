@@ -16,6 +16,13 @@ const OP_LOSS_TANGENT = 3u;
 const OP_PRODUCTS = 4u;
 const OP_PREDICTIONS = 5u;
 
+// What follows an operation: nothing, a ReLU, a function; on the way back and in tangents its slope, or that and what the
+// bend adds.
+const CURVE_RELU = 1u;
+const CURVE_FORWARD = 2u;
+const CURVE_SLOPE = 3u;
+const CURVE_TERM = 4u;
+
 // One operation. Fields that a kind does not name are 0.
 struct Op {
     kind: u32,
@@ -25,7 +32,7 @@ struct Op {
     inner: u32, // rows of x
     x: u32,
     y: u32, // the result
-    relu: u32,
+    curve: u32, // what follows, see below
     gate: u32, // the result is zero where this is not positive
     weights: u32, // in `params`: element (row, k) at k · rows + row
     bias: u32, // in `params`
@@ -34,6 +41,12 @@ struct Op {
     rate: u32, // in `params`: factor of the blocks that belong to the direction
     dz: u32,
     place: u32,
+    // Of a function beyond ReLU: addresses of its slope and bend, its number and setting (`fused_curve.wgsl`).
+    slope: u32,
+    bend: u32,
+    function: u32,
+    setting: u32,
+    setting_rest: u32,
 }
 
 // coef · A Bᵀ, a sum of outer products over points; `rate` in `params` is a further factor.

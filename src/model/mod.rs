@@ -4,6 +4,7 @@
 //! may go to several. Parameters live in one flat vector in the order of the nodes, weight before bias, row-major,
 //! under the names that `torch.nn` gives them (`0.weight`, `0.bias`, `2.weight`, … in a sequence).
 
+mod chain;
 mod count;
 mod graph;
 mod init;
@@ -13,6 +14,7 @@ mod presets;
 mod products;
 
 pub use crate::ops::{Op, Rows, Shape};
+pub use chain::Link;
 pub use count::Operations;
 pub use graph::{Graph, NamedOp};
 pub use init::Init;
@@ -22,43 +24,7 @@ pub use presets::{Activation, Conv4, Downsample, Mlp, Preset, Resnet12, Siren, W
 use crate::error::Result;
 use crate::ops::elementwise::Function;
 use crate::ops::linear::Linear;
-
-/// A linear layer with the ReLU that may follow it: the unit of multi-layer perceptrons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dense {
-    /// Features in.
-    pub inputs: usize,
-    /// Features out.
-    pub outputs: usize,
-    /// Offset of `W` (`outputs × inputs`, row-major) in the flat parameter vector.
-    pub weight: usize,
-    /// Offset of `b` (`outputs`) in the flat parameter vector; always `weight + outputs × inputs`.
-    pub bias: usize,
-    /// Whether a ReLU follows.
-    pub relu: bool,
-    /// Index of the linear layer in the stack, as PyTorch counts.
-    pub index: usize,
-}
-
-impl Dense {
-    /// Parameters of the block: weight and bias.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.outputs * (self.inputs + 1)
-    }
-
-    /// Whether the block has no parameters; never true of a checked model.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The block's place in the flat vector, weight then bias.
-    #[must_use]
-    pub fn range(&self) -> std::ops::Range<usize> {
-        self.weight..self.weight + self.len()
-    }
-}
+use chain::links;
 
 /// A checked graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,15 +33,15 @@ pub struct Model {
     nodes: Vec<Node>,
     blocks: Vec<Block>,
     params: Vec<Param>,
-    dense: Vec<Dense>,
+    chain: Vec<Link>,
     /// Sets of scales and shifts of each batch norm.
     norm_sets: usize,
 }
 
 impl Model {
     fn of_graph(input: Shape, nodes: Vec<Node>, blocks: Vec<Block>, params: Vec<Param>) -> Self {
-        let dense = dense(&nodes, &blocks);
-        Self { input, nodes, blocks, params, dense, norm_sets: 1 }
+        let chain = links(&nodes, &blocks).unwrap_or_default();
+        Self { input, nodes, blocks, params, chain, norm_sets: 1 }
     }
 
     /// Ops one behind the other, for points of the given shape.
@@ -223,17 +189,17 @@ impl Model {
         self.blocks.iter().rposition(linear).unwrap_or(self.blocks.len() - 1)
     }
 
-    /// The linear layers with their ReLU, in order, one a block, if the model is a multi-layer perceptron;
-    /// nothing if it holds any other layer.
+    /// The linear layers, each with the function that may follow it, in order, one a block, if the model is nothing else: a
+    /// multi-layer perceptron. Nothing if it holds any other op, or a value that goes elsewhere.
     #[must_use]
-    pub fn dense(&self) -> &[Dense] {
-        &self.dense
+    pub fn chain(&self) -> &[Link] {
+        &self.chain
     }
 
-    /// Whether the model is a multi-layer perceptron: linear layers, each with at most one ReLU behind it.
+    /// Whether the model is such a chain.
     #[must_use]
-    pub fn is_mlp(&self) -> bool {
-        !self.dense.is_empty()
+    pub fn is_chain(&self) -> bool {
+        !self.chain.is_empty()
     }
 
     /// Parameter tensors in the order of the flat vector.
@@ -247,34 +213,6 @@ impl Model {
     pub fn param_count(&self) -> usize {
         self.params.iter().map(Param::len).sum()
     }
-}
-
-/// Whether each node takes the output of the one before, and nothing else.
-fn is_sequence(nodes: &[Node]) -> bool {
-    nodes
-        .iter()
-        .enumerate()
-        .all(|(i, node)| node.inputs == [i.checked_sub(1).map_or(Value::INPUT, Value::of)])
-}
-
-/// The graph as linear layers with their ReLU, if it is nothing else.
-fn dense(nodes: &[Node], blocks: &[Block]) -> Vec<Dense> {
-    let mut all = Vec::<Dense>::new();
-    if !is_sequence(nodes) {
-        return all;
-    }
-    for (index, node) in nodes.iter().enumerate() {
-        match (&node.op, node.block, all.last_mut()) {
-            (&Op::Linear(Linear { outputs, bias: true }), Some(block), _) => {
-                let Block { weight, bias, .. } = blocks[block];
-                let inputs = (bias - weight) / outputs;
-                all.push(Dense { inputs, outputs, weight, bias, relu: false, index });
-            }
-            (Op::Elementwise(Function::Relu), _, Some(last)) => last.relu = true,
-            _ => return Vec::new(),
-        }
-    }
-    all
 }
 
 #[cfg(test)]
@@ -301,7 +239,7 @@ mod tests {
             ]
         );
         assert_eq!(model.param_count(), 1761);
-        assert!(model.dense()[1].relu && !model.dense()[2].relu);
+        assert!(model.chain()[1].relu() && !model.chain()[2].relu());
     }
 
     #[test]
@@ -321,7 +259,7 @@ mod tests {
             ("5.bias", 200, 5),
         ];
         assert_eq!(sizes, expected);
-        assert_eq!((model.param_count(), model.head(), model.is_mlp()), (205, 2, false));
+        assert_eq!((model.param_count(), model.head(), model.is_chain()), (205, 2, false));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Products of many values as products of few, for kernels that bind few.
 
+use super::Model;
 use super::node::{Block, Node, Value};
-use super::{Model, dense};
 use crate::ops::{Op, Rows};
 
 impl Model {
@@ -19,8 +19,7 @@ impl Model {
             let mut inputs: Vec<Value> = node.inputs.iter().map(|input| values[input.index()]).collect();
             while long(node) && inputs.len() > most {
                 let some: Vec<Value> = inputs.drain(..most).collect();
-                let points =
-                    some.iter().any(|v| v.node().is_none_or(|from| nodes[from].rows == Rows::Point));
+                let points = some.iter().any(|v| v.node().is_none_or(|from| nodes[from].rows == Rows::Point));
                 let rows = if points { Rows::Point } else { Rows::Task };
                 let name = format!("{}_{}", node.name, inputs.len());
                 inputs.insert(0, Value::of(nodes.len()));
@@ -31,8 +30,8 @@ impl Model {
         }
         let moved = |block: &Block| Block { layer: values[block.layer + 1].index() - 1, ..*block };
         let blocks: Vec<Block> = self.blocks.iter().map(moved).collect();
-        let dense = dense(&nodes, &blocks);
-        Some(Self { nodes, blocks, dense, ..self.clone() })
+        // What has a product is no chain.
+        Some(Self { nodes, blocks, ..self.clone() })
     }
 }
 

@@ -22,7 +22,7 @@ sources! {
     "conv2d": "conv2d", "conv2d_backward", "conv2d_backward_tangent", "conv2d_tangent", "conv2d_update", "conv2d_update_sums", "conv2d_update_tangent", "conv2d_update_tangent_sums", "conv_narrow", "conv_narrow_tangent", "conv_product", "conv_product_tangent", "conv_stretch", "conv_taps";
     "draw": "draw", "draw_images", "philox", "task_draws";
     "elementwise": "element_pass", "elementwise", "elementwise_backward_tangent", "exponential", "functions", "sine_of_product";
-    "fused": "fused", "fused_dense", "fused_loss", "fused_memory", "fused_products", "fused_shape", "fused_tasks";
+    "fused": "fused", "fused_curve", "fused_dense", "fused_loss", "fused_memory", "fused_products", "fused_shape", "fused_tasks";
     "global_avg_pool2d": "global_avg_pool", "global_avg_pool_backward";
     "inner": "displacement", "inner_adjoint", "inner_rule", "inner_step", "inner_sum", "inner_unclip";
     "latent": "latent_tangent", "latent_update", "latent_update_tangent";

@@ -30,8 +30,8 @@ pub(crate) fn golden_cases() -> Vec<(String, Case)> {
 /// Those of them that are multi-layer perceptrons.
 pub(crate) fn mlp_cases() -> Vec<(String, Case)> {
     let mut cases = golden_cases();
-    cases.retain(|(_, case)| case.plan.model.is_mlp());
-    assert_eq!(cases.len(), 9);
+    cases.retain(|(_, case)| case.plan.model.is_chain());
+    assert_eq!(cases.len(), 14);
     cases
 }
 

@@ -176,7 +176,7 @@ macro_rules! with_widest_isa {
 
 /// Whether a plan goes to the engine that can compute any: the lanes are for plain multi-layer perceptrons.
 fn takes_tasks_one_by_one(plan: &Plan) -> bool {
-    !(lanes::is_chain(&plan.model) && plan.is_plain() && !plan.splits_a_block())
+    !(plan.model.is_chain() && plan.is_plain() && !plan.splits_a_block())
 }
 
 /// Whether a training does: lanes have no weights of points either.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::meta::{
     Backend, Evaluation, Forecast, KernelTime, MetaOutput, Plan, TrainPlan, TrainState, Training,
 };
-use crate::task::{Sampler, TaskBatch, TaskSource};
+use crate::task::{TaskBatch, TaskSource};
 use crate::wgsl::Library;
 use std::sync::Arc;
 
@@ -26,11 +26,8 @@ const FUSED_WIDTH: usize = 128;
 const FUSED_RANK: usize = 1024;
 
 /// How a meta-gradient is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// Fused where the plan fits it, else layered.
-    #[default]
-    Auto,
     /// One workgroup a task runs everything; fast weights are kept as low-rank updates.
     Fused,
     /// A dispatch for each operation of each layer, over all tasks; every task has its own weights.
@@ -44,7 +41,8 @@ pub struct GpuBackend {
     kernels: Kernels,
     tuning: Tuning,
     layered: LayeredTuning,
-    path: Path,
+    /// The path that is forced; else fused where the plan fits it.
+    path: Option<Path>,
 }
 
 impl GpuBackend {
@@ -53,7 +51,7 @@ impl GpuBackend {
     pub fn new(device: Device) -> Self {
         let tuning = Tuning::of(device.report());
         let layered = LayeredTuning::default();
-        Self { device: Arc::new(device), kernels: Kernels::default(), tuning, layered, path: Path::Auto }
+        Self { device: Arc::new(device), kernels: Kernels::default(), tuning, layered, path: None }
     }
 
     /// The same with another cut of the work.
@@ -73,7 +71,7 @@ impl GpuBackend {
     /// The same with the path forced.
     #[must_use]
     pub fn with_path(mut self, path: Path) -> Self {
-        self.path = path;
+        self.path = Some(path);
         self
     }
 
@@ -98,26 +96,25 @@ impl GpuBackend {
 
     /// The path that a plan over `tasks` tasks takes: layered where every parameter has its own rate, where the fused
     /// path does not fit the adapter, where layers are so wide that one workgroup a task would be the bottleneck, and
-    /// where steps are so many that low rank is none.
+    /// where steps are so many that low rank is none. `only_layered` says that points have weights or are drawn images.
     ///
     /// # Errors
     /// As [`Plan::check`].
-    pub fn path(&self, plan: &Plan, tasks: usize, purpose: Purpose) -> Result<Path> {
+    pub(super) fn path(
+        &self,
+        plan: &Plan,
+        tasks: usize,
+        purpose: Purpose,
+        only_layered: bool,
+    ) -> Result<Path> {
         plan.check()?;
-        if self.path != Path::Auto {
-            return Ok(self.path);
+        if let Some(forced) = self.path {
+            return Ok(forced);
         }
-        let wide = plan.model.dense().iter().any(|d| d.inputs.max(d.outputs) > FUSED_WIDTH);
+        let wide = plan.model.chain().iter().any(|d| d.inputs.max(d.outputs) > FUSED_WIDTH);
         let long = plan.steps * plan.support > FUSED_RANK;
         let fused = || FusedPlan::new(plan, tasks, purpose, self.device.capacity(), &self.tuning);
-        Ok(if wide || long || fused().is_err() { Path::Layered } else { Path::Fused })
-    }
-
-    /// The path of a training: image tasks are drawn, and points have weights, on the layered path alone.
-    pub(super) fn path_of_drawn(&self, plan: &Plan, sampler: &Sampler, tasks: usize) -> Result<Path> {
-        let path = self.path(plan, tasks, Purpose::Gradient { report: false })?;
-        let layered = matches!(sampler.source, TaskSource::Images(_)) || sampler.weighs();
-        Ok(if layered && self.path == Path::Auto { Path::Layered } else { path })
+        Ok(if only_layered || wide || long || fused().is_err() { Path::Layered } else { Path::Fused })
     }
 
     pub(super) fn layered_tuning(&self) -> LayeredTuning {
@@ -125,19 +122,16 @@ impl GpuBackend {
     }
 
     fn pass(&self, request: &Request<'_>) -> Result<Pass> {
-        let mut path = self.path(request.plan, request.tasks, request.purpose)?;
         let images =
             matches!(request.source, Source::Sampler(s) if matches!(s.source, TaskSource::Images(_)));
-        if (images || request.weighted) && self.path == Path::Auto {
-            path = Path::Layered;
-        }
-        if request.weighted && path != Path::Layered {
+        let path = self.path(request.plan, request.tasks, request.purpose, images || request.weighted)?;
+        if request.weighted && path == Path::Fused {
             return Err(Error::unsupported("the fused path has no weights of points; take the layered one"));
         }
         tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
         match path {
             Path::Layered => layered::record(&self.device, &self.kernels, &self.layered, request),
-            Path::Fused | Path::Auto => fused::record(&self.device, &self.kernels, &self.tuning, request),
+            Path::Fused => fused::record(&self.device, &self.kernels, &self.tuning, request),
         }
     }
 

@@ -25,7 +25,10 @@ pub struct Footprint {
 impl From<Footprint> for Forecast {
     fn from(footprint: Footprint) -> Self {
         let Footprint { path, bytes, tiles, dispatches } = footprint;
-        let path = if path == Path::Layered { "layered" } else { "fused" };
+        let path = match path {
+            Path::Layered => "layered",
+            Path::Fused => "fused",
+        };
         let cut = if tiles > 1 { format!(", the meta-batch in {tiles} tiles") } else { String::new() };
         Self {
             bytes,
@@ -53,8 +56,9 @@ impl GpuBackend {
         // θ₀, rates, θ₀ᵀ and the table of its places; two moments and the gradient; what changes by the meta-iteration.
         let state = 4 * (3 * p + plan.plan.rate_count() as u64 + 3 * meta);
         let shared = data + state + (DEPTH * BLOCK) as u64 * (NOW_STRIDE + 8);
+        let images = matches!(plan.sampler.source, TaskSource::Images(_));
         let updates = if plan.outer.clip_norm.is_some() { 2 } else { 1 };
-        let path = self.path_of_drawn(&plan.plan, &plan.sampler, tasks)?;
+        let path = self.path(&plan.plan, tasks, purpose, images)?;
         let capacity = self.device().capacity();
         Ok(match path {
             Path::Layered => {
@@ -71,7 +75,7 @@ impl GpuBackend {
                 let dispatches = laid.tiles.iter().map(|tile| draws + tile.len()).sum::<usize>() + updates;
                 Footprint { path, bytes: shared + laid.bytes(), tiles: laid.tiles.len(), dispatches }
             }
-            Path::Fused | Path::Auto => {
+            Path::Fused => {
                 let laid = FusedPlan::new(&plan.plan, tasks, purpose, capacity, &self.tuning())?;
                 let tiles = laid.groups.div_ceil(laid.groups_per_dispatch) as usize;
                 let spill = 16 * u64::from(laid.spill) * u64::from(laid.groups_per_dispatch);

@@ -97,24 +97,24 @@ impl<I: Isa> Group<'_, I> {
     /// `h = f(z)` of layer `l`'s outputs, where it has a function.
     pub(super) fn activate(&self, l: usize, set: Set) {
         let layout = &self.layout;
-        let Some(function) = layout.layers[l].function else { return };
+        let Some(function) = layout.layers[l].link.curve() else { return };
         let bend = match self.bends(set) {
             true => self.matrix(layout.bend(l, set)),
             false => Rows { at: std::ptr::null_mut(), stride: 0 },
         };
         let (z, slope) = (self.matrix(layout.h(l + 1, set)), self.matrix(layout.slope(l, set)));
-        let size = [layout.layers[l].dense.outputs, layout.set(set).0];
+        let size = [layout.layers[l].link.outputs, layout.set(set).0];
         // SAFETY: matrices inside the arena.
         with_curve!(function, curve => unsafe { I::run(Forward { curve, size, z, slope, bend }) });
     }
 
     fn close(&self, l: usize, set: Set, c: Mat, keeping: Keeping) {
         let layout = &self.layout;
-        if layout.layers[l].function.is_none() {
+        if layout.layers[l].link.curve().is_none() {
             return;
         }
         let [c, slope, bend] = [c, layout.slope(l, set), layout.bend(l, set)].map(|mat| self.matrix(mat));
-        let size = [layout.layers[l].dense.outputs, layout.set(set).0];
+        let size = [layout.layers[l].link.outputs, layout.set(set).0];
         // SAFETY: matrices inside the arena.
         unsafe { I::run(Close { size, c, slope, bend, keeping }) };
     }

@@ -133,7 +133,7 @@ impl<I: Isa> Group<'_, I> {
     fn fast_weights(&self, out: &mut [f32], valid: usize) {
         let (layout, steps, p) = (&self.layout, self.layout.steps, self.plan.model.param_count());
         for (l, layer) in layout.layers.iter().enumerate() {
-            let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+            let (i, o, s) = (layer.link.inputs, layer.link.outputs, layout.support);
             let mut at = layout.scratch;
             if layer.mode == Mode::Explicit {
                 at = layer.fast(steps).at;
@@ -141,7 +141,7 @@ impl<I: Isa> Group<'_, I> {
                 let (to, bias) = (Mat { at, row: i, col: 1 }, Self::column(at + o * i));
                 // SAFETY: weight and bias follow one another in scratch and in θ.
                 unsafe {
-                    I::spread(self.ptr(at), self.theta.wrapping_add(layer.dense.weight), layer.dense.len())
+                    I::spread(self.ptr(at), self.theta.wrapping_add(layer.link.weight), layer.link.len())
                 };
                 let moved = if layer.mode == Mode::Fixed { 0 } else { steps };
                 for j in 0..moved {
@@ -151,10 +151,10 @@ impl<I: Isa> Group<'_, I> {
                     self.product((o, s, 1), Left::Lanes(dz), self.ones(), bias, after(bias));
                 }
             }
-            for e in 0..layer.dense.len() {
+            for e in 0..layer.link.len() {
                 let values = self.arena.slice((at + e) * I::LANES, valid);
                 for (lane, &value) in values.iter().enumerate() {
-                    out[lane * p + layer.dense.weight + e] = value;
+                    out[lane * p + layer.link.weight + e] = value;
                 }
             }
         }

@@ -8,11 +8,9 @@
 //! anyway, and so is `v`. A product with `θ_j` is then one with the shared θ_0 plus two thin ones:
 //! `Σ α_i dz_i (h_i · h)`. Which is cheaper depends on widths, points and steps: [`Mode::choose`] counts.
 
-use super::chain::links;
 use super::mode::Mode;
 use crate::meta::{MetaGradient, Plan};
-use crate::model::Dense;
-use crate::ops::elementwise::Function;
+use crate::model::Link;
 
 /// A matrix of vectors: first element, row stride, column stride.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,9 +40,7 @@ impl Mat {
 /// One linear layer's share of the group's memory.
 #[derive(Clone, Debug)]
 pub(super) struct LayerLayout {
-    pub(super) dense: Dense,
-    /// What follows it, if it is neither nothing nor a ReLU.
-    pub(super) function: Option<Function>,
+    pub(super) link: Link,
     pub(super) mode: Mode,
     /// Cotangents `[outputs, columns]`: query slots, tangents of the steps, support of the steps.
     dz: Mat,
@@ -120,12 +116,10 @@ impl Layout {
             len += count;
             len - count
         };
-        let links = links(&plan.model).unwrap_or_default();
         let mut layers = Vec::new();
-        for (l, link) in links.iter().enumerate() {
-            let d = link.dense;
-            let mode = Mode::choose(plan, l, d, meta);
-            let (i, o, t) = (d.inputs, d.outputs, if second { support * steps } else { 0 });
+        for (l, &link) in plan.model.chain().iter().enumerate() {
+            let mode = Mode::choose(plan, l, link, meta);
+            let (i, o, t) = (link.inputs, link.outputs, if second { support * steps } else { 0 });
             let (dz_cols, h_cols) = if l == 0 {
                 (slots * query + 2 * support + steps * support, query + support)
             } else {
@@ -135,28 +129,15 @@ impl Layout {
             let dz = Mat { at: take(o * dz_cols), row: dz_cols, col: 1 };
             let h = Mat { at: take(i * h_cols), row: h_cols, col: 1 };
             let explicit = mode == Mode::Explicit;
-            let fast = take(if explicit { steps * d.len() } else { 0 });
-            let v = take(if explicit && meta { d.len() } else { 0 });
+            let fast = take(if explicit { steps * link.len() } else { 0 });
+            let v = take(if explicit && meta { link.len() } else { 0 });
             let gram_rows = dz_cols.max(h_cols);
             let gram = take(if mode == Mode::Factored { 2 * steps * gram_rows * support } else { 0 });
             let sums = take(if mode == Mode::Input { steps * o * support } else { 0 });
             let bends = if second { 2 } else { 1 };
-            let curved = usize::from(link.function.is_some());
+            let curved = usize::from(link.curve().is_some());
             let slopes = take(curved * o * (query + bends * support * steps));
-            let function = link.function;
-            layers.push(LayerLayout {
-                dense: d,
-                function,
-                mode,
-                dz,
-                h,
-                fast,
-                v,
-                gram,
-                gram_rows,
-                sums,
-                slopes,
-            });
+            layers.push(LayerLayout { link, mode, dz, h, fast, v, gram, gram_rows, sums, slopes });
         }
         let mut mat = |rows: usize, cols: usize| Mat { at: take(rows * cols), row: cols, col: 1 };
         let outputs = plan.model.outputs();
@@ -166,9 +147,10 @@ impl Layout {
         let support_out = mat(steps * outputs, support).at;
         let gram_ss = mat(support, support);
         let gram_sq = mat(support, query);
-        let widest = links.iter().map(|link| link.dense.len()).max().unwrap_or(0);
+        let links = plan.model.chain();
+        let widest = links.iter().map(Link::len).max().unwrap_or(0);
         let scratch =
-            widest.max(links.iter().map(|l| l.dense.outputs * support.max(query)).max().unwrap_or(0));
+            widest.max(links.iter().map(|link| link.outputs * support.max(query)).max().unwrap_or(0));
         let first_adapted = (0..links.len()).position(|block| plan.adapts(block)).unwrap_or(links.len());
         let (ones, weight, sum) = (take(1), take(1), take(1));
         let (scratch, query_loss, support_loss) = (take(scratch), take(steps + 1), take(steps));
@@ -200,7 +182,7 @@ impl Layout {
 
     /// Outputs of the support points at step `j`, `[outputs, support]`.
     pub(super) fn support_out(&self, j: usize) -> Mat {
-        let outputs = self.layers[self.layers.len() - 1].dense.outputs;
+        let outputs = self.layers[self.layers.len() - 1].link.outputs;
         Mat { at: self.support_out + j * outputs * self.support, row: self.support, col: 1 }
     }
 
@@ -278,7 +260,7 @@ impl Layout {
         match set {
             Set::Query(_) => Mat { at: layer.slopes, row: q, col: 1 },
             Set::Support(j) | Set::Tangent(j) => {
-                Mat { at: layer.slopes + layer.dense.outputs * (q + j * s), row: s, col: 1 }
+                Mat { at: layer.slopes + layer.link.outputs * (q + j * s), row: s, col: 1 }
             }
         }
     }
@@ -286,7 +268,7 @@ impl Layout {
     /// `f″` at the support points of a step, and what the passes make of it.
     pub(super) fn bend(&self, l: usize, set: Set) -> Mat {
         let slope = self.slope(l, set);
-        Mat { at: slope.at + self.layers[l].dense.outputs * self.support * self.steps, ..slope }
+        Mat { at: slope.at + self.layers[l].link.outputs * self.support * self.steps, ..slope }
     }
 
     /// The whole of a layer's cotangents and inputs.
@@ -311,22 +293,22 @@ pub(super) enum Set {
 impl LayerLayout {
     /// Explicit: weights `[outputs, inputs]` at step `j ≥ 1`.
     pub(super) fn fast(&self, j: usize) -> Mat {
-        Mat { at: self.fast + (j - 1) * self.dense.len(), row: self.dense.inputs, col: 1 }
+        Mat { at: self.fast + (j - 1) * self.link.len(), row: self.link.inputs, col: 1 }
     }
 
     /// Explicit: the bias of step `j ≥ 1`.
     pub(super) fn fast_bias(&self, j: usize) -> usize {
-        self.fast(j).at + self.dense.inputs * self.dense.outputs
+        self.fast(j).at + self.link.inputs * self.link.outputs
     }
 
     /// Explicit: `v` as a matrix.
     pub(super) fn v(&self) -> Mat {
-        Mat { at: self.v, row: self.dense.inputs, col: 1 }
+        Mat { at: self.v, row: self.link.inputs, col: 1 }
     }
 
     /// Explicit: where `v` keeps the bias.
     pub(super) fn v_bias(&self) -> usize {
-        self.v + self.dense.inputs * self.dense.outputs
+        self.v + self.link.inputs * self.link.outputs
     }
 
     /// Factored: products of step `j`'s inputs with the columns of `h`, `[columns, support]`.
@@ -341,6 +323,6 @@ impl LayerLayout {
 
     /// Input: the summed factors of step `j ≥ 1`.
     pub(super) fn sums(&self, j: usize, support: usize) -> Mat {
-        Mat { at: self.sums + (j - 1) * self.dense.outputs * support, row: support, col: 1 }
+        Mat { at: self.sums + (j - 1) * self.link.outputs * support, row: support, col: 1 }
     }
 }

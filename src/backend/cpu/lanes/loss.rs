@@ -99,7 +99,7 @@ impl<I: Isa> Group<'_, I> {
         let (points, layout) = (self.layout.support, &self.layout);
         let out = layout.support_out(j);
         self.run_loss([out, layout.support_y, dot], points, std::ptr::null_mut(), std::ptr::null());
-        if layout.layers[layout.layers.len() - 1].dense.relu {
+        if layout.layers[layout.layers.len() - 1].link.relu() {
             for (c, gate) in self.rows(dot, out, self.plan.model.outputs()) {
                 // SAFETY: rows of `points` vectors inside the arena.
                 unsafe { I::gated(c, gate, points) }

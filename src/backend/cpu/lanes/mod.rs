@@ -4,7 +4,6 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `kernels`, `product` | the vector kernels |
-//! | `chain` | the models that it computes |
 //! | `mode`, `layout` | how each layer's fast weights are kept, and where a group's arrays lie |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
 //! | `bend` | functions beyond ReLU in all passes |
@@ -12,7 +11,6 @@
 //! | `engine`, `evaluate` | batches of tasks |
 
 mod bend;
-mod chain;
 mod engine;
 mod evaluate;
 mod group;
@@ -29,7 +27,6 @@ use super::training::{self, CpuTraining};
 use crate::error::Result;
 use crate::meta::{Forecast, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
-pub(super) use chain::is_chain;
 use engine::Lanes;
 pub(super) use evaluate::{evaluate, evaluation_bytes, meta_gradient};
 

@@ -1,7 +1,7 @@
 //! How a layer's fast weights are kept: whichever way is cheaper by count.
 
 use crate::meta::{MetaGradient, Plan};
-use crate::model::Dense;
+use crate::model::Link;
 
 /// How a layer's fast weights are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub(super) enum Mode {
 
 impl Mode {
     /// Counts multiply-adds of both ways and takes the cheaper.
-    pub(super) fn choose(plan: &Plan, layer: usize, dense: Dense, meta: bool) -> Self {
+    pub(super) fn choose(plan: &Plan, layer: usize, link: Link, meta: bool) -> Self {
         if !plan.adapts(layer) || plan.steps == 0 {
             return Self::Fixed;
         }
         if plan.per_parameter_rates() {
             return Self::Explicit;
         }
-        let (i, o) = (dense.inputs as f64, dense.outputs as f64);
+        let (i, o) = (link.inputs as f64, link.outputs as f64);
         let (s, q, k) = (plan.support as f64, plan.query as f64, plan.steps as f64);
         let second = f64::from(u8::from(meta && plan.order == MetaGradient::SecondOrder));
         let backward = f64::from(u8::from(layer > 0));

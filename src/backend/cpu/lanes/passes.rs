@@ -14,7 +14,7 @@ impl<I: Isa> Group<'_, I> {
         if layout.layers[0].mode != Mode::Input {
             return;
         }
-        let (s, inputs) = (layout.support, layout.layers[0].dense.inputs);
+        let (s, inputs) = (layout.support, layout.layers[0].link.inputs);
         let after = After { bias: ONE, ..PLAIN };
         let (xs, xq) = (layout.h(0, Set::Support(0)), layout.h(0, Set::Query(0)));
         self.product((s, inputs, s), Left::Lanes(xs.t()), xs, layout.gram_ss, after);
@@ -27,7 +27,7 @@ impl<I: Isa> Group<'_, I> {
         let layout = &self.layout;
         let layer = &layout.layers[l];
         let (points, j) = layout.set(set);
-        let (inputs, outputs, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+        let (inputs, outputs, s) = (layer.link.inputs, layer.link.outputs, layout.support);
         let mut after = After { add, act, ..PLAIN };
         if layer.mode == Mode::Explicit && j > 0 {
             if bias {
@@ -56,9 +56,9 @@ impl<I: Isa> Group<'_, I> {
             after.add = self.ptr(c.at);
         }
         if bias {
-            after.bias = Bias::Shared(self.theta.wrapping_add(layer.dense.bias), 1);
+            after.bias = Bias::Shared(self.theta.wrapping_add(layer.link.bias), 1);
         }
-        self.product((outputs, inputs, points), Left::Theta(layer.dense.weight, inputs, 1), h, c, after);
+        self.product((outputs, inputs, points), Left::Theta(layer.link.weight, inputs, 1), h, c, after);
     }
 
     /// `c = act(W_jᵀ dz + add)` of layer `l ≥ 1`. `add` is nothing or `c` itself.
@@ -66,7 +66,7 @@ impl<I: Isa> Group<'_, I> {
         let layout = &self.layout;
         let layer = &layout.layers[l];
         let (points, j) = layout.set(set);
-        let (inputs, outputs, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+        let (inputs, outputs, s) = (layer.link.inputs, layer.link.outputs, layout.support);
         let mut after = After { add, act, ..PLAIN };
         if layer.mode == Mode::Explicit && j > 0 {
             self.product((inputs, outputs, points), Left::Lanes(layer.fast(j).t()), dz, c, after);
@@ -84,13 +84,13 @@ impl<I: Isa> Group<'_, I> {
                 after.add = self.ptr(c.at);
             }
         }
-        self.product((inputs, outputs, points), Left::Theta(layer.dense.weight, 1, inputs), dz, c, after);
+        self.product((inputs, outputs, points), Left::Theta(layer.link.weight, 1, inputs), dz, c, after);
     }
 
     /// All layers forward.
     pub(super) fn forward(&self, set: Set) {
         for (l, layer) in self.layout.layers.iter().enumerate() {
-            let act = if layer.dense.relu { Act::Relu } else { Act::None };
+            let act = if layer.link.relu() { Act::Relu } else { Act::None };
             self.apply(l, set, self.layout.h(l, set), self.layout.h(l + 1, set), NOTHING, act);
             self.activate(l, set);
         }
@@ -109,7 +109,7 @@ impl<I: Isa> Group<'_, I> {
 
     /// ReLU's gate for the cotangents of layer `l`, from the outputs that the layer gave.
     pub(super) fn gate(&self, l: usize, set: Set) -> Act {
-        if !self.layout.layers[l].dense.relu {
+        if !self.layout.layers[l].link.relu() {
             return Act::None;
         }
         let out = self.layout.h(l + 1, set);
@@ -134,7 +134,7 @@ impl<I: Isa> Group<'_, I> {
         self.arena.fill(layout.weight * I::LANES, I::LANES, 0.0);
         self.arena.fill(layout.weight * I::LANES, valid, weight);
         self.value_and_cotangent(out, y, dz, points, loss);
-        if layout.layers[last].dense.relu {
+        if layout.layers[last].link.relu() {
             for (c, gate) in self.rows(dz, out, self.plan.model.outputs()) {
                 // SAFETY: rows of `points` vectors inside the arena.
                 unsafe { I::gated(c, gate, points) }
@@ -166,7 +166,7 @@ impl<I: Isa> Group<'_, I> {
         let (s, rate) = (layout.support, self.rate(j, 0));
         let to = layer.sums(j + 1, s);
         let from = if j == 0 { to } else { layer.sums(j, s) };
-        let rows = layer.dense.outputs;
+        let rows = layer.link.outputs;
         for ((c, x), (y, _)) in
             self.rows(to, from, rows).zip(self.rows(layout.dz(0, Set::Support(j)), to, rows))
         {
@@ -183,7 +183,7 @@ impl<I: Isa> Group<'_, I> {
     fn update_explicit(&self, l: usize, j: usize) {
         let (layout, layer) = (&self.layout, &self.layout.layers[l]);
         let (dz, h) = (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)));
-        let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+        let (i, o, s) = (layer.link.inputs, layer.link.outputs, layout.support);
         let (from, from_bias) = self.fast_before(l, j);
         let scale = -self.rate(j, l);
         let (to, bias) = (layer.fast(j + 1), Self::column(layer.fast_bias(j + 1)));
@@ -200,14 +200,14 @@ impl<I: Isa> Group<'_, I> {
         }
         let to = self.ptr(layer.fast(1).at);
         // SAFETY: weight and bias follow one another in the arena and in θ.
-        unsafe { I::spread(to, self.theta.wrapping_add(layer.dense.weight), layer.dense.len()) };
+        unsafe { I::spread(to, self.theta.wrapping_add(layer.link.weight), layer.link.len()) };
         (to, self.ptr(layer.fast_bias(1)))
     }
 
     fn update_per_parameter(&self, l: usize, j: usize) {
         let layer = &self.layout.layers[l];
         self.gradient_to_scratch(l, j);
-        let (to, len) = (self.ptr(layer.fast(j + 1).at), layer.dense.len());
+        let (to, len) = (self.ptr(layer.fast(j + 1).at), layer.link.len());
         let (from, _) = self.fast_before(l, j);
         let gradient = self.ptr(self.layout.scratch);
         // SAFETY: weight and bias follow one another in the arena and among the rates.
@@ -217,9 +217,9 @@ impl<I: Isa> Group<'_, I> {
     /// `∇L_s(θ_j)` of layer `l`, weight then bias, into scratch.
     pub(super) fn gradient_to_scratch(&self, l: usize, j: usize) {
         let layout = &self.layout;
-        let dense = layout.layers[l].dense;
+        let link = layout.layers[l].link;
         let (dz, h) = (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)));
-        let (i, o, s) = (dense.inputs, dense.outputs, layout.support);
+        let (i, o, s) = (link.inputs, link.outputs, layout.support);
         let to = Mat { at: layout.scratch, row: i, col: 1 };
         self.product((o, s, i), Left::Lanes(dz), h.t(), to, PLAIN);
         self.product((o, s, 1), Left::Lanes(dz), self.ones(), Self::column(to.at + o * i), PLAIN);

@@ -29,7 +29,7 @@ impl<I: Isa> Group<'_, I> {
     fn add_to_v(&self, l: usize, dz: Mat, h: Set, first: bool, bias: bool) {
         let (layout, layer) = (&self.layout, &self.layout.layers[l]);
         let (points, _) = layout.set(h);
-        let (i, o) = (layer.dense.inputs, layer.dense.outputs);
+        let (i, o) = (layer.link.inputs, layer.link.outputs);
         let after = |at| After { add: if first { NOTHING } else { self.ptr(at) }, ..PLAIN };
         let to = layer.v();
         self.product((o, points, i), Left::Lanes(dz), layout.h(l, h).t(), to, after(to.at));
@@ -42,7 +42,7 @@ impl<I: Isa> Group<'_, I> {
     /// `scale · (V h + v_b)` of layer `l` on the support points of step `j`, `V` being `v_{j+1}`.
     fn direction_forward(&self, l: usize, j: usize, scale: f32, c: Mat, act: Act) {
         let (layout, layer) = (&self.layout, &self.layout.layers[l]);
-        let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+        let (i, o, s) = (layer.link.inputs, layer.link.outputs, layout.support);
         let later = (layout.steps - 1 - j) * s;
         let plain = After { scale, ..PLAIN };
         let onto = |add: bool, act| After { add: if add { self.ptr(c.at) } else { NOTHING }, act, ..plain };
@@ -89,7 +89,7 @@ impl<I: Isa> Group<'_, I> {
     /// `scale · Vᵀ dz` of layer `l ≥ 1` on the support points of step `j`.
     fn direction_backward(&self, l: usize, j: usize, scale: f32, c: Mat) {
         let (layout, layer) = (&self.layout, &self.layout.layers[l]);
-        let (i, o, s) = (layer.dense.inputs, layer.dense.outputs, layout.support);
+        let (i, o, s) = (layer.link.inputs, layer.link.outputs, layout.support);
         let after = After { scale, ..PLAIN };
         if layer.mode == Mode::Explicit {
             let (v, _) = self.scaled_v(l, j);
@@ -120,12 +120,12 @@ impl<I: Isa> Group<'_, I> {
         if !self.plan.per_parameter_rates() {
             return (layer.v(), layer.v_bias());
         }
-        let (at, len) = (self.layout.scratch, layer.dense.len());
+        let (at, len) = (self.layout.scratch, layer.link.len());
         let (c, v) = (self.ptr(at), self.ptr(layer.v));
         self.arena.fill(at * I::LANES, len * I::LANES, 0.0);
         // SAFETY: scratch holds the widest layer.
         unsafe { I::axpy_shared(c, c, 1.0, self.rates(j, l), v, len) };
-        (Mat { at, ..layer.v() }, at + layer.dense.inputs * layer.dense.outputs)
+        (Mat { at, ..layer.v() }, at + layer.link.inputs * layer.link.outputs)
     }
 
     /// The scale that turns what [`Group::scaled_v`] gives into the direction.
@@ -186,7 +186,7 @@ impl<I: Isa> Group<'_, I> {
     fn collect_input_tangent(&self, j: usize) {
         let (layout, s) = (&self.layout, self.layout.support);
         let (from, to) = (layout.tangent_scratch(), layout.dz(0, Set::Tangent(j)));
-        for (x, c) in self.rows(from, to, layout.layers[0].dense.outputs) {
+        for (x, c) in self.rows(from, to, layout.layers[0].link.outputs) {
             // SAFETY: rows of `s` vectors inside the arena.
             unsafe {
                 if j + 1 == layout.steps {
@@ -209,7 +209,7 @@ impl<I: Isa> Group<'_, I> {
             if self.plan.per_parameter_rates() {
                 self.gradient_to_scratch(l, j);
                 // SAFETY: `out` has a vector for each rate, scratch the layer's gradient.
-                unsafe { I::sub_mul(to, self.ptr(layout.scratch), self.ptr(layer.v), layer.dense.len()) };
+                unsafe { I::sub_mul(to, self.ptr(layout.scratch), self.ptr(layer.v), layer.link.len()) };
                 continue;
             }
             // ⟨dz hᵀ, V⟩ = ⟨dz, V h⟩.
@@ -217,7 +217,7 @@ impl<I: Isa> Group<'_, I> {
             let moved = Mat { at: layout.scratch, row: s, col: 1 };
             self.direction_forward(l, j, 1.0, moved, Act::None);
             let sum = self.ptr(layout.sum);
-            for (x, y) in self.rows(moved, layout.dz(l, Set::Support(j)), layer.dense.outputs) {
+            for (x, y) in self.rows(moved, layout.dz(l, Set::Support(j)), layer.link.outputs) {
                 // SAFETY: rows of `s` vectors inside the arena, one vector at `to`.
                 unsafe {
                     I::dot(x, y, s, sum);
@@ -231,15 +231,15 @@ impl<I: Isa> Group<'_, I> {
     pub(super) fn flush(&self, out: *mut f32, first: bool) {
         let layout = &self.layout;
         for (l, layer) in layout.layers.iter().enumerate() {
-            let dense = layer.dense;
-            let to = out.wrapping_add(dense.weight * I::LANES);
+            let link = layer.link;
+            let to = out.wrapping_add(link.weight * I::LANES);
             if layer.mode == Mode::Explicit {
                 // SAFETY: `out` has `P` vectors.
                 unsafe {
                     if first {
-                        std::ptr::copy_nonoverlapping(self.ptr(layer.v), to, dense.len() * I::LANES);
+                        std::ptr::copy_nonoverlapping(self.ptr(layer.v), to, link.len() * I::LANES);
                     } else {
-                        I::axpy(to, to, 1.0, self.ptr(layer.v), dense.len());
+                        I::axpy(to, to, 1.0, self.ptr(layer.v), link.len());
                     }
                 }
                 continue;
@@ -267,11 +267,11 @@ impl<I: Isa> Group<'_, I> {
 
     /// `out += Σ dz hᵀ` over `k.0` columns, and for the bias `Σ dz` over `k.1`.
     fn flush_pairs(&self, l: usize, dz: Mat, h: Mat, k: (usize, usize), out: *mut f32, first: bool) {
-        let dense = self.layout.layers[l].dense;
-        let bias = out.wrapping_add(dense.inputs * dense.outputs * I::LANES);
+        let link = self.layout.layers[l].link;
+        let bias = out.wrapping_add(link.inputs * link.outputs * I::LANES);
         let after = |to| After { add: if first { NOTHING } else { to }, ..PLAIN };
-        let to = (out, dense.inputs, 1);
-        self.product_to((dense.outputs, k.0, dense.inputs), Left::Lanes(dz), h.t(), to, after(out));
-        self.product_to((dense.outputs, k.1, 1), Left::Lanes(dz), self.ones(), (bias, 1, 1), after(bias));
+        let to = (out, link.inputs, 1);
+        self.product_to((link.outputs, k.0, link.inputs), Left::Lanes(dz), h.t(), to, after(out));
+        self.product_to((link.outputs, k.1, 1), Left::Lanes(dz), self.ones(), (bias, 1, 1), after(bias));
     }
 }

@@ -24,6 +24,8 @@ pub(crate) const DECLARATION: Declaration = Declaration {
         ("LOSS", 0.0),
         ("SETTING", 0.0),
         ("SOURCE", 1.0),
+        ("CURVED", 0.0),
+        ("FUNCTION", 0.0),
     ],
     workgroup_bytes: (640 + 256) * 16 + 64 * 4,
 };

@@ -1,6 +1,7 @@
 //! What a task of the fused pass keeps, and where.
 
 use crate::meta::Plan;
+use crate::model::Link;
 
 /// Tiles of four query points that evaluation looks at together.
 const EVALUATION_TILES: usize = 8;
@@ -19,7 +20,8 @@ pub(crate) struct Wanted {
 }
 
 /// Addresses in a task's memory, in vec4. A *record* holds one forward and backward pass over a set of points:
-/// outputs h and cotangents dz of every layer, [rows, tiles].
+/// outputs h and cotangents dz of every layer, then slopes of those with a function beyond ReLU, and where a tangent pass
+/// comes what their bends add, [rows, tiles].
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     pub(crate) support_tiles: u32,
@@ -33,9 +35,14 @@ pub(crate) struct Memory {
     query_records: u32,
     step_records: u32,
     tangent_records: u32,
-    rows: u32,
+    /// Rows of a query record, of a step's, of its tangents'.
+    rows: [u32; 3],
+    /// Where bends begin behind slopes, if there are any.
+    bends: Option<u32>,
     outputs: Vec<u32>,
     h: Vec<u32>,
+    /// Row of the slope, of layers that have one.
+    slopes: Vec<Option<u32>>,
     slots: Vec<u32>,
     /// Where θ₀ᵀ begins in the parameters.
     pub(crate) transposed: u32,
@@ -44,12 +51,21 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(plan: &Plan, wanted: &Wanted, gram: u32) -> Self {
-        let (mut rows, mut h, mut outputs) = (0, Vec::new(), Vec::new());
-        for layer in plan.model.dense() {
-            h.push(rows);
+        let (mut plain, mut h, mut outputs) = (0, Vec::new(), Vec::new());
+        for layer in plan.model.chain() {
+            h.push(plain);
             outputs.push(layer.outputs as u32);
-            rows += 2 * layer.outputs as u32;
+            plain += 2 * layer.outputs as u32;
         }
+        let mut sloped = plain;
+        let slope = |layer: &Link| {
+            let at = sloped;
+            sloped += if layer.curve().is_some() { layer.outputs as u32 } else { 0 };
+            layer.curve().map(|_| at)
+        };
+        let slopes = plan.model.chain().iter().map(slope).collect();
+        let bends = wanted.second.then_some(sloped - plain);
+        let rows = [sloped, sloped + bends.unwrap_or(0), plain];
         // A pass whose gradient is not kept uses the record that the next kept one will overwrite.
         let (mut kept, mut records) = (0, 1);
         let mut slots = Vec::new();
@@ -82,12 +98,14 @@ impl Memory {
             support_y: place(targets, support_tiles),
             query_x: place(inputs, query_tiles),
             query_y: place(targets, query_tiles),
-            query_records: place(records as usize * rows as usize, query_tiles),
-            step_records: place(steps * rows as usize, support_tiles),
-            tangent_records: place(tangents * rows as usize, support_tiles),
+            query_records: place(records as usize * rows[0] as usize, query_tiles),
+            step_records: place(steps * rows[1] as usize, support_tiles),
+            tangent_records: place(tangents * rows[2] as usize, support_tiles),
             rows,
+            bends,
             outputs,
             h,
+            slopes,
             slots,
             transposed: (plan.model.param_count() + plan.rate_count()) as u32,
             words,
@@ -100,15 +118,15 @@ impl Memory {
     }
 
     pub(crate) fn query_record(&self, slot: u32) -> u32 {
-        self.query_records + slot * self.rows * self.query_tiles
+        self.query_records + slot * self.rows[0] * self.query_tiles
     }
 
     pub(crate) fn step_record(&self, step: usize) -> u32 {
-        self.step_records + step as u32 * self.rows * self.support_tiles
+        self.step_records + step as u32 * self.rows[1] * self.support_tiles
     }
 
     pub(crate) fn tangent_record(&self, step: usize) -> u32 {
-        self.tangent_records + step as u32 * self.rows * self.support_tiles
+        self.tangent_records + step as u32 * self.rows[2] * self.support_tiles
     }
 
     pub(crate) fn output(&self, record: u32, layer: usize, tiles: u32) -> u32 {
@@ -117,6 +135,16 @@ impl Memory {
 
     pub(crate) fn dz(&self, record: u32, layer: usize, tiles: u32) -> u32 {
         record + (self.h[layer] + self.outputs[layer]) * tiles
+    }
+
+    /// The slope of a layer's function in a query or a step record, if it has one beyond ReLU.
+    pub(crate) fn slope(&self, record: u32, layer: usize, tiles: u32) -> Option<u32> {
+        self.slopes[layer].map(|row| record + row * tiles)
+    }
+
+    /// What its bend adds, likewise, in a step record, where a tangent pass comes.
+    pub(crate) fn bend(&self, record: u32, layer: usize, tiles: u32) -> Option<u32> {
+        Some(self.slope(record, layer, tiles)? + self.bends? * tiles)
     }
 
     /// The inputs of a layer: the outputs of the one below, or the points themselves.

@@ -1,5 +1,6 @@
 //! The fused path: one dispatch for every task's whole meta-gradient, fast weights as sums of outer products.
 
+mod curve;
 pub(crate) mod kernel;
 mod memory;
 pub(crate) mod ops;

@@ -11,9 +11,15 @@ pub(crate) const LOSS_TANGENT: u32 = 3;
 pub(crate) const PRODUCTS: u32 = 4;
 pub(crate) const PREDICTIONS: u32 = 5;
 
+/// What follows an operation, `curve`: a ReLU, a function, its slope, or that and what its bend adds.
+pub(crate) const CURVE_RELU: u32 = 1;
+pub(crate) const CURVE_FORWARD: u32 = 2;
+pub(crate) const CURVE_SLOPE: u32 = 3;
+pub(crate) const CURVE_TERM: u32 = 4;
+
 /// `Op` of the shader.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub(crate) struct Op {
     pub(crate) kind: u32,
     pub(crate) tiles: u32,
@@ -22,7 +28,7 @@ pub(crate) struct Op {
     pub(crate) inner: u32,
     pub(crate) x: u32,
     pub(crate) y: u32,
-    pub(crate) relu: u32,
+    pub(crate) curve: u32,
     pub(crate) gate: u32,
     pub(crate) weights: u32,
     pub(crate) bias: u32,
@@ -31,6 +37,11 @@ pub(crate) struct Op {
     pub(crate) rate: u32,
     pub(crate) dz: u32,
     pub(crate) place: u32,
+    pub(crate) slope: u32,
+    pub(crate) bend: u32,
+    pub(crate) function: u32,
+    pub(crate) setting: f32,
+    pub(crate) setting_rest: f32,
 }
 
 /// `Block` of the shader.

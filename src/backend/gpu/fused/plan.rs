@@ -1,6 +1,7 @@
 //! Sizes and addresses of the fused pass: pure arithmetic, so that what does not fit is refused before a device
 //! exists.
 
+use super::curve;
 use super::kernel::DECLARATION;
 use super::memory::{Memory, Wanted};
 use super::ops::{Block, Op};
@@ -150,7 +151,8 @@ impl FusedPlan {
             data_query_y: (support_x + support_y + query_x) as u32,
             ..Shape::sizes(plan)
         };
-        let constants = constants(tuning, [fast, shares, spill], plan.loss);
+        let mut constants = constants(tuning, [fast, shares, spill], plan.loss);
+        constants.extend(curve::constants(&plan.model));
         Ok(Self {
             shape,
             ops,
@@ -224,7 +226,7 @@ fn refuse_others(plan: &Plan) -> Result<()> {
             "the fused path takes steps of plain gradient descent; take the layered one",
         ));
     }
-    if !plan.model.is_mlp() {
+    if !plan.model.is_chain() {
         return Err(Error::unsupported(
             "the fused path computes multi-layer perceptrons only; the layered path computes every model",
         ));

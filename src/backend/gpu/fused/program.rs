@@ -3,22 +3,13 @@
 //! Here the mathematics of the meta-gradient is put in order: adapt,
 //! query passes, tangent passes from the last step to the first, sums of outer products.
 
+use super::curve::{At, Bend, Pass};
 use super::memory::{Memory, Wanted};
 use super::ops::{Block, DENSE, LOAD, LOSS, LOSS_TANGENT, NONE, Op, PREDICTIONS, PRODUCTS};
 use crate::meta::Plan;
 
 /// A loss that goes to no column of the partial sums.
 const NO_COLUMN: u32 = u32::MAX - 1;
-
-/// A set of points in a record, with the weights they are seen with.
-#[derive(Clone, Copy)]
-struct Pass {
-    record: u32,
-    x: u32,
-    step: usize,
-    tiles: u32,
-    points: u32,
-}
 
 /// The operations and their blocks.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +51,7 @@ impl Builder<'_> {
             }
         }
         if let Some(place) = self.wanted.fast {
-            for l in 0..plan.model.dense().len() {
+            for l in 0..plan.model.chain().len() {
                 let blocks = self.updates(l, steps, NONE);
                 self.products(l, &blocks, Some(place));
             }
@@ -73,7 +64,7 @@ impl Builder<'_> {
                 self.tangent(step);
             }
         }
-        for l in 0..plan.model.dense().len() {
+        for l in 0..plan.model.chain().len() {
             let blocks = self.directions(l, None, NONE);
             self.products(l, &blocks, None);
         }
@@ -103,10 +94,10 @@ impl Builder<'_> {
             if query > 4 * tiles {
                 self.load(1, memory.query_x, memory.query_y, tiles, first, points);
             }
-            let pass = Pass { record, x: memory.query_x, step, tiles, points };
+            let pass = Pass { record, x: memory.query_x, step, tiles, points, bends: false };
             self.forward(&pass);
             let is_last = first + points == query;
-            self.program.ops.push(Op {
+            let op = Op {
                 inner: query,
                 weights: weight.to_bits(),
                 dz: if kept { self.last_dz(&pass) } else { NONE },
@@ -118,7 +109,8 @@ impl Builder<'_> {
                     (true, false) => NO_COLUMN,
                 },
                 ..self.loss(&pass, memory.query_y)
-            });
+            };
+            self.end(&pass, op);
             if let Some(at) = wanted.predictions {
                 self.program.ops.push(Op {
                     kind: PREDICTIONS,
@@ -137,7 +129,7 @@ impl Builder<'_> {
         let (plan, memory, wanted) = (self.plan, self.memory, self.wanted);
         let pass = self.support_pass(step);
         self.forward(&pass);
-        self.program.ops.push(Op {
+        let op = Op {
             inner: pass.points,
             weights: 1.0_f32.to_bits(),
             dz: self.last_dz(&pass),
@@ -145,7 +137,8 @@ impl Builder<'_> {
             rate: plan.steps as u32,
             place: if step == 0 && wanted.train { wanted.columns - 1 } else { NO_COLUMN },
             ..self.loss(&pass, memory.support_y)
-        });
+        };
+        self.end(&pass, op);
         if let Some(lowest) = self.lowest() {
             self.backward(&pass, lowest);
         }
@@ -159,16 +152,17 @@ impl Builder<'_> {
             step,
             tiles: memory.support_tiles,
             points: self.plan.support as u32,
+            bends: self.wanted.second,
         }
     }
 
     fn last_dz(&self, pass: &Pass) -> u32 {
-        self.memory.dz(pass.record, self.plan.model.dense().len() - 1, pass.tiles)
+        self.memory.dz(pass.record, self.plan.model.chain().len() - 1, pass.tiles)
     }
 
     /// The fields that every loss has.
     fn loss(&self, pass: &Pass, truth: u32) -> Op {
-        let last = self.plan.model.dense().len() - 1;
+        let last = self.plan.model.chain().len() - 1;
         Op {
             kind: LOSS,
             tiles: pass.tiles,
@@ -176,22 +170,32 @@ impl Builder<'_> {
             rows: self.plan.model.outputs() as u32,
             x: self.memory.output(pass.record, last, pass.tiles),
             y: truth,
-            relu: self.plan.model.dense()[last].relu.into(),
             ..Op::default()
         }
     }
 
+    fn at(&self, layer: usize, record: u32, tiles: u32) -> At<'_> {
+        At { memory: self.memory, link: &self.plan.model.chain()[layer], layer, record, tiles }
+    }
+
+    /// Pushes the loss of a pass.
+    fn end(&mut self, pass: &Pass, op: Op) {
+        let last = self.plan.model.chain().len() - 1;
+        let op = self.at(last, pass.record, pass.tiles).ending(op, pass.bend());
+        self.program.ops.push(op);
+    }
+
     fn forward(&mut self, pass: &Pass) {
         let memory = self.memory;
-        for (l, layer) in self.plan.model.dense().iter().enumerate() {
+        for (l, layer) in self.plan.model.chain().iter().enumerate() {
             let x = memory.input(pass.record, l, pass.tiles, pass.x);
             let blocks = self.updates(l, pass.step, x);
             let op = Op {
                 y: memory.output(pass.record, l, pass.tiles),
                 bias: layer.bias as u32,
-                relu: layer.relu.into(),
                 ..self.dense(l, pass, x, false)
             };
+            let op = self.at(l, pass.record, pass.tiles).ahead(op, pass.bends);
             self.push(op, &blocks);
         }
     }
@@ -199,14 +203,11 @@ impl Builder<'_> {
     /// Cotangents of the layers from the last but one down to `lowest`.
     fn backward(&mut self, pass: &Pass, lowest: usize) {
         let memory = self.memory;
-        for l in (lowest + 1..self.plan.model.dense().len()).rev() {
+        for l in (lowest + 1..self.plan.model.chain().len()).rev() {
             let dz = memory.dz(pass.record, l, pass.tiles);
             let blocks: Vec<_> = self.updates(l, pass.step, dz).into_iter().map(Block::transposed).collect();
-            let op = Op {
-                y: memory.dz(pass.record, l - 1, pass.tiles),
-                gate: self.gate(pass.record, l - 1, pass.tiles),
-                ..self.dense(l, pass, dz, true)
-            };
+            let op = Op { y: memory.dz(pass.record, l - 1, pass.tiles), ..self.dense(l, pass, dz, true) };
+            let op = self.at(l - 1, pass.record, pass.tiles).sloped(op, pass.bend());
             self.push(op, &blocks);
         }
     }
@@ -217,18 +218,15 @@ impl Builder<'_> {
         let (plan, memory, wanted) = (self.plan, self.memory, self.wanted);
         let pass = self.support_pass(step);
         let (record, tangent, tiles) = (pass.record, memory.tangent_record(step), pass.tiles);
-        let last = plan.model.dense().len() - 1;
+        let last = plan.model.chain().len() - 1;
         for l in lowest..=last {
             let x_dot = if l > lowest { memory.output(tangent, l - 1, tiles) } else { NONE };
             let x = memory.input(record, l, tiles, memory.support_x);
             let mut blocks = if x_dot == NONE { Vec::new() } else { self.updates(l, step, x_dot) };
             // The tangent of z = W h + b in ḣ does not see the bias.
             blocks.iter_mut().for_each(|block| block.bias = 0.0);
-            let mut op = Op {
-                y: memory.output(tangent, l, tiles),
-                gate: self.gate(record, l, tiles),
-                ..self.dense(l, &pass, x_dot, false)
-            };
+            let mut op = Op { y: memory.output(tangent, l, tiles), ..self.dense(l, &pass, x_dot, false) };
+            op = self.at(l, record, tiles).sloped(op, pass.bend());
             if plan.adapts(l) {
                 blocks.extend(self.directions(l, Some(step), x));
                 op.rate = self.rate(step, l);
@@ -241,21 +239,21 @@ impl Builder<'_> {
         if !wanted.second {
             return;
         }
-        self.program.ops.push(Op {
+        let op = Op {
             kind: LOSS_TANGENT,
             gate: memory.output(record, last, tiles),
             x: memory.output(tangent, last, tiles),
             dz: memory.dz(tangent, last, tiles),
             ..self.loss(&pass, memory.support_y)
-        });
+        };
+        self.program.ops.push(self.at(last, record, tiles).ending(op, Bend::Add));
         for l in (1..=last).rev() {
             let (dz_dot, dz) = (memory.dz(tangent, l, tiles), memory.dz(record, l, tiles));
             let mut blocks = self.updates(l, step, dz_dot);
-            let mut op = Op {
-                y: memory.dz(tangent, l - 1, tiles),
-                gate: self.gate(record, l - 1, tiles),
-                ..self.dense(l, &pass, dz_dot, true)
-            };
+            let mut op = Op { y: memory.dz(tangent, l - 1, tiles), ..self.dense(l, &pass, dz_dot, true) };
+            // Below the lowest layer nothing moves.
+            let bend = if l > lowest { Bend::Add } else { Bend::Leave };
+            op = self.at(l - 1, record, tiles).sloped(op, bend);
             if plan.adapts(l) {
                 blocks.extend(self.directions(l, Some(step), dz));
                 op.rate = self.rate(step, l);
@@ -265,13 +263,9 @@ impl Builder<'_> {
         }
     }
 
-    fn gate(&self, record: u32, layer: usize, tiles: u32) -> u32 {
-        if self.plan.model.dense()[layer].relu { self.memory.output(record, layer, tiles) } else { NONE }
-    }
-
     /// A dense operation without blocks, bias, gate or result.
     fn dense(&self, l: usize, pass: &Pass, x: u32, back: bool) -> Op {
-        let layer = &self.plan.model.dense()[l];
+        let layer = &self.plan.model.chain()[l];
         let (rows, inner, weights) = match back {
             false => (layer.outputs, layer.inputs, self.memory.transposed as usize + layer.weight),
             true => (layer.inputs, layer.outputs, layer.weight),
@@ -376,7 +370,7 @@ impl Builder<'_> {
 
     /// A layer's sum of outer products, to the group's columns or, with θ₀ added, to the report.
     fn products(&mut self, l: usize, blocks: &[Block], fast: Option<u32>) {
-        let layer = &self.plan.model.dense()[l];
+        let layer = &self.plan.model.chain()[l];
         self.program.ops.push(Op {
             kind: PRODUCTS,
             rows: layer.outputs as u32,

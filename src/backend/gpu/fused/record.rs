@@ -9,7 +9,7 @@ use crate::backend::gpu::device::Device;
 use crate::backend::gpu::device::arena::{Arena, Layout, Slice};
 use crate::backend::gpu::device::kernel::Kernels;
 use crate::backend::gpu::device::recording::Recording;
-use crate::backend::gpu::resident::draw::{self, Draws};
+use crate::backend::gpu::resident::draw::{self, Drawn};
 use crate::backend::gpu::resident::pass::{Pass, Recorded, State};
 use crate::backend::gpu::resident::request::{Partials, Places, Region, Request, Source};
 use crate::error::Result;
@@ -64,7 +64,7 @@ pub(crate) fn record(
     let Request { plan: meta_plan, tasks, purpose, source, .. } = *request;
     let capacity = device.capacity();
     let mut plan = FusedPlan::new(meta_plan, tasks, purpose, capacity, tuning)?;
-    let given = set_source(&mut plan, source)?;
+    let (given, source_code) = set_source(&mut plan, source)?;
 
     let Constants { arena: constants, shapes, ops, blocks, data } = Constants::new(device, &plan, &given)?;
     let state = State::new(device, request, plan.wanted.columns)?;
@@ -77,7 +77,7 @@ pub(crate) fn record(
     let scratch = layout.build(device)?;
 
     let mut constants_of = plan.constants.clone();
-    constants_of.push(("SOURCE", draw::source_code(source)));
+    constants_of.push(("SOURCE", source_code));
     let kernel = kernels.get(device, &DECLARATION, &constants_of)?;
     let mut recording = Recording::default();
     for (tile, &shape) in shapes.iter().enumerate() {
@@ -113,15 +113,15 @@ pub(crate) fn record(
     Pass::new(state, kernels, request, recorded)
 }
 
-/// Puts the task source into the shape; returns what it reads.
-fn set_source<'a>(plan: &mut FusedPlan, source: Source<'a>) -> Result<Cow<'a, [f32]>> {
-    let Source::Sampler(sampler) = source else { return Ok(Cow::Borrowed(&[])) };
-    let (draws, table) = Draws::of(sampler)?;
+/// Puts the task source into the shape; returns what it reads, and the value of `SOURCE`.
+fn set_source<'a>(plan: &mut FusedPlan, source: Source<'a>) -> Result<(Cow<'a, [f32]>, f64)> {
+    let Source::Sampler(sampler) = source else { return Ok((Cow::Borrowed(&[]), draw::GIVEN)) };
+    let Drawn { draws, table, source } = Drawn::of(sampler)?;
     plan.data_words = 0;
     let shape = &mut plan.shape;
     (shape.pool, shape.points, shape.shuffled) = (draws.pool, draws.points, draws.shuffled);
     (shape.seed, shape.ranges, shape.series) = (draws.seed, draws.ranges, draws.series);
-    Ok(table)
+    Ok((table, source))
 }
 
 /// Where given tasks go, from byte `offset` on, and how many floats of each.

@@ -1,7 +1,6 @@
 //! Tasks drawn on the device, for a pass that reads them from buffers (`shaders/draw.wgsl`).
 
 use super::draw_images::{self, DrawImages};
-use super::request::Source;
 use crate::error::{Error, Result};
 use crate::meta::Plan;
 use crate::task::{Sampler, TaskSource};
@@ -54,17 +53,18 @@ pub(crate) struct Draws {
     pub(crate) series: [u32; 4],
 }
 
-/// The value of `SOURCE`.
-pub(crate) fn source_code(source: Source<'_>) -> f64 {
-    match source {
-        Source::Given => 0.0,
-        Source::Sampler(sampler) => match sampler.source {
-            TaskSource::Sinusoid { .. } => 1.0,
-            TaskSource::Series(_) => 2.0,
-            // Never asked for: images have a kernel of their own, and other families are drawn on the host.
-            TaskSource::Images(_) | TaskSource::Custom(_) => 0.0,
-        },
-    }
+/// The values of `SOURCE`: tasks given, or drawn here.
+pub(crate) const GIVEN: f64 = 0.0;
+const SINUSOIDS: f64 = 1.0;
+const SERIES: f64 = 2.0;
+
+/// What kernels need to draw a sampler's tasks.
+pub(crate) struct Drawn<'a> {
+    pub(crate) draws: Draws,
+    /// The table that is read.
+    pub(crate) table: Cow<'a, [f32]>,
+    /// The value of `SOURCE`.
+    pub(crate) source: f64,
 }
 
 /// The kernel that draws a sampler's tasks, with all that it reads.
@@ -86,7 +86,7 @@ impl<'a> Drawer<'a> {
     /// The drawer of a sampler for the points that a plan looks at.
     ///
     /// # Errors
-    /// As [`Draws::of`] and [`DrawImages::of`].
+    /// As [`Drawn::of`] and [`DrawImages::of`].
     pub(crate) fn new(plan: &Plan, sampler: &'a Sampler) -> Result<Self> {
         let (support, query) = (plan.support as u32, plan.query as u32);
         if let TaskSource::Images(tasks) = &sampler.source {
@@ -98,11 +98,11 @@ impl<'a> Drawer<'a> {
                 shape: Shape::Images(DrawImages { support, query, ..shape }),
             });
         }
-        let (draws, table) = Draws::of(sampler)?;
+        let Drawn { draws, table, source } = Drawn::of(sampler)?;
         let (inputs, targets) = (plan.model.inputs() as u32, plan.targets() as u32);
         Ok(Self {
             declaration: &DECLARATION,
-            constants: vec![("SOURCE", source_code(Source::Sampler(sampler)))],
+            constants: vec![("SOURCE", source)],
             table: Cow::Owned(bytemuck::cast_slice(&table).to_vec()),
             shape: Shape::Numbers(DrawPass { inputs, targets, support, query, draws, ..DrawPass::default() }),
         })
@@ -125,17 +125,17 @@ impl<'a> Drawer<'a> {
     }
 }
 
-impl Draws {
+impl<'a> Drawn<'a> {
     /// The settings of a sampler, and the table that it reads.
     ///
     /// # Errors
-    /// A pool or a table that cannot be drawn from.
-    pub(crate) fn of(sampler: &Sampler) -> Result<(Self, Cow<'_, [f32]>)> {
-        let mut draws = Self {
+    /// A pool or a table that cannot be drawn from, tasks that are not drawn by these kernels.
+    pub(crate) fn of(sampler: &'a Sampler) -> Result<Self> {
+        let mut draws = Draws {
             seed: [sampler.seed as u32, (sampler.seed >> 32) as u32],
             points: (sampler.support + sampler.query) as u32,
             shuffled: sampler.support as u32,
-            ..Self::default()
+            ..Draws::default()
         };
         match &sampler.source {
             TaskSource::Sinusoid { family, pool } => {
@@ -150,7 +150,7 @@ impl Draws {
                         format!("is {}; 1 to 2147483648 are allowed", draws.pool),
                     ));
                 }
-                Ok((draws, Cow::Borrowed(&[])))
+                Ok(Self { draws, table: Cow::Borrowed(&[]), source: SINUSOIDS })
             }
             TaskSource::Series(table) => {
                 let needed = table.window() + draws.points as usize;
@@ -159,7 +159,7 @@ impl Draws {
                 }
                 let [values, scales] = table.device_places();
                 draws.series = [table.count() as u32, values, table.window() as u32, scales];
-                Ok((draws, Cow::Owned(table.device_table())))
+                Ok(Self { draws, table: Cow::Owned(table.device_table()), source: SERIES })
             }
             TaskSource::Custom(_) => Err(Error::unsupported("tasks of one's own are drawn on the host")),
             TaskSource::Images(_) => {

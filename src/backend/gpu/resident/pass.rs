@@ -301,11 +301,11 @@ impl Pass {
 
 /// Place in θ₀ᵀ of each element of θ₀; models that do not go the fused path need no transposition.
 fn transposition(plan: &Plan) -> Vec<u32> {
-    if !plan.model.is_mlp() {
+    if !plan.model.is_chain() {
         return (0..plan.model.param_count() as u32).collect();
     }
     let mut table = Vec::with_capacity(plan.model.param_count());
-    for block in plan.model.dense() {
+    for block in plan.model.chain() {
         for o in 0..block.outputs {
             table.extend((0..block.inputs).map(|k| (block.weight + k * block.outputs + o) as u32));
         }
