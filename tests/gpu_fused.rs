@@ -4,7 +4,7 @@
 mod adapter;
 
 use fastweights::backend::gpu::Tuning;
-use fastweights::backend::gpu::{Device, GpuBackend};
+use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::losses::Truth;
@@ -90,7 +90,6 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
     }
     let relu = Model::mlp(3, &[8], 4, true).unwrap();
     all.push(("relu on the output", Plan::new(relu, Loss::cross_entropy(), 5, 6, 2, rate).unwrap(), 3));
-    all.extend(curved());
     for (_, plan, _) in &mut all {
         plan.track_all = true;
     }
@@ -104,7 +103,10 @@ fn curved() -> Vec<(&'static str, Plan, usize)> {
         let ops = [Op::linear(7), a, Op::linear(5), b, Op::linear(2), c];
         Model::sequential(Shape::Vector(3), &ops).unwrap()
     };
-    let plan = |model, steps, rates| Plan::new(model, Loss::mse(), 5, 3, steps, rates).unwrap();
+    let plan = |model, steps, rates| Plan {
+        track_all: true,
+        ..Plan::new(model, Loss::mse(), 5, 3, steps, rates).unwrap()
+    };
     let rate = Rates::fixed(0.05);
     let functions = [
         Function::LeakyRelu { negative_slope: 0.2 },
@@ -150,9 +152,8 @@ fn errors(out: &MetaOutput, reference: &MetaOutput<f64>) -> Vec<(&'static str, f
     ]
 }
 
-fn check_all(device: Device, change: impl Fn(GpuBackend) -> GpuBackend) {
-    let gpu = change(GpuBackend::new(device));
-    for (name, plan, count) in plans() {
+fn check_all(gpu: &GpuBackend, plans: Vec<(&'static str, Plan, usize)>) {
+    for (name, plan, count) in plans {
         let (params, batch) = (params(&plan), tasks(&plan, count));
         let wide: Vec<f64> = params.iter().map(|&v| f64::from(v)).collect();
         let reference = oracle::meta_gradient(&plan, &wide, &batch.map(f64::from)).unwrap();
@@ -166,16 +167,24 @@ fn check_all(device: Device, change: impl Fn(GpuBackend) -> GpuBackend) {
 #[test]
 fn every_setting_at_odd_sizes() {
     let Some(device) = adapter::device("every_setting_at_odd_sizes") else { return };
-    check_all(device, |gpu| gpu);
+    check_all(&GpuBackend::new(device), plans());
+}
+
+#[test]
+fn functions_behind_layers() {
+    let Some(device) = adapter::device("functions_behind_layers") else { return };
+    let gpu = GpuBackend::new(device).with_path(Path::Fused);
+    check_all(&gpu, curved());
 }
 
 #[test]
 fn factors_that_spill_out_of_workgroup_memory() {
     let Some(device) = adapter::device("factors_that_spill_out_of_workgroup_memory") else { return };
-    check_all(device, |gpu| {
-        let tuning = gpu.tuning();
-        gpu.with_tuning(Tuning { fast: 64, groups: 2, ..tuning })
-    });
+    let gpu = GpuBackend::new(device).with_path(Path::Fused);
+    let tuning = gpu.tuning();
+    let mut all = plans();
+    all.extend(curved().into_iter().filter(|plan| plan.0.starts_with("functions")));
+    check_all(&gpu.with_tuning(Tuning { fast: 64, groups: 2, ..tuning }), all);
 }
 
 #[test]

@@ -130,8 +130,10 @@ fn finish(op: Op, row: u32, tile: u32, sum: vec4<f32>) -> f32 {
         y = select(vec4<f32>(0.0), y, load(op.gate + row * op.tiles + tile) > vec4<f32>(0.0));
     } else if (op.curve == CURVE_RELU) {
         y = vec4<f32>(rectified(y.x), rectified(y.y), rectified(y.z), rectified(y.w));
+    } else if (CURVED && op.curve == CURVE_FORWARD) {
+        y = bent(op, row * op.tiles + tile, y);
     } else if (CURVED && op.curve != 0u) {
-        y = curved(op, row * op.tiles + tile, y);
+        y = sloped(op, row * op.tiles + tile, y);
     }
     store(op.y + row * op.tiles + tile, padded(y, tile, op.points));
     return rate_dot;

@@ -33,7 +33,7 @@ fn largest(y: u32, tiles: u32, tile: u32, outputs: u32) -> vec4<f32> {
 // A cotangent of the outputs, or its tangent, on the way through the function that ends the last layer.
 fn through(op: Op, at: u32, y: vec4<f32>, dy: vec4<f32>) -> vec4<f32> {
     if (CURVED && op.curve > CURVE_FORWARD) {
-        return curved(op, at, dy);
+        return sloped(op, at, dy);
     }
     let open = (y > vec4<f32>(0.0)) | vec4<bool>(op.curve != CURVE_RELU);
     return select(vec4<f32>(0.0), dy, open);

@@ -14,6 +14,7 @@ const ROW_ADDS_QUERY = 2u; // column 0 += weight · L
 const ROW_SETS_SUPPORT = 4u; // column 1 = L
 const ROW_CLEARS_SUPPORT = 8u; // column 1 = 0
 const REPORTS = 16u; // the report has a place for L
+const ADDS = 32u; // points of the set have been before these: column 1 and the report += L
 
 @group(0) @binding(1) var<storage, read> outputs: array<f32>;
 @group(0) @binding(2) var<storage, read> truths: array<f32>;
@@ -30,7 +31,7 @@ fn point_loss(task: u32, p: u32) -> f32 {
     let truth = shape.truth.x + task * shape.truth.y;
     let dz = shape.dz.x + task * shape.dz.y + p * shape.outputs;
     var loss = 0.0;
-    var share = shape.weight / f32(shape.points);
+    var share = shape.weight * shape.part / f32(shape.points);
     var counts = 1.0;
     if (WEIGHTED) {
         let own = shares[shape.shares.x + task * shape.shares.y + p];
@@ -85,20 +86,21 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         for (var i = 0u; i < min(WORKGROUP, shape.points); i++) {
             total += sums[i];
         }
-        let loss = total / f32(shape.points * select(shape.outputs, 1u, LOSS == CROSS_ENTROPY));
+        let loss = total / f32(shape.points * select(shape.outputs, 1u, LOSS == CROSS_ENTROPY)) * shape.part;
         let row = shape.row.x + task * shape.row.y;
         let to = shape.target_rows;
-        if ((to & REPORTS) != 0u) {
-            report[shape.report.x + task * shape.report.y] = loss;
-        }
         if ((to & ROW_SETS_QUERY) != 0u) {
             rows[row] = shape.weight * loss;
         }
         if ((to & ROW_ADDS_QUERY) != 0u) {
             rows[row] += shape.weight * loss;
         }
+        if ((to & REPORTS) != 0u) {
+            let at = shape.report.x + task * shape.report.y;
+            report[at] = loss + select(0.0, report[at], (to & ADDS) != 0u);
+        }
         if ((to & ROW_SETS_SUPPORT) != 0u) {
-            rows[row + 1u] = loss;
+            rows[row + 1u] = loss + select(0.0, rows[row + 1u], (to & ADDS) != 0u);
         }
         if ((to & ROW_CLEARS_SUPPORT) != 0u) {
             rows[row + 1u] = 0.0;

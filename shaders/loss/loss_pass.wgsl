@@ -15,6 +15,8 @@ struct LossPass {
     row: vec2<u32>, // of each task, the column of its query loss; the support loss follows
     weight: f32, // of this loss in the outer loss
     target_rows: u32, // ROW_…, what goes to the row
+    part: f32, // what the mean over these points counts in that over the set; 1 with WEIGHTED
+    unused: u32,
     shares: vec2<u32>, // with WEIGHTED, of each point its share of the mean; [points]
 }
 

@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let y_dot = shape.y_dot.x + task * shape.y_dot.y + p * shape.outputs;
         let dz_dot = shape.dz_dot.x + task * shape.dz_dot.y + p * shape.outputs;
         let truth = shape.truth.x + task * shape.truth.y + p * shape.outputs;
-        var share = shape.weight / f32(shape.points);
+        var share = shape.weight * shape.part / f32(shape.points);
         if (WEIGHTED) {
             share = shape.weight * shares[shape.shares.x + task * shape.shares.y + p];
         }

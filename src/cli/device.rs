@@ -4,7 +4,7 @@ use super::failure::Outcome;
 use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport, Choice};
-use fastweights::backend::gpu::{Device, GpuBackend, LayeredTuning, kernels};
+use fastweights::backend::gpu::{Device, GpuBackend, kernels};
 use fastweights::meta::Backend;
 use fastweights::{Error, Result};
 
@@ -65,7 +65,7 @@ impl DeviceArguments {
 fn gpu(choice: &Choice, memory: Option<u64>) -> Result<Box<dyn Backend>> {
     let gpu = GpuBackend::new(Device::open(choice)?);
     Ok(Box::new(match memory {
-        Some(memory) => gpu.with_layered_tuning(LayeredTuning { memory, ..LayeredTuning::default() }),
+        Some(memory) => gpu.with_memory(memory),
         None => gpu,
     }))
 }

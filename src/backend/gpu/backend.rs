@@ -41,6 +41,8 @@ pub struct GpuBackend {
     kernels: Kernels,
     tuning: Tuning,
     layered: LayeredTuning,
+    /// Most bytes of device memory that a training or an evaluation may take.
+    memory: Option<u64>,
     /// The path that is forced; else fused where the plan fits it.
     path: Option<Path>,
 }
@@ -51,7 +53,14 @@ impl GpuBackend {
     pub fn new(device: Device) -> Self {
         let tuning = Tuning::of(device.report());
         let layered = LayeredTuning::default();
-        Self { device: Arc::new(device), kernels: Kernels::default(), tuning, layered, path: None }
+        Self {
+            device: Arc::new(device),
+            kernels: Kernels::default(),
+            tuning,
+            layered,
+            memory: None,
+            path: None,
+        }
     }
 
     /// The same with another cut of the work.
@@ -66,6 +75,14 @@ impl GpuBackend {
     pub fn with_layered_tuning(mut self, tuning: LayeredTuning) -> Self {
         self.layered = tuning;
         self
+    }
+
+    /// The same with a bound on what a training or an evaluation takes of the device's memory: the layered path takes fewer
+    /// tasks at once, computes support passes again, or takes points in chunks, where that is needed and can be. Nothing
+    /// but rounding depends on it.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        Self { memory: Some(bytes), ..self }
     }
 
     /// The same with the path forced.
@@ -117,11 +134,18 @@ impl GpuBackend {
         Ok(if only_layered || wide || long || fused().is_err() { Path::Layered } else { Path::Fused })
     }
 
-    pub(super) fn layered_tuning(&self) -> LayeredTuning {
-        self.layered
+    /// The layered path's tuning where so many bytes go to other things.
+    pub(super) fn layered_tuning(&self, others: u64) -> LayeredTuning {
+        let allowed = self.memory.map_or(u64::MAX, |bytes| bytes.saturating_sub(others));
+        LayeredTuning { memory: self.layered.memory.min(allowed), ..self.layered }
     }
 
-    fn pass(&self, request: &Request<'_>) -> Result<Pass> {
+    /// Most bytes of device memory.
+    pub(super) fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    fn pass(&self, request: &Request<'_>, others: u64) -> Result<Pass> {
         let images =
             matches!(request.source, Source::Sampler(s) if matches!(s.source, TaskSource::Images(_)));
         let path = self.path(request.plan, request.tasks, request.purpose, images || request.weighted)?;
@@ -130,14 +154,16 @@ impl GpuBackend {
         }
         tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
         match path {
-            Path::Layered => layered::record(&self.device, &self.kernels, &self.layered, request),
+            Path::Layered => {
+                layered::record(&self.device, &self.kernels, &self.layered_tuning(others), request)
+            }
             Path::Fused => fused::record(&self.device, &self.kernels, &self.tuning, request),
         }
     }
 
     fn resident(&self, plan: &TrainPlan, state: &TrainState) -> Result<Resident> {
-        plan.check()?;
-        let pass = self.pass(&Request {
+        let others = self.footprint(plan)?.others;
+        let request = Request {
             plan: &plan.plan,
             tasks: plan.sampler.tasks(),
             purpose: Purpose::Gradient { report: false },
@@ -150,9 +176,15 @@ impl GpuBackend {
             weighted: plan.sampler.weighs(),
             outer: Some(&plan.outer),
             slots: request::DEPTH * request::BLOCK,
-        })?;
-        Resident::new(pass, plan, state)
+        };
+        Resident::new(self.pass(&request, others)?, plan, state)
     }
+}
+
+/// Bytes of the state of meta-parameters: θ₀, rates, θ₀ᵀ and the table of its places; two moments and the gradient.
+pub(super) fn state_bytes(plan: &Plan) -> u64 {
+    let (p, meta) = (plan.model.param_count() as u64, plan.meta_len() as u64);
+    4 * (3 * p + plan.rate_count() as u64 + 3 * meta)
 }
 
 impl Backend for GpuBackend {
@@ -175,7 +207,7 @@ impl Backend for GpuBackend {
 
     fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         plan.check_inputs(params.len(), tasks)?;
-        let pass = self.pass(&Request {
+        let request = Request {
             plan,
             tasks: tasks.tasks,
             purpose: Purpose::Gradient { report: true },
@@ -183,7 +215,8 @@ impl Backend for GpuBackend {
             weighted: tasks.weights.is_some(),
             outer: None,
             slots: 1,
-        })?;
+        };
+        let pass = self.pass(&request, state_bytes(plan))?;
         pass.poison()?;
         pass.set_params(plan, params)?;
         pass.upload(tasks)?;
@@ -231,7 +264,7 @@ impl Backend for GpuBackend {
         let mut predicted = vec![Vec::new(); if predictions { plan.steps + 1 } else { 0 }];
         for first in (0..tasks.tasks).step_by(turn) {
             let some = tasks.slice(first..tasks.tasks.min(first + turn));
-            let pass = self.pass(&Request {
+            let request = Request {
                 plan,
                 tasks: some.tasks,
                 purpose: Purpose::Evaluation { predictions },
@@ -239,7 +272,8 @@ impl Backend for GpuBackend {
                 weighted: some.weights.is_some(),
                 outer: None,
                 slots: 1,
-            })?;
+            };
+            let pass = self.pass(&request, state_bytes(plan))?;
             pass.poison()?;
             pass.set_params(plan, theta)?;
             pass.upload(&some)?;

@@ -1,11 +1,11 @@
 //! What a training will take of a device, before anything of it is allocated.
 
-use super::backend::{GpuBackend, Path};
+use super::backend::{GpuBackend, Path, state_bytes};
 use super::fused::FusedPlan;
 use super::layered::LayeredPlan;
 use super::resident::request::{BLOCK, DEPTH, NOW_STRIDE, Purpose};
 use super::resident::staged;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::{Forecast, TrainPlan};
 use crate::task::TaskSource;
 
@@ -16,6 +16,12 @@ pub struct Footprint {
     pub path: Path,
     /// Bytes of device memory, but for what the driver adds.
     pub bytes: u64,
+    /// Those of them that the path has no choice about: the data that tasks are drawn from, the state.
+    pub others: u64,
+    /// Whether support passes are computed again on the way back.
+    pub recomputes: bool,
+    /// Most points of a pass, where there are chunks of points.
+    pub chunk: Option<usize>,
     /// Tiles that the tasks of a meta-iteration are cut into.
     pub tiles: usize,
     /// Dispatches of a meta-iteration.
@@ -24,12 +30,21 @@ pub struct Footprint {
 
 impl From<Footprint> for Forecast {
     fn from(footprint: Footprint) -> Self {
-        let Footprint { path, bytes, tiles, dispatches } = footprint;
+        let Footprint { path, bytes, others: _, recomputes, chunk, tiles, dispatches } = footprint;
         let path = match path {
             Path::Layered => "layered",
             Path::Fused => "fused",
         };
-        let cut = if tiles > 1 { format!(", the meta-batch in {tiles} tiles") } else { String::new() };
+        let mut cut = String::new();
+        if tiles > 1 {
+            cut += &format!(", the meta-batch in {tiles} tiles");
+        }
+        if recomputes {
+            cut += ", support passes computed again";
+        }
+        if let Some(chunk) = chunk {
+            cut += &format!(", points in chunks of {chunk}");
+        }
         Self {
             bytes,
             host: false,
@@ -52,15 +67,13 @@ impl GpuBackend {
             TaskSource::Sinusoid { .. } => 0,
             TaskSource::Custom(_) => staged::bytes(&plan.plan, tasks, plan.sampler.weighs()),
         };
-        let (p, meta) = (plan.plan.model.param_count() as u64, plan.plan.meta_len() as u64);
-        // θ₀, rates, θ₀ᵀ and the table of its places; two moments and the gradient; what changes by the meta-iteration.
-        let state = 4 * (3 * p + plan.plan.rate_count() as u64 + 3 * meta);
-        let shared = data + state + (DEPTH * BLOCK) as u64 * (NOW_STRIDE + 8);
+        // With what changes by the meta-iteration.
+        let others = data + state_bytes(&plan.plan) + (DEPTH * BLOCK) as u64 * (NOW_STRIDE + 8);
         let images = matches!(plan.sampler.source, TaskSource::Images(_));
         let updates = if plan.outer.clip_norm.is_some() { 2 } else { 1 };
         let path = self.path(&plan.plan, tasks, purpose, images)?;
         let capacity = self.device().capacity();
-        Ok(match path {
+        let footprint = match path {
             Path::Layered => {
                 let drawn = !matches!(plan.sampler.source, TaskSource::Custom(_));
                 let laid = LayeredPlan::new(
@@ -69,19 +82,37 @@ impl GpuBackend {
                     purpose,
                     [drawn, plan.sampler.weighs()],
                     capacity,
-                    &self.layered_tuning(),
+                    &self.layered_tuning(others),
                 )?;
                 let draws = usize::from(drawn);
                 let dispatches = laid.tiles.iter().map(|tile| draws + tile.len()).sum::<usize>() + updates;
-                Footprint { path, bytes: shared + laid.bytes(), tiles: laid.tiles.len(), dispatches }
+                let most = plan.plan.support.max(plan.plan.query);
+                Footprint {
+                    path,
+                    bytes: others + laid.bytes(),
+                    others,
+                    recomputes: laid.cut.recompute,
+                    chunk: Some(laid.cut.chunk).filter(|&chunk| chunk < most),
+                    tiles: laid.tiles.len(),
+                    dispatches,
+                }
             }
             Path::Fused => {
                 let laid = FusedPlan::new(&plan.plan, tasks, purpose, capacity, &self.tuning())?;
                 let tiles = laid.groups.div_ceil(laid.groups_per_dispatch) as usize;
-                let spill = 16 * u64::from(laid.spill) * u64::from(laid.groups_per_dispatch);
-                let sums = 4 * u64::from(laid.groups) * (meta + 2);
-                Footprint { path, bytes: shared + spill + sums, tiles, dispatches: tiles + updates }
+                let bytes = others + laid.bytes(&plan.plan);
+                let dispatches = tiles + updates;
+                Footprint { path, bytes, others, recomputes: false, chunk: None, tiles, dispatches }
             }
-        })
+        };
+        match self.memory() {
+            Some(most) if footprint.bytes > most => Err(Error::limit(
+                "bytes of device memory for training",
+                footprint.bytes,
+                most,
+                "allow more by run.max_memory, or use a smaller outer.meta_batch, inner.steps, points a task or model",
+            )),
+            Some(_) | None => Ok(footprint),
+        }
     }
 }

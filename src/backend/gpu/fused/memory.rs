@@ -59,9 +59,9 @@ impl Memory {
         }
         let mut sloped = plain;
         let slope = |layer: &Link| {
-            let at = sloped;
-            sloped += if layer.curve().is_some() { layer.outputs as u32 } else { 0 };
-            layer.curve().map(|_| at)
+            layer.curve()?;
+            sloped += layer.outputs as u32;
+            Some(sloped - layer.outputs as u32)
         };
         let slopes = plan.model.chain().iter().map(slope).collect();
         let bends = wanted.second.then_some(sloped - plain);

@@ -151,8 +151,7 @@ impl FusedPlan {
             data_query_y: (support_x + support_y + query_x) as u32,
             ..Shape::sizes(plan)
         };
-        let mut constants = constants(tuning, [fast, shares, spill], plan.loss);
-        constants.extend(curve::constants(&plan.model));
+        let constants = constants(tuning, [fast, shares, spill], plan);
         Ok(Self {
             shape,
             ops,
@@ -168,21 +167,31 @@ impl FusedPlan {
     }
 }
 
+impl FusedPlan {
+    /// Bytes of what spills and of partial sums.
+    pub(crate) fn bytes(&self, plan: &Plan) -> u64 {
+        let spill = 16 * u64::from(self.spill) * u64::from(self.groups_per_dispatch);
+        spill + 4 * u64::from(self.groups) * (plan.meta_len() as u64 + 2)
+    }
+}
+
 fn too_large(needed: u64, binding: u64) -> Error {
     let hint = "the plan is too large for the fused path";
     Error::limit("bytes of a storage binding", needed, binding, hint)
 }
 
 /// The overrides: vec4 of workgroup memory, those for shares of sums, and those of storage.
-fn constants(tuning: &Tuning, [fast, shares, spill]: [u64; 3], loss: Loss) -> Vec<(&'static str, f64)> {
-    vec![
+fn constants(tuning: &Tuning, [fast, shares, spill]: [u64; 3], plan: &Plan) -> Vec<(&'static str, f64)> {
+    let mut all = vec![
         ("WORKGROUP", f64::from(tuning.workgroup)),
         ("FAST", fast as f64),
         ("SCRATCH", (shares + 1) as f64),
         ("SPILLS", f64::from(u8::from(spill > 0))),
-        ("LOSS", loss.code().into()),
-        ("SETTING", loss.setting()),
-    ]
+        ("LOSS", plan.loss.code().into()),
+        ("SETTING", plan.loss.setting()),
+    ];
+    all.extend(curve::constants(&plan.model));
+    all
 }
 
 /// How tasks are cut into groups, and groups into dispatches.

@@ -226,10 +226,8 @@ impl<'a> Emitter<'a> {
         }
         let (p, rate) = (plan.model.param_count(), plan.rate_index(step, index));
         params.rate = Place::new(p + rate, plan.per_parameter_rates().into());
-        params.direction = match plan.inner.is_plain() {
-            true => [Operand { bound: Bound::Params, place: params.rate }, params.v],
-            false => self.ruled_direction(at),
-        };
+        let rates = Operand { bound: Bound::Params, place: params.rate };
+        params.direction = self.direction_of(at, rates, params.v);
         if facts.shared_rates() {
             let (parts, blocks) = (facts.rate_parts, plan.model.blocks().len());
             params.rate_gradient = Place::new((step * blocks + index) * parts, plan.steps * blocks * parts);

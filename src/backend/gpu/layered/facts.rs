@@ -6,7 +6,7 @@ use super::target::Layered;
 use crate::backend::gpu::resident::request::Purpose;
 use crate::meta::{MetaGradient, Plan};
 use crate::model::Block;
-use crate::program::{self, ArrayId, ArrayKind, Cut, Program, colour};
+use crate::program::{self, ArrayId, ArrayKind, Cut, Instr, Program, Set, colour};
 use crate::wgsl::lower::{Lower, Sizes};
 
 /// What is to be computed.
@@ -42,6 +42,7 @@ pub(super) struct Facts<'a> {
     pub(super) plan: &'a Plan,
     pub(super) tasks: usize,
     pub(super) wanted: Wanted,
+    pub(super) cut: Cut,
     pub(super) program: Program,
     /// Floats of a task in each array; none in those of points.
     pub(super) lens: Vec<usize>,
@@ -49,6 +50,10 @@ pub(super) struct Facts<'a> {
     pub(super) colours: Vec<usize>,
     /// Whether the inner loop moves anything.
     pub(super) adapts: bool,
+    /// Whether directions are copies of `v`, which changes while they are needed.
+    pub(super) copies: bool,
+    /// Most points of a pass over support and query points.
+    chunks: [usize; 2],
     /// Place of each block in a slice of fast weights.
     pub(super) fast_offsets: Vec<usize>,
     /// Floats of a task in a slice of fast weights: blocks of which anything is adapted, whole.
@@ -60,14 +65,20 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Of a plan whose products kernels can take.
-    pub(super) fn new(plan: &'a Plan, tasks: usize, wanted: Wanted) -> Self {
+    pub(super) fn new(plan: &'a Plan, tasks: usize, wanted: Wanted, cut: Cut) -> Self {
         let asked = program::Wanted {
             gradient: wanted.gradient,
             all_losses: plan.track_all && wanted.losses,
             predictions: wanted.predictions,
             fast: wanted.fast,
         };
-        let program = Program::new(plan, asked, &Layered, Cut::WHOLE);
+        let program = Program::new(plan, asked, &Layered, cut);
+        let chunks = [Set::Support, Set::Query].map(|set| {
+            let here = program.arrays.iter().filter(|array| array.set == set);
+            here.map(|array| array.points.len()).max().unwrap_or(0)
+        });
+        let copies = !program.keeps_gradients
+            && program.instrs.iter().any(|instr| matches!(instr, Instr::Direction { copy: true, .. }));
         let adapts = program.flow.moves[plan.model.output().index()];
         let (mut fast_offsets, mut fast_words) = (Vec::new(), 0);
         for (index, block) in plan.model.blocks().iter().enumerate() {
@@ -78,10 +89,13 @@ impl<'a> Facts<'a> {
             plan,
             tasks,
             wanted,
+            cut,
             program,
             lens: Vec::new(),
             colours: Vec::new(),
             adapts,
+            copies,
+            chunks,
             fast_offsets,
             fast_words,
             columns: if wanted.gradient { plan.meta_len() } else { 0 } + 2,
@@ -95,9 +109,9 @@ impl<'a> Facts<'a> {
     /// Parts of the gradient of a rate that a block's parameters share.
     fn parts(&self, block: usize) -> usize {
         let node = self.plan.model.blocks()[block].layer;
-        match self.plan.inner.is_plain() {
-            true => self.room(node).rate_parts(&self.sizes(node, self.plan.support)) as usize,
-            false => {
+        match self.program.keeps_gradients {
+            false => self.room(node).rate_parts(&self.sizes(node, self.plan.support)) as usize,
+            true => {
                 let params = &self.plan.model.params()[self.plan.model.nodes()[node].params.clone()];
                 params.iter().map(|param| param.len().div_ceil(inner::WORKGROUP as usize)).sum()
             }
@@ -169,9 +183,13 @@ impl<'a> Facts<'a> {
         2 * self.fast_words + 2
     }
 
-    /// Floats of a task's direction and adjoints, of a sum, and of a one.
+    /// Floats of a task's direction and adjoints, of a sum, and of a one; or of a copy of `v`.
     pub(super) fn adjoint_words(&self) -> usize {
-        3 * self.fast_words + 2
+        match (self.program.keeps_gradients, self.copies) {
+            (true, _) => 3 * self.fast_words + 2,
+            (false, true) => self.fast_words,
+            (false, false) => 0,
+        }
     }
 
     /// Whether many parameters share a learned rate.
@@ -193,13 +211,17 @@ impl<'a> Facts<'a> {
     pub(super) fn stretch_words(&self) -> usize {
         let (plan, wanted) = (self.plan, self.wanted);
         let learns = wanted.gradient && plan.order != MetaGradient::Displacement;
-        let words = |node: usize, points: usize, tangents: bool| {
-            self.room(node).stretches(&self.sizes(node, points), tangents)
+        // A chunk, and the last of a set, which may be shorter.
+        let lengths = |points: usize, chunk: usize| [chunk, points.checked_rem(chunk).unwrap_or(0)];
+        let words = |node: usize, [points, chunk]: [usize; 2], tangents: bool| {
+            let of = |points: usize| self.room(node).stretches(&self.sizes(node, points), tangents);
+            lengths(points, chunk).into_iter().filter(|&points| points > 0).map(of).max().unwrap_or(0)
         };
+        let [support, query] = [[plan.support, self.chunks[0]], [plan.query, self.chunks[1]]];
         let nodes = || (0..plan.model.nodes().len()).filter(|&node| self.block(node).is_some());
-        let steps = nodes().filter(|&node| self.adapted(node)).map(|node| words(node, plan.support, false));
-        let queries = nodes().filter(|_| learns).map(|node| words(node, plan.query, false));
-        let back = nodes().filter(|_| self.kept()).map(|node| words(node, plan.support, true));
+        let steps = nodes().filter(|&node| self.adapted(node)).map(|node| words(node, support, false));
+        let queries = nodes().filter(|_| learns).map(|node| words(node, query, false));
+        let back = nodes().filter(|_| self.kept()).map(|node| words(node, support, true));
         steps.chain(queries).chain(back).max().unwrap_or(0)
     }
 }

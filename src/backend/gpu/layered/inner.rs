@@ -39,11 +39,16 @@ impl Emitter<'_> {
         Bound::Slice(Role::Adjoints.index(), self.slices.adjoints)
     }
 
-    /// The number 1 for a rate and u, of the block at `at`.
-    pub(super) fn ruled_direction(&self, at: usize) -> [Operand; 2] {
+    /// What u is a product of, for the block at `at`, with rates and `v`: those themselves; where `v` changes while u is
+    /// needed, a copy of it; of kept gradients, the number 1 and u.
+    pub(super) fn direction_of(&self, at: usize, rates: Operand, v: Operand) -> [Operand; 2] {
         let (bound, words) = (self.adjoints(), self.facts.adjoint_words());
-        let one = Place { stride: 0, ..Place::new(3 * self.facts.fast_words + 1, words) };
-        [Operand { bound, place: one }, Operand { bound, place: Place::new(at, words) }]
+        let copied = Operand { bound, place: Place::new(at, words) };
+        if self.facts.program.keeps_gradients {
+            let one = Place { stride: 0, ..Place::new(3 * self.facts.fast_words + 1, words) };
+            return [Operand { bound, place: one }, copied];
+        }
+        [rates, if self.facts.copies { copied } else { v }]
     }
 
     /// All adapted parameters of a task.
@@ -155,10 +160,16 @@ impl Emitter<'_> {
     }
 
     /// The direction u of a step; kernels make that of gradient descent where they need it.
-    pub(super) fn direction(&mut self, step: usize) {
-        if !self.facts.plan.inner.is_plain() {
+    pub(super) fn direction(&mut self, step: usize, copy: bool) {
+        if self.facts.program.keeps_gradients {
             let rates = std::mem::take(&mut self.rates_wait);
             self.optimizer_back(step, true, rates);
+        } else if copy {
+            for node in (0..self.facts.plan.model.nodes().len()).filter(|&node| self.facts.adapted(node)) {
+                let Some((_, block)) = self.facts.block(node) else { continue };
+                let params = self.params(node, step, Set::Support);
+                self.copy(params.v, params.direction[1], block.len());
+            }
         }
     }
 

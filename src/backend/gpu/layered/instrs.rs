@@ -93,7 +93,7 @@ impl Emitter<'_> {
             }
             Instr::Step { step } => self.optimizer_step(*step),
             Instr::RateGradient { step } => self.rate_gradient(*step),
-            Instr::Direction { step, copy: _ } => self.direction(*step),
+            Instr::Direction { step, copy } => self.direction(*step, *copy),
             Instr::Clear => self.clear(0..facts.plan.model.param_count()),
             Instr::Displacement => self.displacement(),
             Instr::Predictions { step, pass, y } => self.predictions(*step, pass, *y),
@@ -119,6 +119,11 @@ impl Emitter<'_> {
             truth: self.given(pass.set, true, pass.points.start).place,
             row: self.rows().place.plus(self.facts.columns - 2),
             weight: weight as f32,
+            part: match shares {
+                // Shares are of the whole set.
+                Some(_) => 1.0,
+                None => pass.points.len() as f32 / self.points(pass.set).max(1) as f32,
+            },
             shares: shares.map_or(Place::default(), |shares| shares.place),
             ..LossPass::default()
         };
@@ -160,6 +165,9 @@ impl Emitter<'_> {
         if let Some(at) = at.filter(|_| report) {
             shape.report = from_task(Place::new(at as usize + pass.step, stride), self.first);
             shape.target_rows |= loss::REPORTS;
+        }
+        if pass.points.start > 0 {
+            shape.target_rows |= loss::ADDS;
         }
         let bindings = [
             self.operand(y).bound,

@@ -138,8 +138,7 @@ impl Facts<'_> {
         let shares = [shares(self.plan.support)?, shares(self.plan.query)?];
         let (fast, gradients, moments) = self.lay_steps(&mut laying, cut.tile)?;
         let arrays = self.lay_arrays(&mut laying, cut.tile, capacity)?;
-        let ruled = !self.plan.inner.is_plain() && self.adapts && self.kept();
-        let adjoints = if ruled { cut.tile * self.adjoint_words() } else { 0 };
+        let adjoints = if self.adapts && self.kept() { cut.tile * self.adjoint_words() } else { 0 };
         let adjoints = laying.words(Role::Adjoints, "adjoints", adjoints)?;
         let gradient = usize::from(self.wanted.gradient);
         let rows = gradient * usize::from(cut.group > 1) * cut.tile * self.columns;
@@ -213,7 +212,7 @@ impl Facts<'_> {
             };
             fast.push(laying.words(Role::Fast(turn), "weights", tile * self.fast_words)?);
         }
-        if !self.plan.inner.is_plain() {
+        if self.program.keeps_gradients {
             for _ in 0..if self.kept() { steps } else { 1 } {
                 gradients.push(laying.words(Role::Gradients, "gradients", tile * self.fast_words)?);
             }

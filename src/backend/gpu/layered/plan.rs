@@ -13,13 +13,15 @@ use crate::error::{Error, Result};
 use crate::meta::Plan;
 use crate::model::Operations;
 use crate::ops::mul;
+use crate::program::Cut;
 
 /// How the work is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayeredTuning {
     /// Most tasks of a tile; no result depends on it.
     pub tile: usize,
-    /// Most bytes that the buffers of tasks may take together.
+    /// Most bytes that the buffers of tasks may take together: beyond, tasks come in tiles, then support passes are computed
+    /// again on the way back, then points come in chunks. What takes more all the same takes as little as it can.
     pub memory: u64,
     /// Most groups of tasks, the rows of partial sums: the order of the sums depends on it.
     pub groups: usize,
@@ -44,10 +46,28 @@ type Laid = (Vec<Layout>, Slices, Places);
 fn fitting(facts: &Facts<'_>, capacity: &Capacity, cut: Grouping, memory: u64) -> Result<Laid> {
     let laid = facts.slices(capacity, cut)?;
     let bytes: u64 = laid.0.iter().map(Layout::bytes).sum();
-    match cut.tile > 1 && bytes > memory {
+    match bytes > memory {
         true => Err(Error::limit("bytes of memory", bytes, memory, "use a smaller meta-batch")),
         false => Ok(laid),
     }
+}
+
+/// Fewest points of a chunk.
+const CHUNK: usize = 8;
+
+/// How a task may be cut, from what computes least to what takes least memory.
+fn cuts(plan: &Plan) -> Vec<Cut> {
+    let mut all = vec![Cut::WHOLE];
+    if plan.steps > 1 {
+        all.push(Cut { recompute: true, ..Cut::WHOLE });
+    }
+    let couples = plan.model.nodes().iter().any(|node| node.op.couples_points());
+    let mut chunk = plan.support.max(plan.query).div_ceil(2);
+    while !couples && chunk >= CHUNK {
+        all.push(Cut { recompute: true, chunk });
+        chunk = chunk.div_ceil(2);
+    }
+    all
 }
 
 /// The largest tile that fits, by halving an interval: bytes grow with the tile. A dispatch cannot be cut but by tiles, and
@@ -71,6 +91,8 @@ fn largest(most: usize, fits: impl Fn(usize) -> Result<Laid>) -> Result<(usize, 
 /// The layered pass of one plan.
 #[derive(Clone, Debug)]
 pub(crate) struct LayeredPlan {
+    /// How a task is cut.
+    pub(crate) cut: Cut,
     /// Tasks of a tile.
     pub(crate) tile: usize,
     /// Groups of tasks: rows of partial sums.
@@ -109,8 +131,22 @@ impl LayeredPlan {
         let narrow = plan.model.with_products_of(mul::gpu::MOST);
         let narrow = narrow.map(|model| Plan { model, ..plan.clone() });
         let plan = narrow.as_ref().unwrap_or(plan);
-        let facts = Facts::new(plan, tasks.max(1), Wanted::new(plan, purpose, given));
-        let tasks = facts.tasks;
+        let wanted = Wanted::new(plan, purpose, given);
+        let tasks = tasks.max(1);
+        let cuts = cuts(plan);
+        for &cut in &cuts {
+            let facts = Facts::new(plan, tasks, wanted, cut);
+            if let Ok(this) = Self::within(&facts, capacity, tuning) {
+                return Ok(this);
+            }
+        }
+        let facts = Facts::new(plan, tasks, wanted, cuts.last().copied().unwrap_or(Cut::WHOLE));
+        Self::within(&facts, capacity, &LayeredTuning { tile: 1, memory: u64::MAX, ..*tuning })
+    }
+
+    /// The same with what is computed cut in a given way, within the memory that is allowed.
+    fn within(facts: &Facts<'_>, capacity: &Capacity, tuning: &LayeredTuning) -> Result<Self> {
+        let (plan, tasks) = (facts.plan, facts.tasks);
         // The grouping, and with it the order of every sum, depends on the number of tasks, the model and the
         // adapter, never on how tasks are cut into tiles.
         let row = 4 * facts.columns as u64;
@@ -122,14 +158,14 @@ impl LayeredPlan {
         let most = tasks.min(tuning.tile.max(1)).min(capacity.workgroups as usize).min(answers);
         let cut = |tile: usize| Grouping { tile, group, groups };
         let (tile, (layouts, slices, report)) =
-            largest(most, |tile| fitting(&facts, capacity, cut(tile), tuning.memory))?;
-        let mut emitter = Emitter::new(&facts, &slices, report, group);
+            largest(most, |tile| fitting(facts, capacity, cut(tile), tuning.memory))?;
+        let mut emitter = Emitter::new(facts, &slices, report, group);
         let tiles =
             (0..tasks).step_by(tile).map(|first| emitter.tile(first, tile.min(tasks - first))).collect();
         let uniforms = emitter.uniforms();
         let flops = per_task.saturating_mul(tasks as u64);
-        let columns = facts.columns;
-        let this = Self { tile, groups, columns, layouts, uniforms, tiles, flops, slices, report };
+        let (columns, cut) = (facts.columns, facts.cut);
+        let this = Self { cut, tile, groups, columns, layouts, uniforms, tiles, flops, slices, report };
         this.check_dispatches(capacity)?;
         Ok(this)
     }

@@ -30,6 +30,8 @@ pub const ROW_SETS_SUPPORT: u32 = 4;
 pub const ROW_CLEARS_SUPPORT: u32 = 8;
 /// See [`ROW_SETS_QUERY`].
 pub const REPORTS: u32 = 16;
+/// See [`ROW_SETS_QUERY`].
+pub const ADDS: u32 = 32;
 
 /// The loss of one set of points of every task; the fields are explained in the shader.
 #[repr(C)]
@@ -49,5 +51,7 @@ pub struct LossPass {
     pub row: Place,
     pub weight: f32,
     pub target_rows: u32,
+    pub part: f32,
+    pub unused: u32,
     pub shares: Place,
 }
