@@ -274,12 +274,13 @@ fn tiles_of_tasks_change_no_bit() {
         random("tiles", [1, 21, 20], &layers, Loss::cross_entropy(), [3, 4, 2, 11], |p| {
             learned(p, RateShape::PerLayerStep)
         });
-    // Groups of one task and of several: then tiles cut through groups.
-    for groups in [1024, 4] {
+    // Groups of one task and of several: then tiles cut through groups. Weights that do not adapt are one matrix for a tile.
+    let head = plan.clone().adapt(&Adapt::Head).unwrap();
+    for (plan, groups) in [(&plan, 1024), (&plan, 4), (&head, 4)] {
         let mut whole = None;
         for tile in [usize::MAX, 1, 4, 10] {
             gpu = gpu.with_layered_tuning(LayeredTuning { tile, groups, ..LayeredTuning::default() });
-            let out = gpu.meta_gradient(&plan, &params, &tasks).unwrap();
+            let out = gpu.meta_gradient(plan, &params, &tasks).unwrap();
             let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             let out = [&out.gradient, &out.query_loss, &out.support_loss, &out.fast, &vec![out.meta_loss]]
                 .map(|v| bits(v));

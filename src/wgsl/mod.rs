@@ -1,6 +1,9 @@
 //! What the host knows of WGSL files without a device: their texts, the bindings and overrides of each kernel, and the
 //! uniforms and cuts that several of them share. Rooms of ops declare their kernels in these words.
 
+/// Workgroups along one dimension of a dispatch that any adapter takes.
+pub(crate) const MOST_WORKGROUPS: u32 = 65_535;
+
 mod call;
 pub mod conv_product;
 pub mod conv_stretch;

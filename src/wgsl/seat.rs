@@ -241,6 +241,21 @@ impl Seat {
         }
     }
 
+    /// The points of all tasks of the tile as if they were one's, where these share the op's parameters and their numbers lie
+    /// one behind the other: one product then, of as many rows or columns. `places` are what is read and written, with
+    /// the floats of a point.
+    #[must_use]
+    pub fn together(&self, layer: LayerPass, places: &[(Place, u32)]) -> Option<LayerPass> {
+        let dense = |&(place, width): &(Place, u32)| place.stride == layer.points * width;
+        let points = layer.points.checked_mul(self.tasks).filter(|_| layer.weight.stride == 0)?;
+        let reached = places
+            .iter()
+            .map(|&(place, width)| u64::from(place.offset) + u64::from(points) * u64::from(width));
+        // Gathers count with a sign.
+        let in_reach = reached.max().is_some_and(|most| most < 1 << 31);
+        (self.tasks > 1 && in_reach && places.iter().all(dense)).then_some(LayerPass { points, ..layer })
+    }
+
     /// A dispatch over the tasks of the tile, `across` workgroups a task.
     #[must_use]
     pub fn call<T: NoUninit>(

@@ -5,7 +5,7 @@ use crate::wgsl::Binding::{Read, Uniform, Write};
 use crate::wgsl::conv_product::{ConvCut, declared};
 use crate::wgsl::conv_stretch::Stretches;
 use crate::wgsl::lower::{Below, Bound, Call, Kept, Lower, Operand, Rates, Seat, Sizes, Take, Turned};
-use crate::wgsl::{Declaration, LayerPass, Place};
+use crate::wgsl::{Declaration, LayerPass, MOST_WORKGROUPS, Place};
 
 /// Parameters of a workgroup that adds up stretches.
 pub const SUMS_WORKGROUP: u32 = 64;
@@ -137,6 +137,43 @@ fn product(
     cut_call(seat, (kernel, cut), layer, shape, &[], bindings)
 }
 
+/// Floats of a point's image, and of what comes out of it.
+fn image(layer: &LayerPass) -> u32 {
+    layer.channels * layer.height * layer.width
+}
+
+fn out_image(layer: &LayerPass) -> u32 {
+    layer.outputs * layer.out_height * layer.out_width
+}
+
+/// A product with weights that the inner loop does not move, of all tasks at once. Its cut follows the whole meta-batch, so no
+/// bit depends on the tile.
+fn shared_product(
+    seat: &Seat,
+    kernel: &'static Declaration,
+    layer: LayerPass,
+    places: &[(Place, u32)],
+    shape: fn(&LayerPass) -> Products,
+    bindings: &[Bound],
+) -> Call {
+    if seat.params.moves != 0 {
+        return product(seat, kernel, layer, shape(&layer), bindings);
+    }
+    let [rows, columns, groups, _] = shape(&layer);
+    // Of many columns it does not matter how many.
+    let cut = ConvCut::of(rows, columns.saturating_mul(seat.sizes.batch).min(1 << 20), groups, 1);
+    let fits = |together: &LayerPass| {
+        let [rows, columns, ..] = shape(together);
+        cut.workgroups(rows, columns) <= MOST_WORKGROUPS
+    };
+    let together = seat.together(layer, places).filter(fits);
+    let tasks = if together.is_some() { 1 } else { seat.tasks };
+    let layer = together.unwrap_or(layer);
+    let [rows, columns, groups, products] = shape(&layer);
+    let workgroups = [cut.workgroups(rows, columns), tasks, groups * products];
+    Call::new(kernel, &cut.constants(has_tangents(kernel)), &layer, bindings, workgroups)
+}
+
 /// The gradient of the parameters: one dispatch with the first bindings, or, where workgroups share its sums, one with the
 /// second and one of the kernel that adds them up.
 fn update(
@@ -234,7 +271,8 @@ impl Lower for Conv2d {
     fn forward(&self, seat: &Seat) -> Vec<Call> {
         let layer = seat.layer(self.fit(&seat.sizes));
         let bindings = [seat.read(seat.x[0]), seat.params.theta.bound, seat.read(seat.y)];
-        vec![product(seat, &FORWARD, layer, forward_shape(&layer), &bindings)]
+        let places = [(layer.x, image(&layer)), (layer.y, out_image(&layer))];
+        vec![shared_product(seat, &FORWARD, layer, &places, forward_shape, &bindings)]
     }
 
     fn backward(&self, seat: &Seat, dy: Operand, dx: &[Option<Below>], take: Take) -> Vec<Call> {
@@ -258,7 +296,9 @@ impl Lower for Conv2d {
             let (relu_below, adds) = (below.gate.into(), below.add.into());
             let layer = LayerPass { dx: below.to.place, relu_below, adds, ..layer };
             let bindings = [dy.bound, seat.params.theta.bound, x, below.to.bound];
-            calls.push(product(seat, &BACKWARD, layer, backward_shape(&layer), &bindings));
+            let gate = if below.gate { layer.x } else { layer.dx };
+            let places = [(layer.dz, out_image(&layer)), (gate, image(&layer)), (layer.dx, image(&layer))];
+            calls.push(shared_product(seat, &BACKWARD, layer, &places, backward_shape, &bindings));
         }
         calls
     }

@@ -3,7 +3,7 @@
 use super::Linear;
 use crate::wgsl::Binding::{Read, Uniform, Write};
 use crate::wgsl::lower::{Below, Bound, Call, Kept, Lower, Operand, Rates, Seat, Sizes, Take, Turned};
-use crate::wgsl::{Cut, Declaration, LayerPass, Place};
+use crate::wgsl::{Cut, Declaration, LayerPass, MOST_WORKGROUPS, Place};
 
 /// Overrides of a product of values, with `more` of the kernel's own.
 macro_rules! product {
@@ -103,6 +103,26 @@ fn product(
     seat.call(kernel, &all, &layer, bindings, cut.workgroups(rows, columns))
 }
 
+/// A product with the layer's weights, of all tasks at once where they are one matrix. Which changes no bit, as every sum
+/// runs in one order.
+fn shared_product(
+    seat: &Seat,
+    kernel: &'static Declaration,
+    layer: LayerPass,
+    places: &[(Place, u32)],
+    shape: fn(&LayerPass) -> (u32, u32),
+    bindings: &[Bound],
+) -> Call {
+    let together = seat.together(layer, places).and_then(|layer| {
+        let (rows, columns) = shape(&layer);
+        let cut = Cut::of(rows, columns);
+        let across = cut.workgroups(rows, columns);
+        let call = || Call::new(kernel, &cut.constants(kernel), &layer, bindings, [across, 1, 1]);
+        (across <= MOST_WORKGROUPS).then(call)
+    });
+    together.unwrap_or_else(|| product(seat, kernel, layer, shape(&layer), &[], bindings))
+}
+
 impl Linear {
     fn fit(&self, sizes: &Sizes) -> LayerPass {
         LayerPass { inputs: sizes.inputs[0].len(), bias: self.bias.into(), ..sizes.layer() }
@@ -145,7 +165,8 @@ impl Lower for Linear {
     fn forward(&self, seat: &Seat) -> Vec<Call> {
         let layer = seat.layer(self.fit(&seat.sizes));
         let bindings = [seat.read(seat.x[0]), seat.params.theta.bound, seat.read(seat.y)];
-        vec![product(seat, &FORWARD, layer, forward_shape(&layer), &[], &bindings)]
+        let places = [(layer.x, layer.inputs), (layer.y, layer.outputs)];
+        vec![shared_product(seat, &FORWARD, layer, &places, forward_shape, &bindings)]
     }
 
     fn backward(&self, seat: &Seat, dy: Operand, dx: &[Option<Below>], take: Take) -> Vec<Call> {
@@ -164,7 +185,9 @@ impl Lower for Linear {
             let (relu_below, adds) = (below.gate.into(), below.add.into());
             let layer = LayerPass { dx: below.to.place, relu_below, adds, ..layer };
             let bindings = [dy.bound, seat.params.theta.bound, seat.read(seat.x[0]), below.to.bound];
-            calls.push(product(seat, &BACKWARD, layer, backward_shape(&layer), &[], &bindings));
+            let x = if below.gate { layer.x } else { layer.dx };
+            let places = [(layer.dz, layer.outputs), (x, layer.inputs), (layer.dx, layer.inputs)];
+            calls.push(shared_product(seat, &BACKWARD, layer, &places, backward_shape, &bindings));
         }
         calls
     }

@@ -225,7 +225,7 @@ impl LayeredPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::{Loss, RateShape, Rates};
+    use crate::meta::{Adapt, Loss, RateShape, Rates};
     use crate::model::Model;
     use crate::wgsl::Binding;
     use crate::wgsl::lower::Bound;
@@ -304,6 +304,20 @@ mod tests {
         };
         assert_eq!(bytes(2), bytes(50));
     }
+
+    #[test]
+    fn weights_that_do_not_adapt_are_one_matrix_for_all_tasks() {
+        let plan = plan(1, RateShape::One, false).adapt(&Adapt::Head).unwrap();
+        let laid = laid(&plan, 5, GRADIENT, &Capacity::portable()).unwrap();
+        let of = |shader: &str| -> Vec<u32> {
+            let here = laid.tiles[0].iter().filter(|dispatch| dispatch.kernel.shader == shader);
+            here.map(|dispatch| dispatch.workgroups[1]).collect()
+        };
+        // Support and query pass: two layers below the head and the head at θ₀, then at θ₁ of each task.
+        assert_eq!(of("linear"), [1, 1, 1, 1, 1, 5]);
+        assert!(of("linear_update").iter().all(|&tasks| tasks == 5));
+    }
+
     #[test]
     fn short_memory_makes_tiles_and_none_is_an_error_with_both_numbers() {
         let plan = plan(1, RateShape::One, false);
