@@ -1,4 +1,5 @@
 // import: element_pass
+// import: spread
 // A function of single elements, y = f(x); or with SLOPE f′(x) ⊙ values: its tangent with ẋ, its backward with dy (zero
 // where a ReLU below is closed), the tangent of that where ẋ = 0 or f″ = 0 with dẏ.
 
@@ -13,7 +14,7 @@ override SLOPE: bool = false;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let e = workgroup.x * WORKGROUP + lane;
+    let e = element_of(workgroup, lane);
     if (e >= shape.count) {
         return;
     }

@@ -1,4 +1,5 @@
 // import: element_pass
+// import: spread
 // The tangent of the backward of a function of single elements, zero where a ReLU below is closed:
 //     dẋ = f″(x) ⊙ ẋ ⊙ dy + f′(x) ⊙ dẏ          (Pearlmutter 1994, section 3).
 
@@ -14,7 +15,7 @@ override WORKGROUP: u32 = 256u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let e = workgroup.x * WORKGROUP + lane;
+    let e = element_of(workgroup, lane);
     if (e >= shape.count) {
         return;
     }

@@ -1,4 +1,5 @@
 // import: layer
+// import: spread
 // The mean of each channel over its image. With ẋ in place of x it is the layer's tangent.
 
 override WORKGROUP: u32 = 256u;
@@ -9,7 +10,7 @@ override WORKGROUP: u32 = 256u;
 // One workgroup: WORKGROUP images of one task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let image = workgroup.x * WORKGROUP + lane;
+    let image = element_of(workgroup, lane);
     if (image >= layer.points * layer.channels) {
         return;
     }

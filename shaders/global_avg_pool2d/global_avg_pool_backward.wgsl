@@ -1,4 +1,5 @@
 // import: layer
+// import: spread
 // The mean over an image backward, through the ReLU below: dx = [x > 0] dy / pixels. With dẏ it is the tangent of that.
 
 override WORKGROUP: u32 = 256u;
@@ -10,7 +11,7 @@ override WORKGROUP: u32 = 256u;
 // One workgroup: WORKGROUP pixels of one task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let e = workgroup.x * WORKGROUP + lane;
+    let e = element_of(workgroup, lane);
     let pixels = layer.height * layer.width;
     if (e >= layer.points * layer.channels * pixels) {
         return;

@@ -1,4 +1,5 @@
 // import: pool_window
+// import: spread
 // Max-pool: out = values[the place of the largest x of each window]. With values = x the layer, with ẋ its tangent, which
 // follows the winner.
 
@@ -12,7 +13,7 @@ override WORKGROUP: u32 = 256u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let e = workgroup.x * WORKGROUP + lane;
+    let e = element_of(workgroup, lane);
     let area = layer.out_height * layer.out_width;
     let image = e / area;
     if (image < layer.points * layer.channels) {

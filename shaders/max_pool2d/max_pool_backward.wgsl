@@ -1,4 +1,5 @@
 // import: pool_window
+// import: spread
 // Max-pool backward, through the ReLU below: dx = [x > 0] Σ dy over the windows that x is the winner of. With dẏ it is
 // the tangent of that.
 
@@ -12,7 +13,7 @@ override WORKGROUP: u32 = 256u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let e = workgroup.x * WORKGROUP + lane;
+    let e = element_of(workgroup, lane);
     let area = layer.height * layer.width;
     let image = e / area;
     if (image >= layer.points * layer.channels) {

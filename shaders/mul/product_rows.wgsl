@@ -1,4 +1,5 @@
 // import: factor_pass
+// import: spread
 // Products of two or three values element by element, a ⊙ b ⊙ c; rows added up where the result has fewer, in their order.
 // With dy in place of a factor it is the cotangent of that factor.
 
@@ -13,7 +14,7 @@ override WORKGROUP: u32 = 256u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let item = workgroup.x * WORKGROUP + lane;
+    let item = element_of(workgroup, lane);
     let row = item / shape.length;
     let e = item % shape.length;
     if (row >= shape.rows) {

@@ -1,4 +1,5 @@
 // import: factor_pass
+// import: spread
 // The tangent of `product_rows.wgsl`, ȧ ⊙ b ⊙ c + a ⊙ ḃ ⊙ c + a ⊙ b ⊙ ċ of the tangents that are there. With dy and dẏ in
 // place of a factor and its tangent it is the tangent of that factor's cotangent.
 
@@ -16,7 +17,7 @@ override WORKGROUP: u32 = 256u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let item = workgroup.x * WORKGROUP + lane;
+    let item = element_of(workgroup, lane);
     let row = item / shape.length;
     let e = item % shape.length;
     if (row >= shape.rows) {

@@ -1,3 +1,4 @@
+// import: spread
 // A stretch of floats of every task, copied: to[offset + task · stride + e] = from[offset + task · stride + e].
 
 struct CopyRows {
@@ -16,7 +17,7 @@ override WORKGROUP: u32 = 256u;
 // One workgroup: WORKGROUP floats of one task.
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let e = workgroup.x * WORKGROUP + lane;
+    let e = element_of(workgroup, lane);
     if (e < shape.count) {
         let value = from_rows[shape.origin.x + workgroup.y * shape.origin.y + e];
         to_rows[shape.target_place.x + workgroup.y * shape.target_place.y + e] = value;

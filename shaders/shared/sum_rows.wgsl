@@ -1,4 +1,5 @@
 // import: factor_pass
+// import: spread
 // Values element by element, a + b + c of those that are there; rows added up where the result has fewer, in their
 // order. A copy with places of its own is the same of one value.
 
@@ -13,7 +14,7 @@ override WORKGROUP: u32 = 256u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = workgroup.y;
-    let item = workgroup.x * WORKGROUP + lane;
+    let item = element_of(workgroup, lane);
     let row = item / shape.length;
     let e = item % shape.length;
     if (row >= shape.rows) {

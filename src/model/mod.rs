@@ -22,8 +22,6 @@ pub use node::{Block, Node, Param, Value};
 pub use presets::{Activation, Conv4, Downsample, Mlp, Preset, Resnet12, Siren, WideResnet};
 
 use crate::error::Result;
-use crate::ops::elementwise::Function;
-use crate::ops::linear::Linear;
 use chain::links;
 
 /// A checked graph.

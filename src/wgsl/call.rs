@@ -4,6 +4,9 @@ use super::declaration::Declaration;
 use super::layer_pass::Place;
 use bytemuck::NoUninit;
 
+/// Workgroups along one dimension of a dispatch that any adapter takes.
+pub(crate) const MOST_WORKGROUPS: u32 = 65_535;
+
 /// A part of a buffer, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {

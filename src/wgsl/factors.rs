@@ -116,7 +116,7 @@ pub fn sum(seat: &Seat, result: &Result, values: [Value; 3]) -> Call {
     let values = values.map(factor);
     let pass = FactorPass { values: values.map(|value| value.0), ..result.pass() };
     let [a, b, c] = values.map(|value| value.1);
-    seat.call(&SUM_ROWS, &[], &pass, &[a, b, c, result.to.bound], result.workgroups())
+    seat.spread(&SUM_ROWS, &[], &pass, &[a, b, c, result.to.bound], result.workgroups())
 }
 
 /// As many values as there are, added up three at a time; zero without any.

@@ -32,7 +32,7 @@ sources! {
     "max_pool2d": "max_pool", "max_pool_backward", "pool_window";
     "mul": "product_rows", "product_rows_tangent";
     "outer": "clipped_update", "now", "outer", "reduce";
-    "shared": "copy_rows", "factor_pass", "group_sums", "layer", "numbers", "probe_loop", "product", "product_tangent", "rate_sums", "sine", "step_back", "step_on", "sum_rows";
+    "shared": "copy_rows", "factor_pass", "group_sums", "layer", "numbers", "probe_loop", "product", "product_tangent", "rate_sums", "sine", "spread", "step_back", "step_on", "sum_rows";
 }
 
 const IMPORT: &str = "// import:";

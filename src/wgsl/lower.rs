@@ -1,7 +1,7 @@
 //! What an op says of its dispatches: the trait that its room implements for the layered path. Nothing here knows a device.
 
 pub use super::call::{Bound, Call, Operand, Slice};
-pub use super::seat::{Extent, Parameters, Rates, Seat, Sizes, Take};
+pub use super::seat::{Extent, Parameters, Rates, Seat, Sizes, Take, spread};
 
 /// Where the cotangent of an input goes.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,6 @@
 //! What the host knows of WGSL files without a device: their texts, the bindings and overrides of each kernel, and the
 //! uniforms and cuts that several of them share. Rooms of ops declare their kernels in these words.
 
-/// Workgroups along one dimension of a dispatch that any adapter takes.
-pub(crate) const MOST_WORKGROUPS: u32 = 65_535;
-
 mod call;
 pub mod conv_product;
 pub mod conv_stretch;
@@ -15,6 +12,7 @@ pub mod lower;
 mod product;
 mod seat;
 
+pub(crate) use call::MOST_WORKGROUPS;
 pub use declaration::{Binding, Declaration};
 pub use layer_pass::{LayerPass, Place};
 pub use library::{Library, SOURCES};

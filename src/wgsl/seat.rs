@@ -1,6 +1,6 @@
 //! An op in a pass over the tasks of a tile: its sizes, where its numbers lie, its parameters and what becomes of them.
 
-use super::call::{Bound, Call, Operand};
+use super::call::{Bound, Call, MOST_WORKGROUPS, Operand};
 use super::declaration::Declaration;
 use super::layer_pass::{LayerPass, Place};
 use bytemuck::NoUninit;
@@ -185,6 +185,12 @@ pub struct Seat {
     pub params: Parameters,
 }
 
+/// So many workgroups a task, beyond what one dimension of a dispatch takes along the third.
+#[must_use]
+pub fn spread(across: u32, tasks: u32) -> [u32; 3] {
+    [across.min(MOST_WORKGROUPS), tasks, across.div_ceil(MOST_WORKGROUPS).max(1)]
+}
+
 impl Seat {
     /// The buffer of an operand, or one that stands in for what is not read.
     #[must_use]
@@ -254,6 +260,19 @@ impl Seat {
         // Gathers count with a sign.
         let in_reach = reached.max().is_some_and(|most| most < 1 << 31);
         (self.tasks > 1 && in_reach && places.iter().all(dense)).then_some(LayerPass { points, ..layer })
+    }
+
+    /// A dispatch of a kernel whose invocations take an element each (`shaders/shared/spread.wgsl`), `across` workgroups a task.
+    #[must_use]
+    pub fn spread<T: NoUninit>(
+        &self,
+        kernel: &'static Declaration,
+        constants: &[(&'static str, f64)],
+        uniform: &T,
+        bindings: &[Bound],
+        across: u32,
+    ) -> Call {
+        Call::new(kernel, constants, uniform, bindings, spread(across, self.tasks))
     }
 
     /// A dispatch over the tasks of the tile, `across` workgroups a task.

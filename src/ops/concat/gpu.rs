@@ -24,7 +24,7 @@ fn put(seat: &Seat, of: &[Option<Operand>], to: Operand) -> Vec<Call> {
         (pass.values[0], pass.result_stride) = (value, output.len());
         pass.result = to.place.plus(start as usize);
         let bindings = [bound, bound, bound, to.bound];
-        seat.call(&SUM_ROWS, &[], &pass, &bindings, result.workgroups())
+        seat.spread(&SUM_ROWS, &[], &pass, &bindings, result.workgroups())
     };
     starts(seat).map(one).collect()
 }
@@ -47,7 +47,7 @@ impl Lower for Concat {
             value.place = value.place.plus(start as usize);
             pass.values[0] = value;
             let bindings = [bound, bound, bound, below.to.bound];
-            Some(seat.call(&SUM_ROWS, &[], &pass, &bindings, result.workgroups()))
+            Some(seat.spread(&SUM_ROWS, &[], &pass, &bindings, result.workgroups()))
         };
         starts(seat).filter_map(one).collect()
     }

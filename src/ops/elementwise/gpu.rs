@@ -68,7 +68,7 @@ impl Function {
 
     fn run(self, seat: &Seat, pass: &ElementPass, slope: bool, bindings: [Bound; 3]) -> Call {
         let constants = [("FUNCTION", f64::from(self.code())), ("SLOPE", f64::from(u8::from(slope)))];
-        seat.call(&ELEMENTWISE, &constants, pass, &bindings, pass.count.div_ceil(WORKGROUP))
+        seat.spread(&ELEMENTWISE, &constants, pass, &bindings, pass.count.div_ceil(WORKGROUP))
     }
 
     fn sloped(self, seat: &Seat, values: Operand, result: Operand, [gate, adds]: [bool; 2]) -> Call {
@@ -134,6 +134,6 @@ impl Lower for Function {
         let constants = [("FUNCTION", f64::from(self.code()))];
         let bindings = [at.bound, x_dot.bound, dy.bound, dy_dot.bound, below.to.bound];
         let across = pass.count.div_ceil(WORKGROUP);
-        vec![seat.call(&BACKWARD_TANGENT, &constants, &pass, &bindings, across)]
+        vec![seat.spread(&BACKWARD_TANGENT, &constants, &pass, &bindings, across)]
     }
 }

@@ -54,7 +54,7 @@ impl Lower for GlobalAvgPool2d {
     fn forward(&self, seat: &Seat) -> Vec<Call> {
         let (Some(x), Some(y)) = (seat.x[0], seat.y) else { return Vec::new() };
         let layer = seat.layer(self.fit(&seat.sizes));
-        vec![seat.call(&FORWARD, &[], &layer, &[x.bound, y.bound], forward_workgroups(&layer))]
+        vec![seat.spread(&FORWARD, &[], &layer, &[x.bound, y.bound], forward_workgroups(&layer))]
     }
 
     fn backward(&self, seat: &Seat, dy: Operand, dx: &[Option<Below>], _: Take) -> Vec<Call> {
@@ -67,7 +67,7 @@ impl Lower for GlobalAvgPool2d {
             ..seat.layer(self.fit(&seat.sizes))
         };
         let bindings = [seat.read(seat.x[0]), dy.bound, below.to.bound];
-        vec![seat.call(&BACKWARD, &[], &layer, &bindings, backward_workgroups(&layer))]
+        vec![seat.spread(&BACKWARD, &[], &layer, &bindings, backward_workgroups(&layer))]
     }
 
     fn tangent(
@@ -79,6 +79,6 @@ impl Lower for GlobalAvgPool2d {
     ) -> Vec<Call> {
         let Some(x_dot) = x_dot[0] else { return Vec::new() };
         let layer = LayerPass { x: x_dot.place, y: y_dot.place, ..seat.layer(self.fit(&seat.sizes)) };
-        vec![seat.call(&FORWARD, &[], &layer, &[x_dot.bound, y_dot.bound], forward_workgroups(&layer))]
+        vec![seat.spread(&FORWARD, &[], &layer, &[x_dot.bound, y_dot.bound], forward_workgroups(&layer))]
     }
 }

@@ -54,7 +54,7 @@ impl Lower for MaxPool2d {
     fn forward(&self, seat: &Seat) -> Vec<Call> {
         let (Some(x), Some(y)) = (seat.x[0], seat.y) else { return Vec::new() };
         let layer = LayerPass { y: x.place, y_dot: y.place, ..seat.layer(self.fit(&seat.sizes)) };
-        vec![seat.call(&FORWARD, &[], &layer, &[x.bound, x.bound, y.bound], forward_workgroups(&layer))]
+        vec![seat.spread(&FORWARD, &[], &layer, &[x.bound, x.bound, y.bound], forward_workgroups(&layer))]
     }
 
     fn backward(&self, seat: &Seat, dy: Operand, dx: &[Option<Below>], _: Take) -> Vec<Call> {
@@ -67,7 +67,7 @@ impl Lower for MaxPool2d {
             ..seat.layer(self.fit(&seat.sizes))
         };
         let bindings = [seat.read(seat.x[0]), dy.bound, below.to.bound];
-        vec![seat.call(&BACKWARD, &[], &layer, &bindings, backward_workgroups(&layer))]
+        vec![seat.spread(&BACKWARD, &[], &layer, &bindings, backward_workgroups(&layer))]
     }
 
     fn tangent(
@@ -80,6 +80,6 @@ impl Lower for MaxPool2d {
         let (Some(x), Some(x_dot)) = (seat.x[0], x_dot[0]) else { return Vec::new() };
         let layer = LayerPass { y: x_dot.place, y_dot: y_dot.place, ..seat.layer(self.fit(&seat.sizes)) };
         let bindings = [x.bound, x_dot.bound, y_dot.bound];
-        vec![seat.call(&FORWARD, &[], &layer, &bindings, forward_workgroups(&layer))]
+        vec![seat.spread(&FORWARD, &[], &layer, &bindings, forward_workgroups(&layer))]
     }
 }

@@ -30,7 +30,7 @@ fn product(seat: &Seat, result: &Result, values: [Value; MOST]) -> Call {
     let values = values.map(factor);
     let pass = FactorPass { values: values.map(|value| value.0), ..result.pass() };
     let [a, b, c] = values.map(|value| value.1);
-    seat.call(&PRODUCT, &[], &pass, &[a, b, c, result.to.bound], result.workgroups())
+    seat.spread(&PRODUCT, &[], &pass, &[a, b, c, result.to.bound], result.workgroups())
 }
 
 fn product_tangent(seat: &Seat, result: &Result, values: [Value; MOST], tangents: [Value; MOST]) -> Call {
@@ -42,7 +42,7 @@ fn product_tangent(seat: &Seat, result: &Result, values: [Value; MOST], tangents
     };
     let bounds = values.iter().chain(&tangents).map(|value| value.1);
     let bindings: Vec<_> = bounds.chain([result.to.bound]).collect();
-    seat.call(&PRODUCT_TANGENT, &[], &pass, &bindings, result.workgroups())
+    seat.spread(&PRODUCT_TANGENT, &[], &pass, &bindings, result.workgroups())
 }
 
 /// The inputs, or their tangents, with `other` in place of one.

@@ -59,8 +59,7 @@ impl Memory {
         }
         let mut sloped = plain;
         let slope = |layer: &Link| {
-            layer.curve()?;
-            sloped += layer.outputs as u32;
+            sloped += layer.curve().map(|_| layer.outputs as u32)?;
             Some(sloped - layer.outputs as u32)
         };
         let slopes = plan.model.chain().iter().map(slope).collect();

@@ -7,7 +7,7 @@ use super::kernels::rows::{self, CopyRows, GroupSums, RateSums};
 use super::layout::Role;
 use crate::program::{ArrayId, Instr, Pass, Set, Sink};
 use crate::wgsl::Place;
-use crate::wgsl::lower::{Bound, Call, Operand, Take, Turned};
+use crate::wgsl::lower::{Bound, Call, Operand, Take, Turned, spread};
 
 /// What becomes of a node's gradients: parameters of a node share a kernel, which looks at which of them move.
 fn take(sinks: &[Sink]) -> Take {
@@ -228,7 +228,7 @@ impl Emitter<'_> {
     pub(super) fn copy(&mut self, from: Operand, to: Operand, count: usize) {
         let (origin, target_place) = (from.place, to.place);
         let shape = CopyRows { count: count as u32, unused: 0, origin, target_place };
-        let workgroups = [(count as u32).div_ceil(rows::WORKGROUP), self.tasks as u32, 1];
+        let workgroups = spread((count as u32).div_ceil(rows::WORKGROUP), self.tasks as u32);
         self.push([Call::new(&rows::COPY, &[], &shape, &[from.bound, to.bound], workgroups)]);
     }
 
