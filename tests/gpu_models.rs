@@ -182,7 +182,6 @@ fn models() -> Vec<Random> {
 /// The largest error over the parts of a result, each against its own norm.
 /// Convolutions of groups, from few channels to one each, with dilations and rows for kernels, between smooth functions.
 fn grouped() -> Vec<Random> {
-    use Loss::{CrossEntropy, Mse};
     let tanh: Op = Function::Tanh {}.into();
     let conv = |outputs, kernel, [stride, dilation, groups]: [usize; 3], padding| -> Op {
         Conv2d { outputs, kernel, stride, padding, dilation, groups, bias: groups != 3 }.into()
@@ -208,13 +207,13 @@ fn grouped() -> Vec<Random> {
         linear(2),
     ];
     vec![
-        random("groups and rows", [3, 7, 6], &rows, Mse, [3, 4, 2, 3], |plan| {
+        random("groups and rows", [3, 7, 6], &rows, Loss::mse(), [3, 4, 2, 3], |plan| {
             learned(plan, RateShape::PerLayerStep);
         }),
-        random("groups, a rate each", [3, 5, 6], &rows, CrossEntropy, [2, 3, 2, 2], |plan| {
+        random("groups, a rate each", [3, 5, 6], &rows, Loss::cross_entropy(), [2, 3, 2, 2], |plan| {
             learned(plan, RateShape::PerParameterStep);
         }),
-        random("depthwise and dilated", [4, 9, 8], &separable, CrossEntropy, [3, 5, 2, 2], |plan| {
+        random("depthwise and dilated", [4, 9, 8], &separable, Loss::cross_entropy(), [3, 5, 2, 2], |plan| {
             learned(plan, RateShape::PerLayerStep);
         }),
     ]

@@ -9,6 +9,8 @@
 //! | `record` | the whole on one |
 //! | `kernels` | kernels that belong to no op |
 
+#[cfg(test)]
+mod counts;
 mod emit;
 mod facts;
 mod inner;

@@ -226,8 +226,7 @@ impl LayeredPlan {
 mod tests {
     use super::*;
     use crate::meta::{Adapt, Loss, RateShape, Rates};
-    use crate::model::{Model, Op, Shape};
-    use crate::ops::conv2d::Conv2d;
+    use crate::model::Model;
     use crate::wgsl::Binding;
     use crate::wgsl::lower::Bound;
 
@@ -317,66 +316,6 @@ mod tests {
         // Support and query pass: two layers below the head and the head at θ₀, then at θ₁ of each task.
         assert_eq!(of("linear"), [1, 1, 1, 1, 1, 5]);
         assert!(of("linear_update").iter().all(|&tasks| tasks == 5));
-    }
-
-    /// Dispatches of a meta-iteration of so many tasks, GFLOP, MiB.
-    fn counted(model: Model, [support, query, steps, tasks]: [usize; 4]) -> [u64; 3] {
-        let plan = Plan::new(model, Loss::CrossEntropy, support, query, steps, Rates::fixed(0.01)).unwrap();
-        let capacity =
-            Capacity { storage_binding_bytes: 4 << 30, buffer_bytes: 64 << 30, ..Capacity::portable() };
-        let tuning = LayeredTuning { memory: u64::MAX, ..LayeredTuning::default() };
-        let purpose = Purpose::Gradient { report: false };
-        let laid = LayeredPlan::new(&plan, tasks, purpose, [true, false], &capacity, &tuning).unwrap();
-        let dispatches = laid.tiles.iter().map(Vec::len).sum::<usize>() as u64;
-        println!(
-            "{support} {query} {steps} {tasks}: tiles {} dispatches {dispatches} flops {} bytes {}",
-            laid.tiles.len(),
-            laid.flops,
-            laid.bytes()
-        );
-        [dispatches, laid.flops / 1_000_000_000, laid.bytes() >> 20]
-    }
-
-    #[test]
-    fn what_networks_take_is_what_the_documents_say() {
-        let resnet = || {
-            let preset = crate::model::Preset::named("resnet12").unwrap().unwrap();
-            preset.graph(Shape::Image { channels: 3, height: 84, width: 84 }, 5).unwrap().finish().unwrap()
-        };
-        for s in [[5, 75, 1, 4], [5, 75, 5, 4]] {
-            println!("{:?}", counted(resnet(), s));
-        }
-        let depthwise = |conv: bool| {
-            let mut ops = vec![Op::conv2d(64, 3, 2, 1), Op::batch_norm(1e-5, true), Op::relu()];
-            for _ in 0..3 {
-                if conv {
-                    ops.push(Op::conv2d(64, 3, 2, 1));
-                } else {
-                    let (kernel, padding) = ([3; 2], [1; 2]);
-                    ops.push(
-                        Conv2d {
-                            outputs: 64,
-                            kernel,
-                            stride: 2,
-                            padding,
-                            dilation: 1,
-                            groups: 64,
-                            bias: true,
-                        }
-                        .into(),
-                    );
-                    ops.extend([Op::batch_norm(1e-5, true), Op::relu(), Op::conv2d(64, 1, 1, 0)]);
-                }
-                ops.extend([Op::batch_norm(1e-5, true), Op::relu()]);
-            }
-            ops.extend([Op::global_avg_pool2d(), Op::linear(5)]);
-            Model::sequential(Shape::Image { channels: 1, height: 28, width: 28 }, &ops).unwrap()
-        };
-        for c in [true, false] {
-            for s in [[5, 5, 1, 32], [5, 5, 5, 32], [5, 75, 1, 32], [5, 75, 5, 32]] {
-                println!("{c} {:?}", counted(depthwise(c), s));
-            }
-        }
     }
 
     #[test]
