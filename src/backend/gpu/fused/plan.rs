@@ -9,7 +9,7 @@ use super::program::{self, Program};
 use crate::backend::gpu::device::adapter::{AdapterKind, AdapterReport, Capacity};
 use crate::backend::gpu::resident::request::{DISPATCH_FLOPS, Purpose};
 use crate::error::{Error, Result};
-use crate::meta::{Loss, MetaGradient, Plan};
+use crate::meta::{MetaGradient, Plan};
 use crate::model::Operations;
 use bytemuck::{Pod, Zeroable};
 
@@ -313,7 +313,7 @@ fn wanted(plan: &Plan, tasks: usize, purpose: Purpose) -> (Wanted, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::Rates;
+    use crate::meta::{Loss, Rates};
     use crate::model::Model;
 
     fn sinusoid(tasks: usize, support: usize, steps: usize, capacity: &Capacity) -> Result<FusedPlan> {
