@@ -44,10 +44,11 @@ fn losses_and_gradients_are_their_formulas() {
     let Some(device) = adapter::device("losses_and_gradients_are_their_formulas") else { return };
     for (shape, loss) in SHAPES.into_iter().flat_map(|shape| losses().map(|loss| (shape, loss))) {
         let [points, outputs, tasks] = shape;
-        for relu in [0, 1] {
+        // All points of a set, and a chunk behind others of it.
+        for (relu, part, adds) in [(0, 1.0, 0), (1, 1.0, 0), (1, 0.25, loss::ADDS)] {
             let [y, truth] = numbers(shape, loss);
             let dz = Numbers::poisoned(tasks, points * outputs);
-            let report = Numbers::poisoned(tasks, 1);
+            let report = if adds == 0 { Numbers::poisoned(tasks, 1) } else { Numbers::new(tasks, 1, 5) };
             let rows = Numbers::new(tasks, 2, 4);
             let weight = 0.7;
             let pass = LossPass {
@@ -61,7 +62,8 @@ fn losses_and_gradients_are_their_formulas() {
                 report: report.place,
                 row: rows.place,
                 weight,
-                target_rows: loss::REPORTS | loss::ROW_ADDS_QUERY | loss::ROW_SETS_SUPPORT,
+                part,
+                target_rows: adds | loss::REPORTS | loss::ROW_ADDS_QUERY | loss::ROW_SETS_SUPPORT,
                 ..LossPass::default()
             };
             let (mut losses, mut cotangents, mut expected_rows) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,19 +72,20 @@ fn losses_and_gradients_are_their_formulas() {
                 let (mut total, mut dz) = (0.0, Vec::new());
                 for p in 0..points {
                     let (y, t) = point(loss, outputs, p, [&y, &truth]);
-                    total += loss.value(y, t) / points as f64;
+                    total += f64::from(part) * loss.value(y, t) / points as f64;
                     let d = loss.cotangent(y, t);
                     let open = y.iter().map(|&y| f64::from(u8::from(relu == 0 || y > 0.0)));
-                    let scale = f64::from(weight) / points as f64;
+                    let scale = f64::from(weight * part) / points as f64;
                     dz.extend(d.iter().zip(open).map(|(d, open)| open * scale * d));
                 }
-                losses.push(vec![total]);
+                let before = |old: f64| if adds == 0 { 0.0 } else { old };
+                losses.push(vec![before(report.task(task)[0]) + total]);
                 cotangents.push(dz);
-                expected_rows.push(vec![row[0] + f64::from(weight) * total, total]);
+                expected_rows.push(vec![row[0] + f64::from(weight) * total, before(row[1]) + total]);
             }
             let buffers = [&y, &truth, &dz, &report, &rows, &y];
             let after = run(&device, &LOSS, &constants(loss), &pass, &buffers, [1, tasks as u32, 1]);
-            let what = format!("{shape:?}, {loss}, relu {relu}");
+            let what = format!("{shape:?}, {loss}, relu {relu}, part {part}");
             check(&what, &dz.all, &after[2], &cotangents);
             check(&what, &report.all, &after[3], &losses);
             check(&what, &rows.all, &after[4], &expected_rows);

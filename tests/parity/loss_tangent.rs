@@ -20,7 +20,8 @@ fn tangents_of_losses_are_their_formulas() {
                 truth: truth.place,
                 y_dot: y_dot.place,
                 dz_dot: dz_dot.place,
-                weight: 1.0,
+                weight: 2.0,
+                part: 0.5,
                 ..LossPass::default()
             };
             let expected: Vec<Vec<f64>> = (0..tasks)
