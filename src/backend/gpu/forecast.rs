@@ -69,9 +69,9 @@ impl GpuBackend {
         };
         // With what changes by the meta-iteration.
         let others = data + state_bytes(&plan.plan) + (DEPTH * BLOCK) as u64 * (NOW_STRIDE + 8);
-        let images = matches!(plan.sampler.source, TaskSource::Images(_));
+        let only_layered = matches!(plan.sampler.source, TaskSource::Images(_)) || plan.sampler.weighs();
         let updates = if plan.outer.clip_norm.is_some() { 2 } else { 1 };
-        let path = self.path(&plan.plan, tasks, purpose, images)?;
+        let path = self.path(&plan.plan, tasks, purpose, only_layered)?;
         let capacity = self.device().capacity();
         let footprint = match path {
             Path::Layered => {
