@@ -70,4 +70,6 @@ pub struct LayerPass {
     pub padding_width: u32,
     pub bias: u32,
     pub adds: u32,
+    pub row: u32,
+    pub row_workgroups: u32,
 }

@@ -11,6 +11,7 @@ mod library;
 pub mod lower;
 mod product;
 mod seat;
+pub mod window_pass;
 
 pub use declaration::{Binding, Declaration};
 pub use layer_pass::{LayerPass, Place};
