@@ -34,6 +34,7 @@ pub mod case;
 pub mod data;
 mod error;
 mod file;
+mod kept;
 pub mod learner;
 pub mod losses;
 pub mod meta;

@@ -8,17 +8,21 @@ mod graphs;
 mod names {
     pub(crate) use fastweights::model::{Graph, Model, Value};
     pub(crate) use fastweights::ops::add::Add;
+    pub(crate) use fastweights::ops::avg_pool2d::AvgPool2d;
     pub(crate) use fastweights::ops::batch_norm::BatchNorm;
     pub(crate) use fastweights::ops::concat::Concat;
     pub(crate) use fastweights::ops::conv2d::Conv2d;
     pub(crate) use fastweights::ops::elementwise::Function;
     pub(crate) use fastweights::ops::flatten::Flatten;
+    pub(crate) use fastweights::ops::fourier::Fourier;
     pub(crate) use fastweights::ops::global_avg_pool2d::GlobalAvgPool2d;
+    pub(crate) use fastweights::ops::group_norm::{GroupNorm, Groups};
     pub(crate) use fastweights::ops::latent::Latent;
     pub(crate) use fastweights::ops::layer_norm::LayerNorm;
     pub(crate) use fastweights::ops::linear::Linear;
     pub(crate) use fastweights::ops::max_pool2d::MaxPool2d;
     pub(crate) use fastweights::ops::mul::Mul;
+    pub(crate) use fastweights::ops::window::Window;
     pub(crate) use fastweights::ops::{Arity, Op, Shape};
 }
 

@@ -358,7 +358,7 @@ fn wrong_kernels_are_caught() {
         ("conv2d_backward_tangent", "pair.x = cotangents", "pair.x = 0.0 * cotangents"),
         ("batch_norm_tangent", "- normal * means.y", "- normal"),
         ("batch_norm_backward_tangent", "+ channel.gamma * root_dot", ""),
-        ("pool_window", "value > top", "value < top"),
+        ("largest_of_window", "value > top", "value < top"),
     ] {
         let text = library.text(shader).unwrap();
         assert!(text.contains(term), "{shader}");

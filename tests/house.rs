@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "error",     // what may go wrong
     "philox",    // random words
     "file",      // files, whole or not at all
+    "kept",      // what passes of an op read of one another
     "simd",      // vectors, and what needs nothing else
     "wgsl",      // shaders, and what the host says to them
     "ops",       // what a node of a model computes

@@ -5,7 +5,7 @@
 // A place is (offset of task 0, stride from task to task), in floats; a stride of 0 is a number that all tasks share.
 // Numbers of points are [points, channels, height, width], a vector being an image of one pixel. Parameters are
 // W [outputs, inputs], then b [outputs] where there is one; a convolution's inputs are [channels, kernel, kernel_width], a
-// batch norm has one.
+// norm has one.
 
 struct Layer {
     points: u32,
@@ -51,6 +51,8 @@ struct Layer {
     group_outputs: u32, // of y, likewise
     dilation: u32, // pixels from one of the kernel's taps to the next
     tap_period: u32, // stride / gcd(stride, dilation)
+    row: u32, // elements that a row norm normalises together, see `row_norm.wgsl`
+    row_workgroups: u32, // workgroups that share a task's rows
 }
 
 @group(0) @binding(0) var<uniform> layer: Layer;

@@ -60,10 +60,8 @@ impl Header {
         for (i, layer) in self.layers.iter().enumerate() {
             let mut layer = layer.clone();
             let inputs = layer.remove("inputs");
-            // What follows from the graph, and how constants were drawn that are given.
-            for said in ["in", "scale"] {
-                layer.remove(said);
-            }
+            // What follows from the graph.
+            layer.remove("in");
             let kind = layer.get("type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
             if !Op::names().contains(&&*kind) {
                 return Err(Error::unsupported(format!("{}: unsupported layer: {kind}", path.display())));

@@ -99,7 +99,7 @@ fn answer_shapes(plan: &Plan, tasks: usize) -> Vec<(String, Vec<usize>, bool)> {
     let losses = losses.map(|(name, count)| (name.to_owned(), vec![tasks, count], count == 0));
     let mut all = vec![("meta_loss".to_owned(), vec![1], false)];
     all.extend(losses);
-    for param in plan.model.params() {
+    for param in plan.model.params().iter().filter(|param| !param.is_fixed()) {
         let with = |first: usize| [&[first], &param.shape[..]].concat();
         all.push((format!("meta_grad.{}", param.name), param.shape.clone(), false));
         if plan.rates.learned {
@@ -161,14 +161,18 @@ impl Case {
         // Ahead of the rates, so that what a header says is allocated only if the file is as large.
         let mut params = Vec::new();
         for param in model.params() {
-            params.extend(file.take(&format!("theta.{}", param.name), &param.shape)?);
+            let kind = if param.is_fixed() { "const" } else { "theta" };
+            params.extend(file.take(&format!("{kind}.{}", param.name), &param.shape)?);
         }
         let mut plan = header.plan(path, model)?;
         if plan.rates.learned {
             let mut per_param = Vec::new();
             for param in plan.model.params() {
                 let shape = [&[plan.steps], &param.shape[..]].concat();
-                per_param.push(file.take(&format!("lr.{}", param.name), &shape)?);
+                per_param.push(match param.is_fixed() {
+                    true => vec![0.0; plan.steps * param.len()],
+                    false => file.take(&format!("lr.{}", param.name), &shape)?,
+                });
             }
             for j in 0..plan.steps {
                 for (param, rates) in plan.model.params().iter().zip(&per_param) {
@@ -190,7 +194,7 @@ impl Case {
         let (plan, p, tasks) = (&self.plan, self.plan.model.param_count(), self.tasks.tasks);
         let tensor = |name: String, shape: Vec<usize>, values: Vec<f64>| Tensor { name, shape, values };
         let mut all = vec![tensor("meta_loss".into(), vec![1], vec![out.meta_loss])];
-        for param in plan.model.params() {
+        for param in plan.model.params().iter().filter(|param| !param.is_fixed()) {
             all.push(tensor(
                 format!("meta_grad.{}", param.name),
                 param.shape.clone(),
@@ -215,7 +219,7 @@ impl Case {
     }
 
     /// `‖out − ref‖ / ‖ref‖` of every tensor that the case has an answer for. The gradient of a bias that
-    /// a batch norm takes away again is zero but for rounding, so what comes of it is judged against the norm of all
+    /// a batch or instance norm takes away again is zero but for rounding, so what comes of it is judged against the norm of all
     /// parameters' together. A tensor that should be
     /// there and is not, or is not finite, has an error of NaN or infinity, so that `error <= tolerance` fails.
     #[must_use]
@@ -236,7 +240,7 @@ impl Case {
             .collect()
     }
 
-    /// For a tensor of a bias that a batch norm behind it takes away again, which therefore has no gradient: the prefix
+    /// For a tensor of a bias that a batch or instance norm behind it takes away again, which therefore has no gradient: the prefix
     /// of the tensors that it is one of.
     fn family_of_free_bias(&self, name: &str) -> Option<&'static str> {
         let families = ["meta_grad.", "meta_grad_lr.", "fast."];
@@ -246,17 +250,23 @@ impl Case {
         let param = model.params().iter().find(|param| param.name == name)?.clone();
         let block = model.blocks()[param.block];
         // What moves with all of a channel goes through these as it is.
-        let carries = |op: &Op| matches!(op, Op::Flatten(_) | Op::GlobalAvgPool2d(_) | Op::MaxPool2d(_));
+        let carries = |op: &Op| {
+            matches!(op, Op::Flatten(_) | Op::GlobalAvgPool2d(_) | Op::AvgPool2d(_) | Op::MaxPool2d(_))
+        };
         let mut value = Value::of(block.layer);
         let next = loop {
             let mut users = model.nodes().iter().enumerate().filter(|(_, node)| node.inputs.contains(&value));
             match (users.next(), users.next()) {
                 (Some((n, node)), None) if carries(&node.op) => value = Value::of(n),
-                (Some((_, node)), None) => break Some(&node.op),
+                (Some((_, node)), None) => break Some(node),
                 _ => break None,
             }
         };
-        let is_free = param.offset == block.bias && matches!(next, Some(Op::BatchNorm(_)));
+        let takes_it_away = next.is_some_and(|node| {
+            let alone = matches!(node.op, Op::GroupNorm(norm) if norm.is_instance_norm(node.shape));
+            alone || matches!(node.op, Op::BatchNorm(_))
+        });
+        let is_free = param.offset == block.bias && takes_it_away;
         is_free.then_some(family)
     }
 

@@ -62,15 +62,17 @@ fn multiply_adds(model: &Model, node: &Node) -> u64 {
 /// The graph as programs read it.
 fn as_json(recipe: &str, model: &Model) -> serde_json::Value {
     let nodes = model.nodes().iter().map(|node| {
-        let parameters = model.params()[node.params.clone()].iter();
-        let parameters: serde_json::Map<_, _> =
-            parameters.map(|param| (param.name.clone(), json!(param.shape))).collect();
+        let parameters = |fixed: bool| -> serde_json::Map<_, _> {
+            let all = model.params()[node.params.clone()].iter().filter(|param| param.is_fixed() == fixed);
+            all.map(|param| (param.name.clone(), json!(param.shape))).collect()
+        };
         json!({
             "name": node.name,
             "op": node.op,
             "inputs": node.inputs.iter().map(|&input| name(model, input)).collect::<Vec<_>>(),
             "shape": node.shape.axes(),
-            "parameters": parameters,
+            "parameters": parameters(false),
+            "fixed": parameters(true),
             "multiply_adds": multiply_adds(model, node),
         })
     });
@@ -78,7 +80,8 @@ fn as_json(recipe: &str, model: &Model) -> serde_json::Value {
         "recipe": recipe,
         "input": model.input().axes(),
         "nodes": nodes.collect::<Vec<_>>(),
-        "parameters": model.param_count(),
+        "parameters": model.param_count() - model.fixed_count(),
+        "fixed": model.fixed_count(),
     })
 }
 
@@ -88,15 +91,22 @@ fn list(model: &Model, out: &mut Out) -> Outcome {
     table.push(row("input", "", "", model.input().to_string(), 0, 0, model.inputs()));
     let (mut parameters, mut products, mut floats) = (0, 0, model.inputs());
     for node in model.nodes() {
-        let count: usize = model.params()[node.params.clone()].iter().map(|param| param.len()).sum();
+        let count = model.learned_count(node);
         let macs = multiply_adds(model, node);
         let inputs = node.inputs.iter().map(|&input| name(model, input)).collect::<Vec<_>>().join(", ");
         let op = node.op.to_string();
         table.push(row(&node.name, &op, &inputs, node.shape.to_string(), count, macs, node.shape.len()));
         (parameters, products, floats) = (parameters + count, products + macs, floats + node.shape.len());
     }
-    table.push(row("total", "", "", String::new(), model.param_count().max(parameters), products, floats));
-    print(&table, out)
+    let fixed = model.fixed_count();
+    // Scales and shifts of later steps are no node's.
+    let parameters = parameters.max(model.param_count() - fixed);
+    table.push(row("total", "", "", String::new(), parameters, products, floats));
+    print(&table, out)?;
+    if fixed > 0 {
+        out.line(&format!("and {fixed} fixed numbers, which are drawn and never learned"))?;
+    }
+    Ok(())
 }
 
 fn name(model: &Model, value: Value) -> String {

@@ -59,26 +59,27 @@ impl<'de> Deserialize<'de> for Adapt {
 }
 
 impl Adapt {
-    /// For each parameter of a model, whether it is adapted.
+    /// For each parameter of a model, whether it is adapted; of those that are fixed none is, whatever the pattern.
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) naming a pattern that matches no parameter.
     pub fn choose(&self, model: &Model) -> Result<Vec<bool>> {
         let (params, head) = (model.params(), model.head());
+        let learned = || params.iter().filter(|param| !param.is_fixed());
         Ok(match self {
-            Self::All => vec![true; params.len()],
+            Self::All => params.iter().map(|param| !param.is_fixed()).collect(),
             Self::Head => params.iter().map(|param| param.block == head).collect(),
-            Self::Body => params.iter().map(|param| param.block != head).collect(),
+            Self::Body => params.iter().map(|param| param.block != head && !param.is_fixed()).collect(),
             Self::Matching(patterns) => {
-                let found = |pattern: &&String| !params.iter().any(|param| matches(pattern, &param.name));
+                let found = |pattern: &&String| !learned().any(|param| matches(pattern, &param.name));
                 if let Some(pattern) = patterns.iter().find(found) {
-                    let names: Vec<_> = params.iter().take(10).map(|param| param.name.as_str()).collect();
+                    let names: Vec<_> = learned().take(10).map(|param| param.name.as_str()).collect();
                     let reason =
                         format!("pattern `{pattern}` matches no parameter; there are {}", names.join(", "));
                     return Err(Error::recipe("inner.adapt", reason));
                 }
                 let any = |name: &str| patterns.iter().any(|pattern| matches(pattern, name));
-                params.iter().map(|param| any(&param.name)).collect()
+                params.iter().map(|param| any(&param.name) && !param.is_fixed()).collect()
             }
         })
     }

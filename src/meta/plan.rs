@@ -144,7 +144,11 @@ impl Plan {
                 "is 0, but inner.steps is not; adaptation needs support points",
             ));
         }
-        if self.adapted.iter().enumerate().any(|(p, &adapted)| adapted && !may_adapt(&self.model, p)) {
+        let mut adapted = self.model.params().iter().zip(&self.adapted).filter(|(_, adapted)| **adapted);
+        if let Some((param, _)) = adapted.clone().find(|(param, _)| param.is_fixed()) {
+            return Err(Error::recipe("inner.adapt", format!("has `{}`, which is fixed", param.name)));
+        }
+        if self.model.norm_sets() > 1 && adapted.any(|(param, _)| self.model.is_norm(param.block)) {
             let reason = "is true, but scales and shifts of batch norms are adapted; set inner.adapt_batch_norm to false";
             return Err(Error::recipe("inner.per_step_batch_norm", reason));
         }
@@ -313,9 +317,11 @@ impl Plan {
     }
 }
 
-/// Whether the inner loop may move a parameter: scales and shifts of which every step has its own are meta-learned only.
+/// Whether the inner loop may move a parameter: not what is fixed, and scales and shifts of which every step has its own are
+/// meta-learned only.
 fn may_adapt(model: &Model, param: usize) -> bool {
-    model.norm_sets() == 1 || model.params().get(param).is_none_or(|param| !model.is_norm(param.block))
+    let steps = model.norm_sets() > 1;
+    model.params().get(param).is_none_or(|param| !param.is_fixed() && !(steps && model.is_norm(param.block)))
 }
 
 /// A whole training: the meta-gradient, where tasks come from, and the outer optimizer.

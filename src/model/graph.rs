@@ -232,8 +232,8 @@ impl Graph {
             let name = called(&self.nodes[node].name, &self.nodes[node].op);
             return Err(refused(format!("{name} is used by no node; take it away or name it as an input")));
         }
-        if self.blocks.is_empty() {
-            return Err(refused("has no layer with parameters; there is nothing to learn"));
+        if self.params.iter().all(Param::is_fixed) {
+            return Err(refused("has no layer with parameters to learn; there is nothing to learn"));
         }
         if self.nodes[last].rows == Rows::Task {
             return Err(refused("its output has one row a task; it must depend on the points"));

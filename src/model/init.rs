@@ -100,6 +100,11 @@ impl Init {
                     continue;
                 }
                 Role::Shift | Role::Latent => continue,
+                Role::Fixed { deviation } => {
+                    let mut rng = Philox::stream(seed, Purpose::Init, 0, i as u32);
+                    theta[param.range()].fill_with(|| deviation as f32 * normal(&mut rng));
+                    continue;
+                }
             };
             let bound = match self {
                 Self::Torch => 1.0 / inputs.sqrt(),

@@ -180,11 +180,15 @@ impl Model {
         &self.blocks
     }
 
-    /// Index, among the blocks, of the head: the last linear layer, or the last block where there is none.
+    /// Index, among the blocks, of the head: the last linear layer, or where there is none the last block with
+    /// anything to learn.
     #[must_use]
     pub fn head(&self) -> usize {
         let linear = |block: &Block| matches!(self.nodes[block.layer].op, Op::Linear(_));
-        self.blocks.iter().rposition(linear).unwrap_or(self.blocks.len() - 1)
+        let learned =
+            |block: usize| self.params.iter().any(|param| param.block == block && !param.is_fixed());
+        let last = || (0..self.blocks.len()).rfind(|&block| learned(block));
+        self.blocks.iter().rposition(linear).or_else(last).unwrap_or(0)
     }
 
     /// The linear layers, each with the function that may follow it, in order, one a block, if the model is nothing else: a
@@ -206,7 +210,20 @@ impl Model {
         &self.params
     }
 
-    /// Length of the flat parameter vector.
+    /// Numbers of the flat vector that are fixed.
+    #[must_use]
+    pub fn fixed_count(&self) -> usize {
+        self.params.iter().filter(|param| param.is_fixed()).map(Param::len).sum()
+    }
+
+    /// Numbers of a node's parameters that are learned.
+    #[must_use]
+    pub fn learned_count(&self, node: &Node) -> usize {
+        let params = self.params[node.params.clone()].iter();
+        params.filter(|param| !param.is_fixed()).map(Param::len).sum()
+    }
+
+    /// Length of the flat parameter vector, what is fixed included.
     #[must_use]
     pub fn param_count(&self) -> usize {
         self.params.iter().map(Param::len).sum()

@@ -50,7 +50,7 @@ pub struct Node {
 }
 
 /// A parameter tensor and its place in the flat vector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Param {
     /// Name, as `torch.nn` has it: `2.weight` in a sequence, else `<node>.weight`.
     pub name: String,
@@ -75,6 +75,12 @@ impl Param {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether it is never learned: its gradient is zero, and no loop moves it.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        matches!(self.role, Role::Fixed { .. })
     }
 
     /// The elements' place in the flat vector.

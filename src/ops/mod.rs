@@ -5,6 +5,7 @@
 //! lists the rooms; nothing else does.
 
 pub mod add;
+pub mod avg_pool2d;
 pub mod batch_norm;
 mod broadcast;
 pub mod concat;
@@ -12,7 +13,9 @@ pub mod conv2d;
 pub(crate) mod cpu;
 pub mod elementwise;
 pub mod flatten;
+pub mod fourier;
 pub mod global_avg_pool2d;
+pub mod group_norm;
 pub mod latent;
 pub mod layer_norm;
 pub mod linear;
@@ -23,9 +26,11 @@ mod normalise;
 mod operation;
 mod param;
 mod registry;
+pub(crate) mod row_norm;
 pub mod scalar;
 mod shape;
 mod short;
+pub mod window;
 
 pub use operation::{Arity, Backward, Curvature, Operation, Site};
 pub use param::{ParamSpec, Role};

@@ -1,7 +1,7 @@
 //! What an op says of its parameters.
 
 /// What a parameter is for; its initialisation follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// Weights of a product: drawn, by how many inputs a unit sums over and how many outputs an input reaches.
     Weight {
@@ -23,12 +23,17 @@ pub enum Role {
     Shift,
     /// A value of its own; starts at 0.
     Latent,
+    /// Drawn from a normal distribution around 0 and never learned, by no loop: a buffer in PyTorch's words.
+    Fixed {
+        /// Its deviation.
+        deviation: f64,
+    },
 }
 
 /// A parameter tensor of an op.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ParamSpec {
-    /// Name within its node, as PyTorch has it: `weight` or `bias`.
+    /// Name within its node, as PyTorch has it: `weight` or `bias`; of what is fixed, another.
     pub name: &'static str,
     /// Shape, row-major.
     pub shape: Vec<usize>,

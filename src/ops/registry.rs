@@ -6,7 +6,8 @@ use super::param::ParamSpec;
 use super::scalar::Scalar;
 use super::shape::Shape;
 use super::{
-    add, batch_norm, concat, conv2d, flatten, global_avg_pool2d, latent, layer_norm, linear, max_pool2d, mul,
+    add, avg_pool2d, batch_norm, concat, conv2d, flatten, fourier, global_avg_pool2d, group_norm, latent,
+    layer_norm, linear, max_pool2d, mul,
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -77,8 +78,12 @@ ops! {
     BatchNorm(batch_norm::BatchNorm),
     /// Normalised over all of a point.
     LayerNorm(layer_norm::LayerNorm),
+    /// Normalised over groups of a point's channels.
+    GroupNorm(group_norm::GroupNorm),
     /// The largest of each window.
     MaxPool2d(max_pool2d::MaxPool2d),
+    /// The mean of each window.
+    AvgPool2d(avg_pool2d::AvgPool2d),
     /// The mean of each channel.
     GlobalAvgPool2d(global_avg_pool2d::GlobalAvgPool2d),
     /// An image as a vector.
@@ -89,6 +94,8 @@ ops! {
     Mul(mul::Mul),
     /// Values side by side.
     Concat(concat::Concat),
+    /// Sines and cosines of random directions.
+    Fourier(fourier::Fourier),
     /// A parameter that is a value.
     Latent(latent::Latent),
 }
@@ -187,6 +194,13 @@ impl<'de> Deserialize<'de> for Op {
                     table.insert("type".to_owned(), name.clone().into());
                 }
                 Some(_) => return Err(D::Error::custom("`approximate` is neither \"none\" nor \"tanh\"")),
+            }
+        }
+        if name == "instance_norm" {
+            // What PyTorch has a name for is a case of group norm here.
+            "group_norm".clone_into(&mut name);
+            if table.insert("groups".to_owned(), "channels".into()).is_some() {
+                return Err(D::Error::custom("`groups` is not for instance_norm, which has one a channel"));
             }
         }
         if !Self::names().contains(&&*name) {

@@ -1,13 +1,17 @@
 //! Ops with their usual settings, in a word.
 
+use super::avg_pool2d::AvgPool2d;
 use super::batch_norm::BatchNorm;
 use super::conv2d::Conv2d;
 use super::elementwise::Function;
 use super::flatten::Flatten;
+use super::fourier::Fourier;
 use super::global_avg_pool2d::GlobalAvgPool2d;
+use super::group_norm::GroupNorm;
 use super::linear::Linear;
 use super::max_pool2d::MaxPool2d;
 use super::registry::Op;
+use super::window::Window;
 
 impl Op {
     /// `y = W x + b` to so many features.
@@ -29,6 +33,18 @@ impl Op {
         Self::BatchNorm(BatchNorm { eps, affine })
     }
 
+    /// A group norm with so many groups of channels, with γ and β, ε = 1e-5.
+    #[must_use]
+    pub const fn group_norm(groups: usize) -> Self {
+        Self::GroupNorm(GroupNorm::of(groups))
+    }
+
+    /// Instance norm: a group norm with a group for each channel, with γ and β, ε = 1e-5.
+    #[must_use]
+    pub const fn instance_norm() -> Self {
+        Self::GroupNorm(GroupNorm::instance())
+    }
+
     /// `max(x, 0)`.
     #[must_use]
     pub const fn relu() -> Self {
@@ -38,13 +54,25 @@ impl Op {
     /// The largest of each square window; with a step of 0, windows side by side.
     #[must_use]
     pub const fn max_pool2d(kernel: usize, stride: usize) -> Self {
-        Self::MaxPool2d(MaxPool2d { kernel, stride })
+        Self::MaxPool2d(MaxPool2d(Window::square(kernel, stride)))
+    }
+
+    /// The mean of each square window; with a step of 0, windows side by side.
+    #[must_use]
+    pub const fn avg_pool2d(kernel: usize, stride: usize) -> Self {
+        Self::AvgPool2d(AvgPool2d(Window::square(kernel, stride)))
     }
 
     /// The mean of each channel over the image.
     #[must_use]
     pub const fn global_avg_pool2d() -> Self {
         Self::GlobalAvgPool2d(GlobalAvgPool2d {})
+    }
+
+    /// Fourier features: so many random directions, of this deviation, a sine and a cosine each.
+    #[must_use]
+    pub const fn fourier(features: usize, scale: f64) -> Self {
+        Self::Fourier(Fourier { features, scale })
     }
 
     /// An image as a vector.

@@ -46,8 +46,9 @@ impl Builder<'_> {
     /// The whole loop: adapt, then back from θ_K.
     fn run(mut self) -> Program {
         let steps = self.plan.steps;
-        if self.learns() && self.plan.model.norm_sets() > 1 {
-            // The passes of a step set its own scales and shifts only.
+        let model = &self.plan.model;
+        if self.learns() && (model.norm_sets() > 1 || model.fixed_count() > 0) {
+            // The passes of a step set its own scales and shifts only, and nothing of what is fixed.
             self.push(Instr::Clear);
             self.started = true;
         }

@@ -38,8 +38,8 @@ impl Flow {
         for (n, node) in model.nodes().iter().enumerate() {
             let any = |of: &[bool]| node.inputs.iter().any(|input| of[input.index()]);
             let adapted = plan.steps > 0 && node.params.clone().any(|param| plan.adapted[param]);
-            let (moves, learned) =
-                (adapted || any(&flow.moves), !node.params.is_empty() || any(&flow.learned));
+            let learns = model.params()[node.params.clone()].iter().any(|param| !param.is_fixed());
+            let (moves, learned) = (adapted || any(&flow.moves), learns || any(&flow.learned));
             flow.moves.push(moves);
             flow.learned.push(learned);
             let root = match folds(model, n, target) {

@@ -28,9 +28,10 @@ mod target;
 mod tests;
 mod writer;
 
+pub use crate::kept::Kept;
 pub use array::{Array, ArrayId, ArrayKind, Pass, Set};
 pub use flow::Flow;
 pub use instr::{Instr, Put, Sink, Site};
 pub use listing::Program;
 pub use storage::{Extent, Placement, colour, place};
-pub use target::{Cut, Keeps, Target, Wanted};
+pub use target::{Cut, Target, Wanted};

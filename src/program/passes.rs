@@ -139,7 +139,6 @@ impl Builder<'_> {
             Gradient::Learned => self.program.flow.learned.clone(),
         };
         for n in self.program.flow.nodes.clone().into_iter().rev() {
-            let node = &self.plan.model.nodes()[n];
             let Some(dy) = passed.dy[Value::of(n).index()].filter(|_| wanted[n + 1]) else { continue };
             let dx = {
                 let (pass, mut known) = (passed.pass.clone(), std::mem::take(&mut passed.dy));
@@ -147,7 +146,7 @@ impl Builder<'_> {
                 passed.dy = known;
                 dx
             };
-            let sinks: Vec<Sink> = node.params.clone().map(|param| sink(self.plan.adapted[param])).collect();
+            let sinks = self.sinks(n, |param| sink(self.plan.adapted[param]));
             if dx.iter().any(Option::is_some) || sinks.iter().any(|&sink| sink != Sink::Skip) {
                 let site = self.gating(self.site(n, passed, false), &dx, passed);
                 self.push(Instr::Backward { site, dy, dx, sinks, tangents: false });
@@ -203,8 +202,8 @@ impl Builder<'_> {
         rates: bool,
     ) {
         let node = &self.plan.model.nodes()[n];
-        let sinks = vec![Sink::Curvature; node.params.len()];
-        if sinks.is_empty() && dx_dot.iter().all(Option::is_none) {
+        let sinks = self.sinks(n, |_| Sink::Curvature);
+        if sinks.iter().all(|&sink| sink == Sink::Skip) && dx_dot.iter().all(Option::is_none) {
             return;
         }
         let site = self.gating(self.site(n, passed, false), &dx_dot, passed);
@@ -235,6 +234,13 @@ impl Builder<'_> {
             sinks,
             rates,
         });
+    }
+
+    /// What becomes of the gradients of a node's parameters; of what is fixed nobody wants one.
+    fn sinks(&self, node: usize, of: impl Fn(usize) -> Sink) -> Vec<Sink> {
+        let model = &self.plan.model;
+        let one = |param: usize| if model.params()[param].is_fixed() { Sink::Skip } else { of(param) };
+        model.nodes()[node].params.clone().map(one).collect()
     }
 
     /// Which of a node's parameters the inner loop moves.

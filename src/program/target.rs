@@ -1,30 +1,14 @@
 //! What executors say of themselves, and what their callers want.
 
+use crate::kept::Kept;
 use crate::meta::Plan;
 use crate::model::Model;
 use crate::ops::Op;
 
-/// What the other passes of a node read, beside cotangents, and what its passes leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keeps {
-    /// Its inputs, in its backward and both tangents.
-    pub x: bool,
-    /// Its output, in the same.
-    pub y: bool,
-    /// The tangents of its inputs, in the tangent of its backward.
-    pub x_dot: bool,
-    /// The tangent of its output, in the tangent of its backward.
-    pub y_dot: bool,
-    /// Whether its forward pass leaves an array of its own.
-    pub saved: bool,
-    /// Whether its tangent leaves one.
-    pub saved_dot: bool,
-}
-
 /// What an executor's kernels take and fuse.
 pub trait Target {
     /// What a node keeps; `relu` says whether one is part of it.
-    fn keeps(&self, op: &Op, relu: bool) -> Keeps;
+    fn keeps(&self, op: &Op, relu: bool) -> Kept;
 
     /// Whether a node's output is its input by another name, so that nothing is run for it.
     fn aliases(&self, model: &Model, node: usize) -> bool;

@@ -53,7 +53,7 @@ impl Words {
             "" => node.name.clone(),
             title => node.name[title.len() + 1..].to_owned(),
         };
-        let count: usize = model.params()[node.params.clone()].iter().map(|param| param.len()).sum();
+        let count = model.learned_count(node);
         let same = node.inputs.first().is_some_and(|&input| model.value(input).0 == node.shape);
         let mut right = Vec::new();
         if !same || count == 0 && node.inputs.len() > 1 {
@@ -203,7 +203,7 @@ fn svg(model: &Model) -> String {
     }
     let (width, bottom) = (right.max(NOTE) + APART, at[1] + tallest);
     let (height, note) = (bottom + APART + 14, bottom + 22);
-    let count = thousands(model.param_count());
+    let count = thousands(model.param_count() - model.fixed_count());
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" font-family=\"sans-serif\" font-size=\"11\">\n\

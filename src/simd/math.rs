@@ -22,7 +22,7 @@ unsafe fn polynomial<V: Vector, const N: usize>(x: V, c: [f32; N]) -> V {
 
 /// The nearest whole number, of numbers below 2²².
 #[inline(always)]
-unsafe fn round<V: Vector>(x: V) -> V {
+pub(crate) unsafe fn round<V: Vector>(x: V) -> V {
     // SAFETY: promised by the caller.
     unsafe { x.add(V::splat(WHOLE)).sub(V::splat(WHOLE)) }
 }

@@ -74,4 +74,6 @@ pub struct LayerPass {
     pub group_outputs: u32,
     pub dilation: u32,
     pub tap_period: u32,
+    pub row: u32,
+    pub row_workgroups: u32,
 }

@@ -18,21 +18,22 @@ macro_rules! sources {
 }
 
 sources! {
+    "avg_pool2d": "avg_pool", "avg_pool_backward";
     "batch_norm": "batch_norm", "batch_norm_backward", "batch_norm_backward_tangent", "batch_norm_tangent", "norm";
     "conv2d": "conv2d", "conv2d_backward", "conv2d_backward_tangent", "conv2d_tangent", "conv2d_update", "conv2d_update_sums", "conv2d_update_tangent", "conv2d_update_tangent_sums", "conv_narrow", "conv_narrow_tangent", "conv_product", "conv_product_tangent", "conv_stretch", "conv_taps";
     "draw": "draw", "draw_images", "philox", "task_draws";
     "elementwise": "element_pass", "elementwise", "elementwise_backward_tangent", "exponential", "functions", "sine_of_product";
+    "fourier": "fourier", "fourier_backward", "fourier_tangent";
     "fused": "fused", "fused_curve", "fused_dense", "fused_loss", "fused_memory", "fused_products", "fused_shape", "fused_tasks";
-    "global_avg_pool2d": "global_avg_pool", "global_avg_pool_backward";
     "inner": "displacement", "inner_adjoint", "inner_rule", "inner_step", "inner_sum", "inner_unclip";
     "latent": "latent_tangent", "latent_update", "latent_update_tangent";
-    "layer_norm": "layer_norm", "layer_norm_backward", "layer_norm_backward_tangent", "layer_norm_tangent", "layer_norm_update", "layer_norm_update_tangent", "row_norm";
     "linear": "linear", "linear_backward", "linear_backward_tangent", "linear_tangent", "linear_update", "linear_update_tangent";
     "loss": "loss", "loss_functions", "loss_pass", "loss_tangent";
-    "max_pool2d": "max_pool", "max_pool_backward", "pool_window";
+    "max_pool2d": "largest_of_window", "max_pool", "max_pool_backward";
     "mul": "product_rows", "product_rows_tangent";
     "outer": "clipped_update", "now", "outer", "reduce";
-    "shared": "copy_rows", "factor_pass", "group_sums", "layer", "numbers", "probe_loop", "product", "product_tangent", "rate_sums", "sine", "spread", "step_back", "step_on", "sum_rows";
+    "row_norm": "row_norm", "row_norm_backward", "row_norm_backward_tangent", "row_norm_forward", "row_norm_sums", "row_norm_tangent", "row_norm_update", "row_norm_update_tangent";
+    "shared": "copy_rows", "factor_pass", "group_sums", "layer", "numbers", "probe_loop", "product", "product_tangent", "rate_sums", "sine", "spread", "step_back", "step_on", "sum_rows", "window_pass";
 }
 
 const IMPORT: &str = "// import:";

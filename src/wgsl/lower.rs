@@ -2,6 +2,7 @@
 
 pub use super::call::{Bound, Call, Operand, Slice};
 pub use super::seat::{Extent, Parameters, Rates, Seat, Sizes, Take, spread};
+pub use crate::kept::Kept;
 
 /// Where the cotangent of an input goes.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Below {
 pub struct Turned<'a> {
     /// Tangents of the inputs.
     pub x_dot: &'a [Option<Operand>],
+    /// Tangent of the output, where that is kept.
+    pub y_dot: Option<Operand>,
     /// What the tangent left.
     pub saved_dot: Option<Operand>,
     /// Cotangent of the output.
@@ -31,20 +34,9 @@ pub struct Turned<'a> {
     pub rates: Rates,
 }
 
-/// What the other passes of an op read, beside cotangents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// Its inputs.
-    pub x: bool,
-    /// Its output.
-    pub y: bool,
-    /// The tangents of its inputs, in the tangent of its backward.
-    pub x_dot: bool,
-}
-
 /// An op as dispatches of the layered path.
 pub trait Lower {
-    /// What it keeps; `relu` says whether one is part of it.
+    /// What its passes read and leave; `relu` says whether one is part of it.
     fn keeps(&self, relu: bool) -> Kept;
 
     /// Whether its output is its input by another name.
@@ -59,11 +51,6 @@ pub trait Lower {
 
     /// Whether its backward closes the cotangent of its input where a ReLU before it is closed.
     fn gates(&self) -> bool {
-        false
-    }
-
-    /// Whether its forward pass and its tangent leave something beside their results.
-    fn leaves(&self) -> bool {
         false
     }
 

@@ -11,6 +11,7 @@ mod library;
 pub mod lower;
 mod product;
 mod seat;
+pub mod window_pass;
 
 pub(crate) use call::MOST_WORKGROUPS;
 pub use declaration::{Binding, Declaration};

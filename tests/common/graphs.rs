@@ -30,16 +30,27 @@ fn any_conv(numbers: &mut Numbers) -> Conv2d {
     }
 }
 
+fn any_window(numbers: &mut Numbers) -> Window {
+    let mut sides = || [1 + numbers.below(2), 1 + numbers.below(2)];
+    Window { kernel: sides(), stride: sides() }
+}
+
 /// An op that may or may not fit.
 fn any_op(numbers: &mut Numbers) -> Op {
     let few = 1 + numbers.below(5);
-    match numbers.below(16) {
+    match numbers.below(19) {
         0 | 1 => Linear { outputs: few, bias: numbers.below(4) > 0 }.into(),
         2 => Conv2d::square(few, 1 + numbers.below(3), 1 + numbers.below(2), numbers.below(2)).into(),
         3 => any_conv(numbers).into(),
         4 => BatchNorm { eps: 0.1, affine: numbers.below(3) > 0 }.into(),
         5 => LayerNorm { eps: 0.1, affine: numbers.below(3) > 0 }.into(),
-        6 => MaxPool2d { kernel: 1 + numbers.below(2), stride: 1 + numbers.below(2) }.into(),
+        18 => Fourier { features: few, scale: 0.3 }.into(),
+        17 => {
+            let groups = if numbers.below(3) > 0 { Groups::Count(few) } else { Groups::Channels };
+            GroupNorm { groups, eps: 0.1, affine: numbers.below(3) > 0 }.into()
+        }
+        6 => MaxPool2d(any_window(numbers)).into(),
+        16 => AvgPool2d(any_window(numbers)).into(),
         7 => GlobalAvgPool2d {}.into(),
         8 => Flatten {}.into(),
         9 => Add {}.into(),

@@ -1,29 +1,29 @@
-//! Layers without parameters: max-pool, the mean over an image, a ReLU of its own, and their backward.
+//! Pools and their backward.
 
 use super::{Numbers, adapter, check, run};
-use fastweights::backend::gpu::kernels::rooms::{global_avg_pool2d, max_pool2d};
-use fastweights::wgsl::LayerPass;
+use fastweights::backend::gpu::kernels::rooms::{avg_pool2d, max_pool2d};
+use fastweights::wgsl::window_pass::WindowPass;
 
-/// Points, channels, height, width; kernel, stride; tasks.
-const SHAPES: [([usize; 4], [usize; 2], usize); 4] = [
-    ([1, 1, 1, 1], [1, 1], 1),
-    ([2, 3, 7, 6], [2, 2], 3),
-    ([3, 2, 8, 9], [3, 2], 2),
-    ([5, 7, 9, 5], [2, 3], 2),
+/// Points times channels, height, width; kernel, stride; tasks.
+const SHAPES: [([usize; 3], [[usize; 2]; 2], usize); 6] = [
+    ([1, 1, 1], [[1, 1], [1, 1]], 1),
+    ([6, 7, 6], [[2, 2], [2, 2]], 3),
+    ([6, 8, 9], [[3, 3], [2, 2]], 2),
+    ([35, 9, 5], [[2, 2], [3, 3]], 2),
+    ([10, 5, 8], [[1, 3], [2, 1]], 2),
+    // One window, as large as the image.
+    ([12, 7, 6], [[7, 6], [7, 6]], 2),
 ];
 
-fn layer([points, channels, height, width]: [usize; 4], [kernel, stride]: [usize; 2]) -> LayerPass {
-    let out = |side: usize| ((side - kernel) / stride + 1) as u32;
-    LayerPass {
-        points: points as u32,
-        channels: channels as u32,
-        height: height as u32,
-        width: width as u32,
-        out_height: out(height),
-        out_width: out(width),
-        kernel: kernel as u32,
-        stride: stride as u32,
-        ..LayerPass::default()
+fn pool([images, height, width]: [usize; 3], [kernel, stride]: [[usize; 2]; 2]) -> WindowPass {
+    let out = |i: usize, side: usize| ((side - kernel[i]) / stride[i] + 1) as u32;
+    WindowPass {
+        images: images as u32,
+        size: [height as u32, width as u32],
+        out_size: [out(0, height), out(1, width)],
+        kernel: kernel.map(|side| side as u32),
+        stride: stride.map(|side| side as u32),
+        ..WindowPass::default()
     }
 }
 
@@ -34,90 +34,106 @@ fn coarse(tasks: usize, words: usize, stream: u32) -> Numbers {
     numbers
 }
 
-/// For each window, the first of its largest values.
-fn winners([points, channels, height, width]: [usize; 4], layer: &LayerPass, x: &[f64]) -> Vec<usize> {
-    let (kernel, stride) = (layer.kernel as usize, layer.stride as usize);
+/// The elements of each window.
+fn windows([images, height, width]: [usize; 3], pool: &WindowPass) -> Vec<Vec<usize>> {
+    let [kernel, stride] = [pool.kernel, pool.stride].map(|sides| sides.map(|side| side as usize));
     let mut all = Vec::new();
-    for image in 0..points * channels {
-        for oy in 0..layer.out_height as usize {
-            for ox in 0..layer.out_width as usize {
-                let at =
-                    |k: usize| (image * height + oy * stride + k / kernel) * width + ox * stride + k % kernel;
-                let best = (0..kernel * kernel).map(at).reduce(|a, b| if x[b] > x[a] { b } else { a });
-                all.push(best.unwrap());
+    for image in 0..images {
+        for oy in 0..pool.out_size[0] as usize {
+            for ox in 0..pool.out_size[1] as usize {
+                let row = |y: usize| (image * height + oy * stride[0] + y) * width + ox * stride[1];
+                let of = |y: usize| (0..kernel[1]).map(move |x| row(y) + x);
+                all.push((0..kernel[0]).flat_map(of).collect());
             }
         }
     }
     all
 }
 
+/// Every other input open, and results added to or not.
+const BACK: [(u32, u32); 3] = [(0, 0), (1, 0), (1, 1)];
+
+/// The cotangents that shares of windows make: closed where the input is not above 0, added to what is there.
+fn back(pool: &WindowPass, x: &[f64], before: &[f64], shares: Vec<(usize, f64)>) -> Vec<f64> {
+    let mut dx = if pool.adds == 1 { before.to_vec() } else { vec![0.0; x.len()] };
+    for (e, share) in shares {
+        dx[e] += if pool.gate == 1 && x[e] <= 0.0 { 0.0 } else { share };
+    }
+    dx
+}
+
 #[test]
 fn a_window_gives_its_first_largest_value() {
     let Some(device) = adapter::device("a_window_gives_its_first_largest_value") else { return };
     for (size, window, tasks) in SHAPES {
-        let mut layer = layer(size, window);
-        let words = size.iter().product::<usize>();
-        let windows = size[0] * size[1] * (layer.out_height * layer.out_width) as usize;
+        let mut pool = pool(size, window);
+        let (words, windows) = (size.iter().product::<usize>(), windows(size, &pool));
         let (x, values) = (coarse(tasks, words, 1), Numbers::new(tasks, words, 2));
-        let out = Numbers::poisoned(tasks, windows);
-        (layer.x, layer.y, layer.y_dot) = (x.place, values.place, out.place);
-        let winners: Vec<_> = (0..tasks).map(|task| winners(size, &layer, &x.task(task))).collect();
+        let out = Numbers::poisoned(tasks, windows.len());
+        (pool.x, pool.values, pool.result) = (x.place, values.place, out.place);
+        let winners = |task: usize| -> Vec<usize> {
+            let x = x.task(task);
+            let best = |window: &Vec<usize>| {
+                window.iter().copied().reduce(|a, b| if x[b] > x[a] { b } else { a }).unwrap()
+            };
+            windows.iter().map(best).collect()
+        };
         let expected: Vec<Vec<f64>> =
-            winners.iter().enumerate().map(|(t, w)| w.iter().map(|&e| values.task(t)[e]).collect()).collect();
-        let workgroups = [max_pool2d::forward_workgroups(&layer), tasks as u32, 1];
-        let after = run(&device, &max_pool2d::FORWARD, &[], &layer, &[&x, &values, &out], workgroups);
-        check(&format!("max_pool {layer:?}"), &out.all, &after[2], &expected);
+            (0..tasks).map(|t| winners(t).into_iter().map(|e| values.task(t)[e]).collect()).collect();
+        let workgroups = [pool.forward_workgroups(), tasks as u32, 1];
+        let after = run(&device, &max_pool2d::FORWARD, &[], &pool, &[&x, &values, &out], workgroups);
+        check(&format!("max_pool {pool:?}"), &out.all, &after[2], &expected);
 
-        let (dy, dx) = (Numbers::new(tasks, windows, 3), Numbers::poisoned(tasks, words));
-        (layer.dz, layer.dx) = (dy.place, dx.place);
-        for relu_below in [0, 1] {
-            layer.relu_below = relu_below;
-            let expected: Vec<Vec<f64>> = (0..tasks)
-                .map(|task| {
-                    let (mut dx, x) = (vec![0.0; words], x.task(task));
-                    for (&e, dy) in winners[task].iter().zip(dy.task(task)) {
-                        dx[e] += if relu_below == 1 && x[e] <= 0.0 { 0.0 } else { dy };
-                    }
-                    dx
-                })
-                .collect();
-            let workgroups = [max_pool2d::backward_workgroups(&layer), tasks as u32, 1];
+        let dy = Numbers::new(tasks, windows.len(), 3);
+        for (gate, adds) in BACK {
+            let dx = if adds == 1 { Numbers::new(tasks, words, 4) } else { Numbers::poisoned(tasks, words) };
+            (pool.gate, pool.adds, pool.values, pool.result) = (gate, adds, dy.place, dx.place);
+            let one = |task: usize| {
+                let shares = winners(task).into_iter().zip(dy.task(task)).collect();
+                back(&pool, &x.task(task), &dx.task(task), shares)
+            };
+            let expected: Vec<Vec<f64>> = (0..tasks).map(one).collect();
+            let workgroups = [pool.backward_workgroups(), tasks as u32, 1];
             let kernel = &max_pool2d::BACKWARD;
-            let after = run(&device, kernel, &[], &layer, &[&x, &dy, &dx], workgroups);
-            check(&format!("max_pool_backward {layer:?}"), &dx.all, &after[2], &expected);
+            let after = run(&device, kernel, &[], &pool, &[&x, &dy, &dx], workgroups);
+            check(&format!("max_pool_backward {pool:?}"), &dx.all, &after[2], &expected);
         }
     }
 }
 
 #[test]
-fn the_mean_of_an_image_and_back() {
-    let Some(device) = adapter::device("the_mean_of_an_image_and_back") else { return };
+fn a_window_gives_its_mean_and_takes_it_back() {
+    let Some(device) = adapter::device("a_window_gives_its_mean_and_takes_it_back") else { return };
     for (size, window, tasks) in SHAPES {
-        let mut layer = layer(size, window);
-        let (images, pixels) = (size[0] * size[1], size[2] * size[3]);
-        let x = Numbers::new(tasks, images * pixels, 1);
-        let y = Numbers::poisoned(tasks, images);
-        (layer.x, layer.y) = (x.place, y.place);
-        let mean = |image: &[f64]| image.iter().sum::<f64>() / pixels as f64;
+        let mut pool = pool(size, window);
+        let (words, windows) = (size.iter().product::<usize>(), windows(size, &pool));
+        let pixels = windows[0].len() as f64;
+        let (x, out) = (Numbers::new(tasks, words, 1), Numbers::poisoned(tasks, windows.len()));
+        (pool.x, pool.values, pool.result) = (x.place, x.place, out.place);
+        let mean = |x: &[f64], window: &[usize]| window.iter().map(|&e| x[e]).sum::<f64>() / pixels;
         let expected: Vec<Vec<f64>> =
-            (0..tasks).map(|task| x.task(task).chunks(pixels).map(mean).collect()).collect();
-        let workgroups = [global_avg_pool2d::forward_workgroups(&layer), tasks as u32, 1];
-        let after = run(&device, &global_avg_pool2d::FORWARD, &[], &layer, &[&x, &y], workgroups);
-        check("global_avg_pool", &y.all, &after[1], &expected);
+            (0..tasks).map(|t| windows.iter().map(|window| mean(&x.task(t), window)).collect()).collect();
+        let workgroups = [pool.forward_workgroups(), tasks as u32, 1];
+        let after = run(&device, &avg_pool2d::FORWARD, &[], &pool, &[&x, &out], workgroups);
+        check(&format!("avg_pool {pool:?}"), &out.all, &after[1], &expected);
 
-        let (dy, dx) = (Numbers::new(tasks, images, 2), Numbers::poisoned(tasks, images * pixels));
-        (layer.dz, layer.dx, layer.relu_below) = (dy.place, dx.place, 1);
-        let expected: Vec<Vec<f64>> = (0..tasks)
-            .map(|task| {
+        let dy = Numbers::new(tasks, windows.len(), 3);
+        for (gate, adds) in BACK {
+            let dx = if adds == 1 { Numbers::new(tasks, words, 4) } else { Numbers::poisoned(tasks, words) };
+            (pool.gate, pool.adds, pool.values, pool.result) = (gate, adds, dy.place, dx.place);
+            let one = |task: usize| {
                 let dy = dy.task(task);
-                let element =
-                    |(e, x): (usize, &f64)| if *x > 0.0 { dy[e / pixels] / pixels as f64 } else { 0.0 };
-                x.task(task).iter().enumerate().map(element).collect()
-            })
-            .collect();
-        let workgroups = [global_avg_pool2d::backward_workgroups(&layer), tasks as u32, 1];
-        let kernel = &global_avg_pool2d::BACKWARD;
-        let after = run(&device, kernel, &[], &layer, &[&x, &dy, &dx], workgroups);
-        check("global_avg_pool_backward", &dx.all, &after[2], &expected);
+                let of = |(window, dy): (&Vec<usize>, &f64)| {
+                    let share = dy / pixels;
+                    window.iter().map(move |&e| (e, share)).collect::<Vec<_>>()
+                };
+                back(&pool, &x.task(task), &dx.task(task), windows.iter().zip(&dy).flat_map(of).collect())
+            };
+            let expected: Vec<Vec<f64>> = (0..tasks).map(one).collect();
+            let workgroups = [pool.backward_workgroups(), tasks as u32, 1];
+            let kernel = &avg_pool2d::BACKWARD;
+            let after = run(&device, kernel, &[], &pool, &[&x, &dy, &dx], workgroups);
+            check(&format!("avg_pool_backward {pool:?}"), &dx.all, &after[2], &expected);
+        }
     }
 }

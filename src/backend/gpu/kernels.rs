@@ -5,9 +5,9 @@ use super::fused::{kernel as fused, ops, plan};
 pub use super::layered::kernels::{inner, loss, rows};
 use super::resident::{clipped_update, draw, draw_images, reduce, request};
 use crate::ops::{
-    batch_norm, conv2d, elementwise, global_avg_pool2d, latent, layer_norm, linear, max_pool2d, mul,
+    avg_pool2d, batch_norm, conv2d, elementwise, fourier, latent, linear, max_pool2d, mul, row_norm,
 };
-use crate::wgsl::{Declaration, LayerPass, factors};
+use crate::wgsl::{Declaration, LayerPass, factors, window_pass};
 
 /// Every kernel of the program.
 pub const ALL: &[&Declaration] = &[
@@ -17,6 +17,8 @@ pub const ALL: &[&Declaration] = &[
     &clipped_update::DECLARATION,
     &draw::DECLARATION,
     &draw_images::DECLARATION,
+    &avg_pool2d::gpu::FORWARD,
+    &avg_pool2d::gpu::BACKWARD,
     &batch_norm::gpu::FORWARD,
     &batch_norm::gpu::BACKWARD,
     &batch_norm::gpu::TANGENT,
@@ -32,17 +34,18 @@ pub const ALL: &[&Declaration] = &[
     &elementwise::gpu::ELEMENTWISE,
     &elementwise::gpu::BACKWARD_TANGENT,
     &factors::SUM_ROWS,
-    &global_avg_pool2d::gpu::FORWARD,
-    &global_avg_pool2d::gpu::BACKWARD,
+    &fourier::gpu::FORWARD,
+    &fourier::gpu::TANGENT,
+    &fourier::gpu::BACKWARD,
     &latent::gpu::UPDATE,
     &latent::gpu::TANGENT,
     &latent::gpu::UPDATE_TANGENT,
-    &layer_norm::gpu::FORWARD,
-    &layer_norm::gpu::BACKWARD,
-    &layer_norm::gpu::UPDATE,
-    &layer_norm::gpu::TANGENT,
-    &layer_norm::gpu::BACKWARD_TANGENT,
-    &layer_norm::gpu::UPDATE_TANGENT,
+    &row_norm::gpu::FORWARD,
+    &row_norm::gpu::BACKWARD,
+    &row_norm::gpu::UPDATE,
+    &row_norm::gpu::TANGENT,
+    &row_norm::gpu::BACKWARD_TANGENT,
+    &row_norm::gpu::UPDATE_TANGENT,
     &linear::gpu::FORWARD,
     &linear::gpu::BACKWARD,
     &linear::gpu::UPDATE,
@@ -78,6 +81,7 @@ pub const STRUCTS: &[(&str, &str, usize)] = &[
     ("linear", "Layer", size_of::<LayerPass>()),
     ("elementwise", "ElementPass", size_of::<elementwise::gpu::ElementPass>()),
     ("sum_rows", "FactorPass", size_of::<factors::FactorPass>()),
+    ("avg_pool", "WindowPass", size_of::<window_pass::WindowPass>()),
     ("inner_step", "Inner", size_of::<inner::InnerPass>()),
     ("displacement", "Displacement", size_of::<inner::Displacement>()),
     ("loss", "LossPass", size_of::<loss::LossPass>()),
@@ -89,6 +93,10 @@ pub const STRUCTS: &[(&str, &str, usize)] = &[
 /// The kernels of a room with what their tests need, by op.
 #[doc(hidden)]
 pub mod rooms {
+    #[allow(missing_docs, reason = "see the room")]
+    pub mod avg_pool2d {
+        pub use crate::ops::avg_pool2d::gpu::{BACKWARD, FORWARD};
+    }
     #[allow(missing_docs, reason = "see the room")]
     pub mod batch_norm {
         pub use crate::ops::batch_norm::gpu::*;
@@ -102,16 +110,16 @@ pub mod rooms {
         pub use crate::ops::elementwise::gpu::*;
     }
     #[allow(missing_docs, reason = "see the room")]
-    pub mod global_avg_pool2d {
-        pub use crate::ops::global_avg_pool2d::gpu::*;
+    pub mod fourier {
+        pub use crate::ops::fourier::gpu::*;
     }
     #[allow(missing_docs, reason = "see the room")]
     pub mod latent {
         pub use crate::ops::latent::gpu::*;
     }
     #[allow(missing_docs, reason = "see the room")]
-    pub mod layer_norm {
-        pub use crate::ops::layer_norm::gpu::*;
+    pub mod row_norm {
+        pub use crate::ops::row_norm::gpu::*;
     }
     #[allow(missing_docs, reason = "see the room")]
     pub mod mul {

@@ -13,7 +13,7 @@ fn sum<I: Isa>(site: &Site<'_>, x: &[Place], out: Place, calls: &mut Calls<I>) {
 }
 
 impl Lower for Add {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept::default()
     }
 

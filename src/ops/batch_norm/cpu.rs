@@ -37,7 +37,7 @@ fn gradients<I: Isa>(site: &Site<'_>, sums: Place, back: &Back, calls: &mut Call
 }
 
 impl Lower for BatchNorm {
-    fn kept(&self, relu: bool) -> Kept {
+    fn keeps(&self, relu: bool) -> Kept {
         Kept { y: relu, saved: true, saved_dot: true, ..Kept::default() }
     }
 

@@ -125,7 +125,7 @@ impl BatchNorm {
 
     /// The tangent of the backward, or, without a tangent of the statistics, the backward of tangents.
     fn turned(&self, seat: &Seat, turned: &Turned<'_>, layer: LayerPass, second: bool) -> Vec<Call> {
-        let Turned { x_dot, saved_dot, dy, dy_dot, dx, rates } = turned;
+        let Turned { x_dot, saved_dot, dy, dy_dot, dx, rates, .. } = turned;
         let (record, words) = match saved_dot {
             Some(record) => (*record, RECORD),
             None => (seat.saved.unwrap_or(*dy), STATS),
@@ -166,7 +166,7 @@ impl BatchNorm {
 
 impl Lower for BatchNorm {
     fn keeps(&self, relu: bool) -> Kept {
-        Kept { x: true, y: relu, x_dot: true }
+        Kept { x: true, y: relu, x_dot: true, saved: true, saved_dot: true, ..Kept::default() }
     }
 
     fn folds_relu(&self) -> bool {
@@ -174,10 +174,6 @@ impl Lower for BatchNorm {
     }
 
     fn gates(&self) -> bool {
-        true
-    }
-
-    fn leaves(&self) -> bool {
         true
     }
 
@@ -211,7 +207,15 @@ impl Lower for BatchNorm {
         let layer = seat.layer(self.fit(&seat.sizes));
         if take == Take::Curvature {
             let layer = LayerPass { adapted: 0, ..layer };
-            let turned = Turned { x_dot: &[None], saved_dot: None, dy, dy_dot: dy, dx, rates: Rates::None };
+            let turned = Turned {
+                x_dot: &[None],
+                y_dot: None,
+                saved_dot: None,
+                dy,
+                dy_dot: dy,
+                dx,
+                rates: Rates::None,
+            };
             return self.turned(seat, &turned, layer, true);
         }
         let (result, layer, to) = match take {
@@ -279,7 +283,8 @@ impl Lower for BatchNorm {
     }
 
     fn rates(&self, seat: &Seat, dy: Operand, rates: Rates) -> Vec<Call> {
-        let turned = Turned { x_dot: &[None], saved_dot: None, dy, dy_dot: dy, dx: &[None], rates };
+        let turned =
+            Turned { x_dot: &[None], y_dot: None, saved_dot: None, dy, dy_dot: dy, dx: &[None], rates };
         self.turned(seat, &turned, seat.layer(self.fit(&seat.sizes)), false)
     }
 }

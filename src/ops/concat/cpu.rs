@@ -41,7 +41,7 @@ fn join<I: Isa>(site: &Site<'_>, x: &[Place], out: Place, calls: &mut Calls<I>) 
 }
 
 impl Lower for Concat {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept::default()
     }
 

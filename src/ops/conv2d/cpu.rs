@@ -15,7 +15,7 @@ impl Conv2d {
 }
 
 impl Lower for Conv2d {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept { x: true, x_dot: true, ..Kept::default() }
     }
 

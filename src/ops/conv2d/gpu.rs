@@ -243,7 +243,7 @@ impl Conv2d {
 
 impl Lower for Conv2d {
     fn keeps(&self, relu: bool) -> Kept {
-        Kept { x: true, y: relu, x_dot: true }
+        Kept { x: true, y: relu, x_dot: true, ..Kept::default() }
     }
 
     fn folds_relu(&self) -> bool {

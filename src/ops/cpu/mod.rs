@@ -5,8 +5,10 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod product;
+pub(crate) mod windows;
 
 use super::{Rows, Shape};
+pub(crate) use crate::kept::Kept;
 use crate::simd::Isa;
 use crate::simd::geometry::Tables;
 use crate::simd::memory::{Calls, Gradient, Place};
@@ -79,21 +81,6 @@ pub(crate) struct Node {
     pub(crate) tables: Option<Tables>,
 }
 
-/// What a node's passes read and leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kept {
-    /// Its inputs.
-    pub(crate) x: bool,
-    /// Its output.
-    pub(crate) y: bool,
-    /// The tangents of its inputs, in the tangent of its backward.
-    pub(crate) x_dot: bool,
-    /// Whether its forward pass leaves an array, a row as long as the output's.
-    pub(crate) saved: bool,
-    /// Whether its tangent leaves one.
-    pub(crate) saved_dot: bool,
-}
-
 /// A node in a pass.
 pub(crate) struct Site<'a> {
     pub(crate) node: &'a Node,
@@ -156,11 +143,16 @@ pub(crate) struct Moving {
 
 /// The kernels of an op.
 pub(crate) trait Lower {
-    /// What its passes read and leave.
-    fn kept(&self, relu: bool) -> Kept;
+    /// What its passes read and leave; `relu` says whether one is part of it.
+    fn keeps(&self, relu: bool) -> Kept;
 
     /// Whether its output lies as its inputs do, so that a flattened image serves for a vector.
     fn lies_as_inputs(&self) -> bool {
+        false
+    }
+
+    /// Whether features of a vector must lie in their order, so that no flattened image serves for it.
+    fn needs_order(&self) -> bool {
         false
     }
 

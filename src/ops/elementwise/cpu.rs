@@ -109,7 +109,7 @@ impl Function {
 }
 
 impl Lower for Function {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         let relu = *self == (Self::Relu {});
         Kept { x: !relu, y: relu, x_dot: !relu, ..Kept::default() }
     }

@@ -89,7 +89,7 @@ impl Lower for Function {
     fn keeps(&self, _: bool) -> Kept {
         // A ReLU's output is its gate; all others are differentiated at their input.
         let gate = *self == Self::Relu;
-        Kept { x: !gate, y: gate, x_dot: self.curvature() == Curvature::Smooth }
+        Kept { x: !gate, y: gate, x_dot: self.curvature() == Curvature::Smooth, ..Kept::default() }
     }
 
     fn gates(&self) -> bool {

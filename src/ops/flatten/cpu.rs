@@ -27,7 +27,7 @@ fn copy<I: Isa>(
 }
 
 impl Lower for Flatten {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept::default()
     }
 

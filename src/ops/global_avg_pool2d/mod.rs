@@ -2,8 +2,9 @@
 
 mod cpu;
 #[cfg(feature = "gpu")]
-pub(crate) mod gpu;
+mod gpu;
 
+use super::window::Window;
 use super::{Arity, Backward, Curvature, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,15 +44,10 @@ impl Operation for GlobalAvgPool2d {
     }
 
     fn forward<S: Scalar>(&self, site: &Site<'_>, x: &[&[S]], _: &[&[S]]) -> Vec<S> {
-        let pixels = site.inputs[0].pixels();
-        let share = S::constant(1.0 / pixels as f64);
-        let mean = |x: &[S]| x.iter().fold(S::constant(0.0), |sum, &x| sum + x) * share;
-        x[0].chunks_exact(pixels).map(mean).collect()
+        Window::whole(site.inputs[0].sides()).means(site, x[0])
     }
 
     fn backward<S: Scalar>(&self, site: &Site<'_>, pass: Backward<'_, S>, _: &mut [Vec<S>]) -> Vec<Vec<S>> {
-        let pixels = site.inputs[0].pixels();
-        let share = S::constant(1.0 / pixels as f64);
-        vec![(0..pass.x[0].len()).map(|i| pass.dy[i / pixels] * share).collect()]
+        vec![Window::whole(site.inputs[0].sides()).spread(site, pass.dy)]
     }
 }

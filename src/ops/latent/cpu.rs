@@ -18,7 +18,7 @@ fn copy<I: Isa>(site: &Site<'_>, y: Place, c: Place, calls: &mut Calls<I>) {
 }
 
 impl Lower for Latent {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept::default()
     }
 

@@ -1,12 +1,8 @@
 //! Layer norm, over all of a point.
 
-mod cpu;
-#[cfg(feature = "gpu")]
-pub(crate) mod gpu;
-
 use super::named::{default_eps, yes};
-use super::normalise::{self, Set};
-use super::{Arity, Backward, Curvature, Operation, ParamSpec, Role, Shape, Site, scalar::Scalar};
+use super::row_norm::{self, RowNorm};
+use super::{Arity, Backward, Curvature, Operation, ParamSpec, Shape, Site, scalar::Scalar};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -36,13 +32,17 @@ impl fmt::Display for LayerNorm {
     }
 }
 
-impl LayerNorm {
-    /// A set for each row.
-    fn sets(site: &Site<'_>) -> Vec<Set> {
-        let len = site.output.len();
-        let set =
-            |row: usize| Set { elements: (row * len..(row + 1) * len).collect(), affine: (0..len).collect() };
-        (0..site.count()).map(set).collect()
+impl RowNorm for LayerNorm {
+    fn eps(self) -> f64 {
+        self.eps
+    }
+
+    fn affine(self) -> bool {
+        self.affine
+    }
+
+    fn groups(self, _: usize) -> Option<usize> {
+        None
     }
 }
 
@@ -51,18 +51,11 @@ impl Operation for LayerNorm {
     const ARITY: Arity = Arity::One;
 
     fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        match self.eps > 0.0 && self.eps.is_finite() {
-            true => Ok(inputs[0]),
-            false => Err(format!("its eps is {}; a number above 0 is needed", self.eps)),
-        }
+        row_norm::check_eps(self.eps).map(|()| inputs[0])
     }
 
     fn params(&self, inputs: &[Shape], _: Shape) -> Vec<ParamSpec> {
-        let shape = inputs[0].axes();
-        match self.affine {
-            true => vec![ParamSpec::weight(shape.clone(), Role::Scale), ParamSpec::bias(shape, Role::Shift)],
-            false => Vec::new(),
-        }
+        row_norm::params(*self, inputs[0].axes())
     }
 
     fn multiply_adds(&self, _: &[Shape], _: Shape) -> u64 {
@@ -74,7 +67,7 @@ impl Operation for LayerNorm {
     }
 
     fn forward<S: Scalar>(&self, site: &Site<'_>, x: &[&[S]], theta: &[&[S]]) -> Vec<S> {
-        normalise::forward(&Self::sets(site), x[0], theta, self.eps)
+        row_norm::forward(*self, site, x, theta)
     }
 
     fn backward<S: Scalar>(
@@ -83,6 +76,6 @@ impl Operation for LayerNorm {
         pass: Backward<'_, S>,
         dtheta: &mut [Vec<S>],
     ) -> Vec<Vec<S>> {
-        vec![normalise::backward(&Self::sets(site), pass.x[0], pass.theta, pass.dy, dtheta, self.eps)]
+        row_norm::backward(*self, site, pass, dtheta)
     }
 }

@@ -12,7 +12,7 @@ fn kernel(node: &Node) -> Kernel {
 }
 
 impl Lower for Linear {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept { x: true, x_dot: true, ..Kept::default() }
     }
 

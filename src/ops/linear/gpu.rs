@@ -146,7 +146,7 @@ impl Linear {
 
 impl Lower for Linear {
     fn keeps(&self, relu: bool) -> Kept {
-        Kept { x: true, y: relu, x_dot: true }
+        Kept { x: true, y: relu, x_dot: true, ..Kept::default() }
     }
 
     fn folds_relu(&self) -> bool {

@@ -1,7 +1,8 @@
 //! Its CPU kernels. The winner of each window is kept as its number, in a float.
 
 use super::MaxPool2d;
-use crate::ops::cpu::{Back, Kept, Layout, Lower, Moving, Site};
+use crate::ops::cpu::windows::Windows;
+use crate::ops::cpu::{Back, Kept, Lower, Moving, Site};
 use crate::simd::memory::{Calls, Place, call};
 use crate::simd::{Isa, Vector};
 
@@ -17,10 +18,10 @@ enum Direction {
 }
 
 call! {
-    /// Max-pool of `points` images.
+    /// Max-pool.
     Pool as PoolAt, pool {
         places: x, y, winners;
-        values: direction: Direction, nodes: [Layout; 2], kernel: usize, stride: usize, points: usize
+        values: direction: Direction, windows: Windows
     }
 }
 
@@ -29,17 +30,12 @@ unsafe fn pool<V: Vector>(_: V, pool: PoolAt) {
     // SAFETY: promised by the caller.
     unsafe {
         match pool.direction {
-            Direction::Forward => windows::<V, 0>(&pool),
-            Direction::Tangent => windows::<V, 1>(&pool),
+            Direction::Forward => sweep::<V, 0>(&pool),
+            Direction::Tangent => sweep::<V, 1>(&pool),
             Direction::Backward => {
-                let [from, to] = pool.nodes;
-                let apart = pool.stride >= pool.kernel;
-                let covered = |i: usize| to.sides[i] * pool.stride == from.sides[i];
-                if !(apart && pool.stride == pool.kernel && covered(0) && covered(1)) {
-                    std::ptr::write_bytes(pool.x, 0, pool.points * from.len());
-                }
+                pool.windows.clear(pool.x);
                 // Where windows do not overlap, there is nothing to add to.
-                if apart { windows::<V, 2>(&pool) } else { windows::<V, 3>(&pool) }
+                if pool.windows.apart() { sweep::<V, 2>(&pool) } else { sweep::<V, 3>(&pool) }
             }
         }
     }
@@ -47,47 +43,42 @@ unsafe fn pool<V: Vector>(_: V, pool: PoolAt) {
 
 /// All windows: forward (0), tangent (1), backward (2), and backward into windows that overlap (3).
 #[inline(always)]
-unsafe fn windows<V: Vector, const WAY: u8>(pool: &PoolAt) {
-    let [from, to] = pool.nodes;
-    let pitch = from.pitch;
+unsafe fn sweep<V: Vector, const WAY: u8>(pool: &PoolAt) {
+    let windows = pool.windows;
+    let [rows, columns] = windows.window.kernel;
     // SAFETY: promised by the caller.
     unsafe {
-        for image in 0..pool.points {
-            for out in 0..to.pixels() {
-                let (oy, ox) = (out / to.sides[1], out % to.sides[1]);
-                let corner = (oy * pool.stride * from.sides[1] + ox * pool.stride) * pitch;
-                let (x, y) = (pool.x.add(image * from.len() + corner), image * to.len() + out * pitch);
-                for at in (0..pitch).step_by(V::LANES) {
-                    let (y, winners) = (pool.y.add(y + at), pool.winners.add(y + at));
-                    let (mut result, mut winner) = match WAY {
-                        0 => (V::load(x.add(at)), V::splat(0.0)),
-                        1 => (V::splat(0.0), V::load(winners)),
-                        _ => (V::load(y), V::load(winners)),
-                    };
-                    for tap in 0..pool.kernel * pool.kernel {
-                        let (ky, kx) = (tap / pool.kernel, tap % pool.kernel);
-                        let x = x.add((ky * from.sides[1] + kx) * pitch + at);
-                        let index = V::splat(tap as f32);
-                        // Positive where this tap is the winner.
-                        let off = winner.sub(index);
-                        let hit = V::splat(0.5).sub(off.mul(off));
-                        match WAY {
-                            0 => {
-                                let value = V::load(x);
-                                winner = value.greater(result, index, winner);
-                                result = value.greater(result, value, result);
-                            }
-                            1 => result = result.add(V::load(x).gated(hit)),
-                            2 => result.gated(hit).store(x),
-                            _ => V::load(x).add(result.gated(hit)).store(x),
+        for index in 0..windows.count() {
+            let (x, y) = windows.place(index);
+            for at in (0..windows.from.pitch).step_by(V::LANES) {
+                let (x, y, winners) = (pool.x.add(x + at), pool.y.add(y + at), pool.winners.add(y + at));
+                let (mut result, mut winner) = match WAY {
+                    0 => (V::load(x), V::splat(0.0)),
+                    1 => (V::splat(0.0), V::load(winners)),
+                    _ => (V::load(y), V::load(winners)),
+                };
+                for tap in 0..rows * columns {
+                    let x = x.add(windows.tap(tap / columns, tap % columns));
+                    let index = V::splat(tap as f32);
+                    // Positive where this tap is the winner.
+                    let off = winner.sub(index);
+                    let hit = V::splat(0.5).sub(off.mul(off));
+                    match WAY {
+                        0 => {
+                            let value = V::load(x);
+                            winner = value.greater(result, index, winner);
+                            result = value.greater(result, value, result);
                         }
+                        1 => result = result.add(V::load(x).gated(hit)),
+                        2 => result.gated(hit).store(x),
+                        _ => V::load(x).add(result.gated(hit)).store(x),
                     }
-                    if WAY == 0 {
-                        winner.store(winners);
-                    }
-                    if WAY < 2 {
-                        result.store(y);
-                    }
+                }
+                if WAY == 0 {
+                    winner.store(winners);
+                }
+                if WAY < 2 {
+                    result.store(y);
                 }
             }
         }
@@ -96,14 +87,12 @@ unsafe fn windows<V: Vector, const WAY: u8>(pool: &PoolAt) {
 
 impl MaxPool2d {
     fn pass(self, site: &Site<'_>, direction: Direction, x: Place, y: Place) -> Pool {
-        let nodes = [site.node.inputs[0], site.node.output];
-        let (kernel, stride, points) = (self.kernel, self.stride, site.rows());
-        Pool { x, y, winners: site.saved, direction, nodes, kernel, stride, points }
+        Pool { x, y, winners: site.saved, direction, windows: Windows::new(self.0, site) }
     }
 }
 
 impl Lower for MaxPool2d {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept { saved: true, ..Kept::default() }
     }
 

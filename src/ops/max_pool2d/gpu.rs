@@ -2,11 +2,9 @@
 
 use super::MaxPool2d;
 use crate::wgsl::Binding::{Read, Uniform, Write};
-use crate::wgsl::lower::{Below, Call, Kept, Lower, Operand, Seat, Sizes, Take};
-use crate::wgsl::{Declaration, LayerPass};
-
-/// Elements of a workgroup.
-const WORKGROUP: u32 = 256;
+use crate::wgsl::Declaration;
+use crate::wgsl::lower::{Below, Call, Kept, Lower, Operand, Seat, Take};
+use crate::wgsl::window_pass::{WORKGROUP, WindowPass};
 
 /// `max_pool.wgsl`: forward, and its tangent.
 pub const FORWARD: Declaration = Declaration {
@@ -24,27 +22,21 @@ pub const BACKWARD: Declaration = Declaration {
     workgroup_bytes: 0,
 };
 
-/// Workgroups a task, forward.
-#[must_use]
-pub fn forward_workgroups(layer: &LayerPass) -> u32 {
-    (layer.points * layer.channels * layer.out_height * layer.out_width).div_ceil(WORKGROUP)
-}
-
-/// Workgroups a task, backward.
-#[must_use]
-pub fn backward_workgroups(layer: &LayerPass) -> u32 {
-    (layer.points * layer.channels * layer.height * layer.width).div_ceil(WORKGROUP)
-}
-
 impl MaxPool2d {
-    fn fit(&self, sizes: &Sizes) -> LayerPass {
-        LayerPass { kernel: self.kernel as u32, stride: self.stride as u32, ..sizes.layer() }
+    fn windows(self) -> [[usize; 2]; 2] {
+        [self.0.kernel, self.0.stride]
+    }
+
+    fn taken(self, seat: &Seat, values: Operand, result: Operand) -> Vec<Call> {
+        let pass = WindowPass::forward(seat, self.windows(), values, result);
+        let bindings = [seat.read(seat.x[0]), values.bound, result.bound];
+        vec![seat.spread(&FORWARD, &[], &pass, &bindings, pass.forward_workgroups())]
     }
 }
 
 impl Lower for MaxPool2d {
     fn keeps(&self, _: bool) -> Kept {
-        Kept { x: true, y: false, x_dot: false }
+        Kept { x: true, ..Kept::default() }
     }
 
     fn gates(&self) -> bool {
@@ -53,21 +45,14 @@ impl Lower for MaxPool2d {
 
     fn forward(&self, seat: &Seat) -> Vec<Call> {
         let (Some(x), Some(y)) = (seat.x[0], seat.y) else { return Vec::new() };
-        let layer = LayerPass { y: x.place, y_dot: y.place, ..seat.layer(self.fit(&seat.sizes)) };
-        vec![seat.spread(&FORWARD, &[], &layer, &[x.bound, x.bound, y.bound], forward_workgroups(&layer))]
+        self.taken(seat, x, y)
     }
 
     fn backward(&self, seat: &Seat, dy: Operand, dx: &[Option<Below>], _: Take) -> Vec<Call> {
         let Some(below) = dx[0] else { return Vec::new() };
-        let layer = LayerPass {
-            dz: dy.place,
-            dx: below.to.place,
-            relu_below: below.gate.into(),
-            adds: below.add.into(),
-            ..seat.layer(self.fit(&seat.sizes))
-        };
+        let pass = WindowPass::backward(seat, self.windows(), dy, &below);
         let bindings = [seat.read(seat.x[0]), dy.bound, below.to.bound];
-        vec![seat.spread(&BACKWARD, &[], &layer, &bindings, backward_workgroups(&layer))]
+        vec![seat.spread(&BACKWARD, &[], &pass, &bindings, pass.backward_workgroups())]
     }
 
     fn tangent(
@@ -77,9 +62,6 @@ impl Lower for MaxPool2d {
         y_dot: Operand,
         _: Option<Operand>,
     ) -> Vec<Call> {
-        let (Some(x), Some(x_dot)) = (seat.x[0], x_dot[0]) else { return Vec::new() };
-        let layer = LayerPass { y: x_dot.place, y_dot: y_dot.place, ..seat.layer(self.fit(&seat.sizes)) };
-        let bindings = [x.bound, x_dot.bound, y_dot.bound];
-        vec![seat.spread(&FORWARD, &[], &layer, &bindings, forward_workgroups(&layer))]
+        x_dot[0].map_or_else(Vec::new, |x_dot| self.taken(seat, x_dot, y_dot))
     }
 }

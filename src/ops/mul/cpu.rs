@@ -24,7 +24,7 @@ fn moved(site: &Site<'_>, x_dot: &[Place], but: &[usize]) -> Vec<Vec<Factor>> {
 }
 
 impl Lower for Mul {
-    fn kept(&self, _: bool) -> Kept {
+    fn keeps(&self, _: bool) -> Kept {
         Kept { x: true, x_dot: true, ..Kept::default() }
     }
 

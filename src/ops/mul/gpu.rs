@@ -59,7 +59,7 @@ fn factors(seat: &Seat, of: &[Option<Operand>], other: Option<(usize, Operand)>)
 
 impl Lower for Mul {
     fn keeps(&self, _: bool) -> Kept {
-        Kept { x: true, y: false, x_dot: true }
+        Kept { x: true, x_dot: true, ..Kept::default() }
     }
 
     fn forward(&self, seat: &Seat) -> Vec<Call> {

@@ -2,11 +2,10 @@
 //!
 //! Nothing here depends on a task.
 
-use super::target::room;
 use crate::meta::{Plan, RateShape};
 use crate::model::{Model, Value};
 use crate::ops::cpu::{Layout, Lower as _, NONE, Node};
-use crate::ops::{Op, Shape};
+use crate::ops::{Op, Shape, each};
 use crate::program::Flow;
 
 /// A parameter among the packed ones.
@@ -67,7 +66,7 @@ impl Graph {
             }
             let inputs: Vec<Layout> =
                 of.inputs.iter().map(|v| layouts[flow.root[v.index()].index()]).collect();
-            let as_inputs = room!(&of.op, op => op.lies_as_inputs());
+            let as_inputs = each!(&of.op, op => op.lies_as_inputs());
             let output = match inputs.first().filter(|_| as_inputs) {
                 Some(first) => padded(of.shape, first.sides, lanes),
                 None => Layout::of(of.shape, lanes),
@@ -84,12 +83,12 @@ impl Graph {
                 tables: None,
             };
             let alone = users == [n] && of.inputs.len() == 1;
-            let patches = if alone { room!(&of.op, op => op.unfolds(&node)) } else { None };
+            let patches = if alone { each!(&of.op, op => op.unfolds(&node)) } else { None };
             if let Some((layout, elements)) = patches {
                 (node.inputs[0], layouts[0], node.unfolded) = (layout, layout, true);
                 input = Some(elements);
             }
-            node.tables = room!(&of.op, op => op.tables(&node));
+            node.tables = each!(&of.op, op => op.tables(&node));
             layouts.push(output);
             nodes.push(Some(node));
         }
@@ -226,7 +225,7 @@ fn packed(model: &Model, nodes: &[Option<Node>]) -> (Vec<Packed>, usize) {
     };
     for (of, node) in model.nodes().iter().zip(nodes) {
         let Some(node) = node else { continue };
-        let all = room!(&of.op, op => op.params(node));
+        let all = each!(&of.op, op => op.params(node));
         for (param, elements) in of.params.clone().zip(all) {
             let offset = model.params()[param].offset as u32;
             let absolute = |e: u32| if e == NONE { NONE } else { e + offset };

@@ -5,11 +5,10 @@ use super::inner;
 use super::loss;
 use super::memory::Memory;
 use super::places::Lowering;
-use super::target::room;
 use crate::losses::cpu::with_kernels;
 use crate::meta::RateShape;
-use crate::ops::Op;
 use crate::ops::cpu::{Back, Lower as _, product};
+use crate::ops::{Op, each};
 use crate::program::{ArrayId, Instr, Program, Put, Set, Sink, Site, Wanted};
 use crate::simd::Isa;
 use crate::simd::memory::{Calls, Place, Scale};
@@ -93,7 +92,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
         match instr {
             Instr::Forward(at) => {
                 if let Some((op, site)) = self.site(at) {
-                    room!(op, op => op.forward(&site, &mut self.calls));
+                    each!(op, op => op.forward(&site, &mut self.calls));
                 }
             }
             Instr::Backward { site, dy, dx, sinks, .. } => self.backward(site, *dy, dx, sinks),
@@ -143,7 +142,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
         if let Instr::Tangent { site: at, x_dot, moves, y_dot, saved_dot } = instr {
             let moving = self.moving(at, x_dot, Some(*y_dot), *saved_dot, moves);
             if let Some((op, site)) = self.site(at) {
-                room!(op, op => op.tangent(&site, &moving, &mut self.calls));
+                each!(op, op => op.tangent(&site, &moving, &mut self.calls));
             }
         }
         if let Instr::BackwardTangent {
@@ -164,7 +163,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
             let dy = self.array(Some(*dy));
             if let Some((op, site)) = self.site(at) {
                 self.put(dx_dot, back, |back, calls| {
-                    room!(op, op => op.backward_tangent(&site, &moving, dy, back, calls));
+                    each!(op, op => op.backward_tangent(&site, &moving, dy, back, calls));
                 });
             }
         }
@@ -173,7 +172,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
     fn backward(&mut self, at: &Site, dy: ArrayId, dx: &[Option<Put>], sinks: &[Sink]) {
         let back = self.back(at, dy, dx, sinks);
         let Some((op, site)) = self.site(at) else { return };
-        self.put(dx, back, |back, calls| room!(op, op => op.backward(&site, back, calls)));
+        self.put(dx, back, |back, calls| each!(op, op => op.backward(&site, back, calls)));
         let next = at.pass.step + 1;
         let stepped = matches!(sinks.first(), Some(Sink::Step { .. }));
         // Only now: fast weights may all lie in one place. While the weight is in the cache.

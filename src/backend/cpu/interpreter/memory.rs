@@ -1,11 +1,10 @@
 //! Where the arrays of a task lie: all places are floats into one arena that a thread owns and uses again for every task.
 
 use super::graph::Graph;
-use super::target::room;
 use crate::meta::MetaGradient;
-use crate::ops::Op;
 use crate::ops::cpu::product::transposed_len;
 use crate::ops::cpu::{Lower as _, Node};
+use crate::ops::{Op, each};
 use crate::program::{Array, ArrayId, ArrayKind, Extent, Instr, Program, Put, Set, Wanted, place};
 use crate::simd::memory::Place;
 
@@ -110,7 +109,7 @@ impl Memory {
         }
         let scratch = plan.model.nodes().iter().zip(&graph.nodes).filter_map(|(of, node)| {
             let node = node.as_ref()?;
-            Some(room!(&of.op, op => op.scratch(node)))
+            Some(each!(&of.op, op => op.scratch(node)))
         });
         memory.scratch = all.take(scratch.max().unwrap_or(0));
         let added = puts(program).filter(|put| put.add).map(|put| len(graph, program.array(put.to)));
@@ -226,7 +225,7 @@ impl Memory {
 }
 
 pub(super) fn constants(op: &Op, node: &Node) -> Vec<f32> {
-    room!(op, op => op.constants(node))
+    each!(op, op => op.constants(node))
 }
 
 /// Floats of an array.
@@ -239,7 +238,7 @@ fn stats(graph: &Graph, array: &Array) -> usize {
     let of = |which: usize| {
         let n = array.value.node().unwrap_or(0);
         let node = graph.node(n)?;
-        Some(room!(&graph.plan.model.nodes()[n].op, op => op.stats(node, array.count()))[which])
+        Some(each!(&graph.plan.model.nodes()[n].op, op => op.stats(node, array.count()))[which])
     };
     match array.kind {
         ArrayKind::Saved => of(0).unwrap_or(0),
@@ -289,7 +288,7 @@ fn extents(graph: &Graph, program: &Program) -> Vec<Extent> {
     };
     let put = |puts: &[Option<Put>]| puts[0].filter(|put| !put.add).map(|put| put.to);
     for instr in &program.instrs {
-        let sweeps = |n: usize| room!(&graph.plan.model.nodes()[n].op, op => op.in_place());
+        let sweeps = |n: usize| each!(&graph.plan.model.nodes()[n].op, op => op.in_place());
         match instr {
             // What is saved takes the place of the input, else the output does.
             Instr::Forward(site) if sweeps(site.node) => replace(site.saved.or(site.y), site.x[0]),

@@ -2,27 +2,16 @@
 
 use crate::meta::Plan;
 use crate::model::{Model, Value};
-use crate::ops::Op;
 use crate::ops::cpu::Lower as _;
-use crate::program::{Keeps, Target};
-
-/// Calls something with the op within, whose room has the kernels.
-pub(super) use crate::ops::each as room;
+use crate::ops::{Op, Shape, each};
+use crate::program::{Kept, Target};
 
 /// The CPU as an executor of programs.
 pub(super) struct Cpu;
 
 impl Target for Cpu {
-    fn keeps(&self, op: &Op, relu: bool) -> Keeps {
-        let kept = room!(op, op => op.kept(relu));
-        Keeps {
-            x: kept.x,
-            y: kept.y,
-            x_dot: kept.x_dot,
-            y_dot: false,
-            saved: kept.saved,
-            saved_dot: kept.saved_dot,
-        }
+    fn keeps(&self, op: &Op, relu: bool) -> Kept {
+        each!(op, op => op.keeps(relu))
     }
 
     fn aliases(&self, model: &Model, node: usize) -> bool {
@@ -51,14 +40,16 @@ impl Target for Cpu {
 }
 
 /// Whether every flattened image may lie as the image does: not where it meets, element by element, a value that lies in
-/// another way.
+/// another way, nor where features are needed in their order.
 fn images_serve_as_vectors(model: &Model) -> bool {
     let mut sides = vec![model.input().sides()];
     for node in model.nodes() {
         let mut inputs = node.inputs.iter().map(|input: &Value| sides[input.index()]);
         let first = inputs.next();
-        let as_input = matches!(node.op, Op::Flatten(_)) || room!(&node.op, op => op.lies_as_inputs());
-        if as_input && inputs.any(|other| Some(other) != first) {
+        let as_input = matches!(node.op, Op::Flatten(_)) || each!(&node.op, op => op.lies_as_inputs());
+        let in_order = matches!(node.shape, Shape::Image { .. }) || first == Some([1, 1]);
+        let needs_order = each!(&node.op, op => op.needs_order()) && !in_order;
+        if needs_order || as_input && inputs.any(|other| Some(other) != first) {
             return false;
         }
         sides.push(first.filter(|_| as_input).unwrap_or(node.shape.sides()));

@@ -68,9 +68,10 @@ impl Emitter<'_> {
                 let calls = facts.room(site.node).tangent(&seat, &x_dot, y_dot, saved_dot);
                 self.push(calls);
             }
-            Instr::BackwardTangent { site, x_dot, saved_dot, dy, dy_dot, dx_dot, rates, .. } => {
+            Instr::BackwardTangent { site, x_dot, y_dot, saved_dot, dy, dy_dot, dx_dot, rates, .. } => {
                 let turned = Turned {
                     x_dot: &self.operands(x_dot),
+                    y_dot: self.optional(*y_dot),
                     saved_dot: self.optional(*saved_dot),
                     dy: self.operand(*dy),
                     dy_dot: self.operand(*dy_dot),

@@ -3,18 +3,14 @@
 use super::rooms;
 use crate::meta::Plan;
 use crate::model::{Model, Op};
-use crate::program::{Keeps, Target};
-use crate::wgsl::lower::Kept;
+use crate::program::{Kept, Target};
 
 /// The layered path.
 pub(super) struct Layered;
 
 impl Target for Layered {
-    fn keeps(&self, op: &Op, relu: bool) -> Keeps {
-        let room = rooms::of(op);
-        let Kept { x, y, x_dot } = room.keeps(relu);
-        let leaves = room.leaves();
-        Keeps { x, y, x_dot, y_dot: false, saved: leaves, saved_dot: leaves }
+    fn keeps(&self, op: &Op, relu: bool) -> Kept {
+        rooms::of(op).keeps(relu)
     }
 
     fn aliases(&self, model: &Model, node: usize) -> bool {
