@@ -354,7 +354,7 @@ impl RunDir {
     /// checkpoint whole; nothing if it is not.
     ///
     /// # Errors
-    /// As [`Checkpoints::steps`], and where the trials cannot be read.
+    /// As [`Checkpoints::steps`](super::Checkpoints::steps), and where the trials cannot be read.
     pub fn finished(&self, recipe: &Recipe) -> Result<Option<u64>> {
         let checkpoints = self.checkpoints();
         let last = checkpoints.steps()?.last().copied().filter(|&last| checkpoints.is_whole(last));
