@@ -264,7 +264,6 @@ mod tests {
     use crate::ops::global_avg_pool2d::GlobalAvgPool2d;
     use crate::ops::layer_norm::LayerNorm;
     use crate::ops::linear::Linear;
-    use crate::ops::max_pool2d::MaxPool2d;
     use crate::simd::Basic;
 
     const GRADIENT: Wanted = Wanted { gradient: true, all_losses: false, predictions: false, fast: false };
@@ -317,7 +316,7 @@ mod tests {
             Conv2d { groups: 12, ..conv }.into(),
             Function::LeakyRelu { negative_slope: 0.1 }.into(),
             Conv2d { groups: 3, ..conv }.into(),
-            MaxPool2d { kernel: 2, stride: 2 }.into(),
+            Op::max_pool2d(2, 2),
             Function::Relu {}.into(),
             Conv2d { outputs: 21, groups: 3, ..conv }.into(),
             LayerNorm::default().into(),
