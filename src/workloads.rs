@@ -19,6 +19,35 @@ pub struct Workload {
 /// Conv4 with max-pooling in place of strides.
 const POOLED: [&str; 2] = ["task.data=glyphs", "model.downsample=pool"];
 
+/// A stem, then a depthwise and a 1 × 1 convolution three times.
+const DEPTHWISE: &str = r#"model.layers=[
+    { type = "conv2d", outputs = 64, kernel = 3, stride = 2, padding = 1 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 3, padding = 1, groups = 64 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 1 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 3, stride = 2, padding = 1, groups = 64 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 1 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 3, padding = 1, groups = 64 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 1 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "global_avg_pool2d" },
+]"#;
+
+/// Conv4 by strides, its later convolutions in eight groups.
+const GROUPED: &str = r#"model.layers=[
+    { type = "conv2d", outputs = 64, kernel = 3, stride = 2, padding = 1 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 3, stride = 2, padding = 1, groups = 8 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 3, stride = 2, padding = 1, groups = 8 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "conv2d", outputs = 64, kernel = 3, stride = 2, padding = 1, groups = 8 }, { type = "batch_norm" }, { type = "relu" },
+    { type = "global_avg_pool2d" },
+]"#;
+
+/// Along a series.
+const SERIES: &str = r#"model.layers=[
+    { type = "conv1d", outputs = 32, kernel = 5, padding = 2 }, { type = "relu" },
+    { type = "conv1d", outputs = 32, kernel = 5, padding = 2, stride = 2 }, { type = "relu" },
+    { type = "conv1d", outputs = 32, kernel = 5, padding = 2, stride = 2 }, { type = "relu" },
+    { type = "flatten" },
+]"#;
+
 /// All of them.
 pub const WORKLOADS: &[Workload] = &[
     Workload { name: "sine", recipe: "sinusoid", settings: &[], meta_batches: &[10, 25, 256, 2048, 16384] },
@@ -60,6 +89,42 @@ pub const WORKLOADS: &[Workload] = &[
         recipe: "omniglot-5way-1shot",
         settings: &["task.data=glyphs", "inner.steps=5"],
         meta_batches: &[32],
+    },
+    Workload {
+        name: "omniglot-depthwise",
+        recipe: "omniglot-5way-1shot",
+        settings: &["task.data=glyphs", DEPTHWISE],
+        meta_batches: &[32],
+    },
+    Workload {
+        name: "omniglot-grouped",
+        recipe: "omniglot-5way-1shot",
+        settings: &["task.data=glyphs", GROUPED],
+        meta_batches: &[32],
+    },
+    Workload {
+        name: "series-conv",
+        recipe: "series",
+        settings: &["outer.clip_norm=0.0", "inner.steps=1", "model.input=[1, 1, 30]", SERIES],
+        meta_batches: &[32],
+    },
+    // The work of miniImagenet, of which no image is needed.
+    Workload {
+        name: "miniimagenet",
+        recipe: "miniimagenet-5way-1shot",
+        settings: &["task.data=glyphs"],
+        meta_batches: &[4],
+    },
+    Workload {
+        name: "resnet12",
+        recipe: "miniimagenet-5way-1shot",
+        settings: &[
+            "task.data=glyphs",
+            "inner.steps=1",
+            "model.preset=resnet12",
+            "model.channels=[64, 160, 320, 640]",
+        ],
+        meta_batches: &[1],
     },
     Workload { name: "omniglot-pool", recipe: "omniglot-5way-1shot", settings: &POOLED, meta_batches: &[32] },
     Workload {

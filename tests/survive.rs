@@ -239,6 +239,9 @@ fn a_control_falls_back_together_with_its_learner() {
     let last = *control.steps().unwrap().last().unwrap();
     let bytes = |run: &RunDir| std::fs::read(run.control_checkpoints().model_path(last)).unwrap();
     assert_eq!(bytes(&dir), bytes(&whole));
+    // What a disk that fills up between both leaves.
+    std::fs::remove_file(control.model_path(last)).unwrap();
+    assert_eq!(dir.resumable(&recipe).unwrap(), [0, 5, 10, 15]);
 }
 
 #[test]

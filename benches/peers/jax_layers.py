@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from workloads import pair
 
 
 def inward(tensor, form):
@@ -18,40 +19,55 @@ def outward(tensor, form):
 
 
 def windows(x, kernel, stride, form):
-    """The k² places of each window of x, as k² images; by strides, or by the phases of a reshape."""
+    """The places of each window of x, each an image; by strides, or by the phases of a reshape."""
     cut = phase_slices if form.cut == "phases" and stride > 1 else strided_slices
-    return list(cut(x, kernel, stride))
+    return list(cut(x, pair(kernel), stride))
 
 
 def strided_slices(x, kernel, stride):
     n, height, width, c = x.shape
-    far = lambda side: (side - kernel) // stride * stride + 1  # noqa: E731
-    for i in range(kernel):
-        for j in range(kernel):
-            yield lax.slice(x, (0, i, j, 0), (n, i + far(height), j + far(width), c), (1, stride, stride, 1))
+    far = lambda side, k: (side - k) // stride * stride + 1  # noqa: E731
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            ends = (n, i + far(height, kernel[0]), j + far(width, kernel[1]), c)
+            yield lax.slice(x, (0, i, j, 0), ends, (1, stride, stride, 1))
 
 
 def phase_slices(x, kernel, stride):
     # A reshape into stride² images, whose slices, and their gradients, have no strides.
     n, height, width, c = x.shape
-    rows, columns = ((side - kernel) // stride + 1 for side in (height, width))
+    rows, columns = ((side - k) // stride + 1 for side, k in zip((height, width), kernel))
     short = [-side % stride for side in (height, width)]
     x = jnp.pad(x, ((0, 0), (0, short[0]), (0, short[1]), (0, 0)))
     x = x.reshape(n, x.shape[1] // stride, stride, x.shape[2] // stride, stride, c)
-    for i in range(kernel):
-        for j in range(kernel):
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
             top, left = i // stride, j // stride
             yield x[:, top : top + rows, i % stride, left : left + columns, j % stride]
 
 
 def conv2d(x, weight, bias, layer, form):
-    """A convolution by hand, as one matrix product of patches, or the library's own."""
-    k, stride, pad = layer["kernel"], layer["stride"], (layer["padding"],) * 2
+    """A convolution by hand, as one matrix product of patches, or the library's own.
+
+    By hand a depthwise one is a sum of shifted images times a weight a channel, one of groups a product for each group.
+    """
+    stride, groups = layer["stride"], layer.get("groups", 1)
+    pads = [(p, p) for p in pair(layer["padding"])]
     if form.conv == "library":
         kinds = ("NHWC", "HWIO", "NHWC")
-        return lax.conv_general_dilated(x, weight, (stride, stride), (pad, pad), dimension_numbers=kinds) + bias
-    x = jnp.pad(x, ((0, 0), pad, pad, (0, 0)))
-    patches = jnp.concatenate(windows(x, k, stride, form), -1)
+        return lax.conv_general_dilated(x, weight, (stride, stride), pads, dimension_numbers=kinds, feature_group_count=groups) + bias
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    places = windows(x, layer["kernel"], stride, form)
+    if groups == x.shape[-1] == weight.shape[-1] and groups > 1:
+        taps = weight.reshape(-1, groups)
+        return sum(place * tap for place, tap in zip(places, taps)) + bias
+    if groups > 1:
+        patches = jnp.stack([p.reshape(*p.shape[:-1], groups, -1) for p in places], -2)
+        patches = patches.reshape(-1, groups, weight.shape[0] * weight.shape[1] * weight.shape[2])
+        taps = weight.reshape(patches.shape[-1], groups, -1)
+        out = jnp.einsum("pgk,kgo->pgo", patches, taps)
+        return out.reshape(*places[0].shape[:-1], -1) + bias
+    patches = jnp.concatenate(places, -1)
     out = patches.reshape(-1, patches.shape[-1]) @ weight.reshape(-1, weight.shape[-1]) + bias
     return out.reshape(*patches.shape[:-1], -1)
 
@@ -80,9 +96,22 @@ def apply(layers, theta, x, form):
     parameters = iter(theta)
     if form.matrix == "out-in":  # for networks of linear layers and ReLU alone
         x = x.T
+    if x.ndim == 2 and layers[0]["type"] == "conv2d":  # a series: an image of one row
+        x = x[:, None, :, None]
+    x = sequence(layers, parameters, x, form)
+    return x.T if form.matrix == "out-in" else x
+
+
+def sequence(layers, parameters, x, form):
+    """Layers one behind the other, which take their parameters as they come."""
     for layer in layers:
         kind = layer["type"]
-        if kind == "linear":
+        if kind == "residual":
+            main = sequence(layer["main"], parameters, x, form)
+            x = main + sequence(layer["beside"], parameters, x, form)
+        elif kind == "leaky_relu":
+            x = jnp.where(x > 0, x, 0.1 * x)
+        elif kind == "linear":
             weight, bias = next(parameters)
             x = x @ weight + bias if form.matrix == "in-out" else weight @ x + bias[:, None]
         elif kind == "conv2d":
@@ -99,7 +128,7 @@ def apply(layers, theta, x, form):
             x = jax.nn.relu(x)
         else:
             raise ValueError(f"no layer of type {kind}")
-    return x.T if form.matrix == "out-in" else x
+    return x
 
 
 def mse(out, y):

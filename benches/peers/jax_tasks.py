@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from workloads import IMAGE_CLASSES, IMAGE_DRAWERS, IMAGE_TURNS, SERIES_COUNT, SERIES_LENGTH
+from workloads import IMAGE_DRAWERS, IMAGE_TURNS, SERIES_COUNT, SERIES_LENGTH
 
 
 def draw_sines(key, tasks, workload, _table):
@@ -18,7 +18,7 @@ def draw_sines(key, tasks, workload, _table):
 
 def draw_windows(key, tasks, workload, table):
     """`tasks` series of the table; each point is a window at a random place, and the value after it."""
-    points, width, s = workload.support + workload.query, workload.layers[0]["in"], workload.support
+    points, width, s = workload.support + workload.query, workload.window, workload.support
     draw = jax.random.uniform(key, (tasks, 1 + points), jnp.float32)
     series = (draw[:, 0] * SERIES_COUNT).astype(jnp.int32)
     start = (draw[:, 1:] * (SERIES_LENGTH - width)).astype(jnp.int32)
@@ -45,13 +45,14 @@ def draw_images(key, tasks, workload, table):
     ways = workload.ways
     shots, queries = workload.support // ways, workload.query // ways
     class_key, turn_key, drawer_key = jax.random.split(key, 3)
-    classes = distinct(jax.random.uniform(class_key, (tasks, ways)), IMAGE_CLASSES)
+    classes = distinct(jax.random.uniform(class_key, (tasks, ways)), table.shape[0])
     turn = jax.random.randint(turn_key, (tasks, ways), 0, IMAGE_TURNS)[..., None, None, None]
     order = jnp.argsort(jax.random.uniform(drawer_key, (tasks, ways, IMAGE_DRAWERS)), -1)
     image = table[classes[..., None], order[..., : shots + queries]]
-    turns = [jnp.rot90(image, n, (3, 4)) for n in range(IMAGE_TURNS)]
-    image = jnp.select([turn == n for n in range(IMAGE_TURNS)], turns)
-    x = image[..., None].astype(jnp.float32) / 255
+    if workload.channels == 1:
+        turns = [jnp.rot90(image, n, (3, 4)) for n in range(IMAGE_TURNS)]
+        image = jnp.select([turn == n for n in range(IMAGE_TURNS)], turns)[..., None]
+    x = image.astype(jnp.float32) / 255
     label = jnp.broadcast_to(jnp.arange(ways)[:, None], (tasks, ways, shots + queries))
     part = lambda a, *points: a[:, :, slice(*points)].reshape(tasks, -1, *a.shape[3:])  # noqa: E731
     return part(x, shots), part(label, shots), part(x, shots, None), part(label, shots, None)

@@ -2,15 +2,16 @@
 
 import torch
 import torch.nn.functional as F
+from workloads import pair
 
 
 def conv2d(x, weight, bias, layer, form):
     """The library's convolution, which `vmap` makes a grouped one, or one matrix product of patches."""
     k, stride, pad = layer["kernel"], layer["stride"], layer["padding"]
-    if form == "library":
-        return F.conv2d(x, weight, bias, stride, pad)
+    if form == "library" or layer.get("groups", 1) > 1:
+        return F.conv2d(x, weight, bias, stride, pad, groups=layer.get("groups", 1))
     patches = F.unfold(x, k, padding=pad, stride=stride)  # [points, channel × k², place]
-    rows = (x.shape[2] + 2 * pad - k) // stride + 1
+    rows = (x.shape[2] + 2 * pair(pad)[0] - pair(k)[0]) // stride + 1
     return (weight.flatten(1) @ patches + bias[:, None]).unflatten(2, (rows, -1))
 
 
@@ -36,10 +37,21 @@ def max_pool2d(x, layer):
 
 def apply(layers, theta, x, form):
     """The network's output [points, out]; `theta` has a (weight, bias) for each layer with parameters."""
-    parameters = iter(theta)
+    if x.ndim == 2 and layers[0]["type"] == "conv2d":  # a series: an image of one row
+        x = x[:, None, None]
+    return sequence(layers, iter(theta), x, form)
+
+
+def sequence(layers, parameters, x, form):
+    """Layers one behind the other, which take their parameters as they come."""
     for layer in layers:
         kind = layer["type"]
-        if kind == "linear":
+        if kind == "residual":
+            main = sequence(layer["main"], parameters, x, form)
+            x = main + sequence(layer["beside"], parameters, x, form)
+        elif kind == "leaky_relu":
+            x = F.leaky_relu(x, 0.1)
+        elif kind == "linear":
             weight, bias = next(parameters)
             x = x @ weight.T + bias
         elif kind == "conv2d":

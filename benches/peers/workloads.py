@@ -41,6 +41,9 @@ class Workload:
     inner_lr: float = 0.01
     phase: float = 2 * math.pi  # sinusoids: b is uniform in [0, phase)
     ways: int = 5  # images: classes of a task
+    side: int = IMAGE_SIDE  # images: pixels, and channels; those of several channels are not turned
+    channels: int = 1
+    window: int = 30  # series: values of a point
 
     def operations(self):
         """Floating-point operations in one task's meta-gradient: two for each multiply-add of a matrix or a convolution.
@@ -48,17 +51,43 @@ class Workload:
         Forward a layer takes one product, backward one for its weights and one for its input, and differentiating these
         three, for the second order, two each. The first layer needs nothing that leads to its input alone.
         """
-        second, side, first, total = self.order == "second", IMAGE_SIDE, True, 0
-        for layer in self.layers:
-            if "kernel" in layer:
-                side = (side + 2 * layer.get("padding", 0) - layer["kernel"]) // layer["stride"] + 1
-            if layer["type"] in ("linear", "conv2d"):
-                places = (side * layer["kernel"]) ** 2 if layer["type"] == "conv2d" else 1
-                inner, outer = ((4 if second else 2), 2) if first else ((9 if second else 3), 3)
-                products = self.support * self.inner_steps * inner + self.query * outer
-                total += 2 * layer["in"] * layer["out"] * places * products
-                first = False
+        second, total = self.order == "second", 0
+
+        def walk(layers, sides, first):
+            nonlocal total
+            for layer in layers:
+                if layer["type"] == "residual":
+                    walk(layer["beside"], sides, first)
+                    sides, first = walk(layer["main"], sides, first)
+                if "kernel" in layer:
+                    kernel, padding = pair(layer["kernel"]), pair(layer.get("padding", 0))
+                    span = zip(sides, kernel, padding)
+                    sides = [(side + 2 * pad - k) // layer["stride"] + 1 for side, k, pad in span]
+                if layer["type"] in ("linear", "conv2d"):
+                    places = math.prod(sides) * math.prod(kernel) if layer["type"] == "conv2d" else 1
+                    inner, outer = ((4 if second else 2), 2) if first else ((9 if second else 3), 3)
+                    products = self.support * self.inner_steps * inner + self.query * outer
+                    total += 2 * layer["in"] * layer["out"] // layer.get("groups", 1) * places * products
+                    first = False
+            return sides, first
+
+        walk(self.layers, [1, self.window] if self.kind == "series" else [self.side] * 2, True)
         return total
+
+
+def pair(sides):
+    """Rows and columns of a number or of both."""
+    return (sides, sides) if isinstance(sides, int) else tuple(sides)
+
+
+def leaves(layers):
+    """All layers, those of residual blocks in the order in which their parameters stand."""
+    for layer in layers:
+        if layer["type"] == "residual":
+            yield from leaves(layer["main"])
+            yield from leaves(layer["beside"])
+        else:
+            yield layer
 
 
 def mlp(*widths):
@@ -80,6 +109,55 @@ def conv4(pooled, filters=64, ways=5):
     return (*layers, {"type": "global_avg_pool2d"}, {"type": "linear", "in": filters, "out": ways})
 
 
+def conv(channels, filters, kernel=3, stride=1, padding=None, groups=1, after="relu"):
+    """A convolution with batch norm and a function behind it."""
+    padding = (kernel - 1) // 2 if padding is None else padding
+    layer = {"type": "conv2d", "in": channels, "out": filters, "kernel": kernel, "stride": stride, "padding": padding}
+    return ({**layer, "groups": groups}, {"type": "batch_norm", "features": filters, "eps": 1e-5}, *([{"type": after}] if after else []))
+
+
+def head(features, ways=5):
+    """The mean over the image and a linear layer."""
+    return ({"type": "global_avg_pool2d"}, {"type": "linear", "in": features, "out": ways})
+
+
+def depthwise(filters=64):
+    """A stem, then a depthwise and a 1 x 1 convolution three times."""
+    layers = conv(1, filters, stride=2)
+    for stride in (1, 2, 1):
+        layers += conv(filters, filters, stride=stride, groups=filters) + conv(filters, filters, kernel=1)
+    return layers + head(filters)
+
+
+def grouped(filters=64, groups=8):
+    """Conv4 by strides, its later convolutions in groups."""
+    layers = conv(1, filters, stride=2)
+    for _ in range(3):
+        layers += conv(filters, filters, stride=2, groups=groups)
+    return layers + head(filters)
+
+
+def along_series(filters=32, window=30):
+    """Convolutions of 5 along a series, which halve it twice, and a linear layer."""
+    layers, channels, side = [], 1, window
+    for stride in (1, 2, 2):
+        layer = {"type": "conv2d", "in": channels, "out": filters, "kernel": (1, 5), "stride": stride, "padding": (0, 2)}
+        layers += [layer, {"type": "relu"}]
+        channels, side = filters, (side - 1) // stride + 1
+    return (*layers, {"type": "flatten"}, {"type": "linear", "in": filters * side, "out": 1})
+
+
+def resnet12(widths=(64, 160, 320, 640), channels=3):
+    """Four residual blocks of three convolutions, each halved by pooling."""
+    layers = ()
+    for width in widths:
+        main = conv(channels, width, after="leaky_relu") + conv(width, width, after="leaky_relu") + conv(width, width, after=None)
+        layers += ({"type": "residual", "main": main, "beside": conv(channels, width, kernel=1, after=None)},)
+        layers += ({"type": "leaky_relu"}, {"type": "max_pool2d", "kernel": 2, "stride": 2})
+        channels = width
+    return layers + head(channels)
+
+
 def omniglot(name, pooled, queries, inner_steps=1):
     """5-way 1-shot with `queries` query images a class."""
     return Workload(name, "images", conv4(pooled), 5, 5 * queries, inner_steps, loss="cross_entropy", inner_lr=0.4)
@@ -94,6 +172,10 @@ WORKLOADS = {
         Workload("sine-paper-5steps", "sine", SINE, 10, 10, 5, phase=math.pi),
         Workload("sine-paper-first-order", "sine", SINE, 10, 10, 1, order="first", phase=math.pi),
         Workload("series", "series", mlp(30, 10, 10, 1), 10, 10, 5),
+        Workload("series-conv", "series", along_series(), 10, 10, 1),
+        Workload("omniglot-depthwise", "images", depthwise(), 5, 5, 1, loss="cross_entropy", inner_lr=0.4),
+        Workload("omniglot-grouped", "images", grouped(), 5, 5, 1, loss="cross_entropy", inner_lr=0.4),
+        Workload("resnet12", "images", resnet12(), 5, 75, 1, "cross_entropy", inner_lr=0.05, side=84, channels=3),
         omniglot("omniglot-5way-1shot", False, 1),
         omniglot("omniglot-5way-1shot-15query", False, 15),
         omniglot("omniglot-5way-1shot-5steps", False, 1, inner_steps=5),
@@ -106,11 +188,12 @@ WORKLOADS = {
 def initial(layers):
     """Meta-parameters [(weight, bias)] as in the golden cases: uniform in ±1/sqrt(fan-in), and 1 and 0 for batch norm."""
     rng, theta = np.random.default_rng(0), []
-    for layer in layers:
+    for layer in leaves(layers):
         if layer["type"] == "batch_norm":
             theta.append((np.ones(layer["features"], np.float32), np.zeros(layer["features"], np.float32)))
         elif layer["type"] in ("linear", "conv2d"):
-            shape = (layer["out"], layer["in"]) + (layer.get("kernel"),) * 2 * (layer["type"] == "conv2d")
+            shape = (layer["out"], layer["in"] // layer.get("groups", 1))
+            shape += pair(layer["kernel"]) if layer["type"] == "conv2d" else ()
             bound = math.prod(shape[1:]) ** -0.5
             theta.append(tuple(rng.uniform(-bound, bound, s).astype(np.float32) for s in (shape, shape[:1])))
     return theta
@@ -120,7 +203,8 @@ def table(workload):
     """What stays on the device for tasks to be drawn from: series, images, or next to nothing."""
     rng = np.random.default_rng(1)
     if workload.kind == "images":
-        shape = (IMAGE_CLASSES, IMAGE_DRAWERS, IMAGE_SIDE, IMAGE_SIDE)
+        shape = (IMAGE_CLASSES if workload.channels == 1 else 64, IMAGE_DRAWERS, workload.side, workload.side)
+        shape += (workload.channels,) if workload.channels > 1 else ()
         return rng.integers(0, 256, shape, np.uint8)
     return rng.standard_normal((SERIES_COUNT, SERIES_LENGTH) if workload.kind == "series" else (1, 1), np.float32)
 

@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let ended = arguments.attempt(&recipe, &mut place, &signals, out);
         // Before there is a directory nothing was written.
         let (Err(Failure::Error(error)), Some(Place { dir, .. })) = (&ended, &place) else { return ended };
-        let newest = dir.checkpoints().steps().ok().and_then(|steps| steps.last().copied());
+        let newest = dir.resumable(&recipe).ok().and_then(|steps| steps.last().copied());
         if !(arguments.recover && recovery.takes(error, newest)) {
             let way_on = way_on(error, dir, newest);
             return ended.map_err(|failure| failure.of_run(way_on));

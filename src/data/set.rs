@@ -99,6 +99,19 @@ impl ImageSet {
         self
     }
 
+    /// A gray set in so many channels, all alike.
+    ///
+    /// # Errors
+    /// As [`ImageSet::new`].
+    pub fn in_channels(self, channels: usize) -> Result<Self> {
+        if channels == self.channels {
+            return Ok(self);
+        }
+        let image = self.side * self.side;
+        let pixels = self.pixels.chunks_exact(image).flat_map(|gray| gray.repeat(channels)).collect();
+        Ok(Self::new(self.name, channels, self.side, self.classes, pixels)?.with_source(self.source))
+    }
+
     /// Its name, e.g. `omniglot`.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -203,6 +203,18 @@ impl<'de> Deserialize<'de> for Op {
                 return Err(D::Error::custom("`groups` is not for instance_norm, which has one a channel"));
             }
         }
+        if name == "conv1d" {
+            // A spelling: a kernel of one row.
+            "conv2d".clone_into(&mut name);
+            for (key, first) in [("kernel", 1), ("padding", 0)] {
+                if let Some(value) = table.get_mut(key) {
+                    let side = value.as_u64().ok_or_else(|| {
+                        D::Error::custom(format!("`{key}` of conv1d is {value}; it must be a whole number"))
+                    })?;
+                    *value = serde_json::json!([first, side]);
+                }
+            }
+        }
         if !Self::names().contains(&&*name) {
             return Err(D::Error::unknown_variant(&name, NAMES.get_or_init(Self::names)));
         }

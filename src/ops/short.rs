@@ -27,6 +27,13 @@ impl Op {
         Self::Conv2d(Conv2d { outputs, kernel, stride, padding, dilation: 1, groups: 1, bias: true })
     }
 
+    /// A convolution along the columns of an image of one row, which is how a series of several channels lies.
+    #[must_use]
+    pub const fn conv1d(outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
+        let (kernel, padding) = ([1, kernel], [0, padding]);
+        Self::Conv2d(Conv2d { outputs, kernel, stride, padding, dilation: 1, groups: 1, bias: true })
+    }
+
     /// A batch norm with this ε, with γ and β if it is `affine`.
     #[must_use]
     pub const fn batch_norm(eps: f64, affine: bool) -> Self {

@@ -4,9 +4,9 @@ use super::evaluation::EvaluationSettings;
 use super::settings::{ControlVisit, Network, Recipe};
 use super::tasks::Draw;
 use crate::data::Split;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::{Algorithm, InnerLoop, OuterKind, OuterOptimizer, Plan, TrainPlan, TrainState};
-use crate::model::{Graph, Model, NamedOp, Op};
+use crate::model::{Graph, Model, NamedOp, Op, Shape};
 use crate::task::{Sampler, TaskBatch, Visit};
 use std::ops::Range;
 
@@ -16,7 +16,8 @@ impl Recipe {
     /// # Errors
     /// As [`Preset::graph`](crate::model::Preset::graph) or [`Graph::add_named`].
     pub fn model(&self) -> Result<Model> {
-        let (input, outputs) = self.task.family.as_kind().shape()?;
+        let (values, outputs) = self.task.family.as_kind().shape()?;
+        let input = self.input(values)?;
         let graph = match &self.model.network {
             Network::Preset(preset) => preset.graph(input, outputs)?,
             Network::Layers { layers } => {
@@ -27,6 +28,18 @@ impl Recipe {
             }
         };
         graph.finish()
+    }
+
+    /// What a point is to the network: as the tasks have it, or laid out as an image.
+    fn input(&self, values: Shape) -> Result<Shape> {
+        let Some(sides) = self.model.input else { return Ok(values) };
+        let len = sides.iter().try_fold(1_usize, |len, &side| len.checked_mul(side));
+        if len != Some(values.len()) {
+            let reason = format!("is {sides:?}, but a point of these tasks has {} values", values.len());
+            return Err(Error::recipe("model.input", reason));
+        }
+        let [channels, height, width] = sides;
+        Ok(Shape::Image { channels, height, width })
     }
 
     /// What is to be learned and how, as a learner of the library has it.

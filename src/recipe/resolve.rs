@@ -73,7 +73,7 @@ impl typed::Recipe {
 
 impl typed::Model {
     fn resolve(self, task: &Tasks, steps: usize) -> Result<ModelSettings> {
-        let (init, asked) = (self.init, self.loss);
+        let (input, init, asked) = (self.input, self.init, self.loss);
         let network = self.network()?;
         let classes = task.family.is_classification();
         let loss = asked.unwrap_or(if classes { Loss::cross_entropy() } else { Loss::mse() });
@@ -94,7 +94,7 @@ impl typed::Model {
             Network::Layers { .. } => None,
         };
         let init = init.or(usual).unwrap_or(if steps > 1 { Init::Torch } else { Init::He });
-        Ok(ModelSettings { network, init, loss })
+        Ok(ModelSettings { input, network, init, loss })
     }
 }
 

@@ -37,6 +37,10 @@ pub struct Recipe {
 /// The network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSettings {
+    /// Channels, height and width of the image that a point's values are, in that order (default: as the tasks have
+    /// them). A series of `n` values is `[1, 1, n]`, one of `c` columns `[c, 1, n]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<[usize; 3]>,
     /// Its layers.
     #[serde(flatten)]
     pub network: Network,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Result;
-use crate::model::{Init, Mlp, Preset};
+use crate::model::{Init, Mlp, Op, Preset, Shape};
 use crate::task::Visit;
 
 fn with(settings: &[&str]) -> Result<Recipe> {
@@ -142,6 +142,34 @@ fn a_file_without_a_name_in_it_may_be_called_anything() {
     for (file, name) in [("my recipe ü", "my-recipe--"), ("", "recipe"), (".x", "x"), ("a.b_c-1", "a.b_c-1")]
     {
         assert_eq!(Recipe::parse("", file, &[]).unwrap().name, name);
+    }
+}
+
+#[test]
+fn a_series_is_read_by_convolutions_along_it() {
+    let with = |settings: &[&str]| {
+        let settings = settings.iter().map(|s| parse_setting(s)).collect::<Result<Vec<_>>>()?;
+        Recipe::load("series", &settings)
+    };
+    let layers = r#"model.layers=[
+        { type = "conv1d", outputs = 6, kernel = 5, stride = 2, padding = 2, groups = 1 }, { type = "relu" },
+        { type = "conv1d", outputs = 6, kernel = 3, dilation = 2, groups = 6 }, { type = "flatten" },
+    ]"#;
+    let recipe = with(&["model.input=[1, 1, 30]", layers]).unwrap();
+    let model = recipe.model().unwrap();
+    assert_eq!(model.input(), Shape::Image { channels: 1, height: 1, width: 30 });
+    assert_eq!(model.nodes()[0].op, Op::conv1d(6, 5, 2, 2));
+    assert_eq!(model.nodes()[3].shape, Shape::Vector(6 * 11));
+    assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "x", &[]).unwrap(), recipe);
+    for (settings, words) in [
+        (&[layers][..], &["conv2d", "[1, 1, n]"][..]),
+        (&["model.input=[1, 1, 31]"], &["`model.input`", "[1, 1, 31]", "30 values"]),
+        (&[r#"model.layers=[{ type = "conv1d", outputs = 2, kernel = [1, 3] }]"#], &["kernel", "conv1d"]),
+    ] {
+        let text = with(settings).expect_err("should be refused").to_string();
+        for word in words {
+            assert!(text.contains(word), "{settings:?} gives: {text}, without {word}");
+        }
     }
 }
 

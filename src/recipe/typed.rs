@@ -49,6 +49,7 @@ pub(super) enum Channels {
 }
 
 section!(Model {
+    input: [usize; 3],
     preset: String,
     layers: Vec<NamedOp>,
     hidden: Vec<usize>,

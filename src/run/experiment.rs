@@ -88,18 +88,12 @@ impl<'a> Experiment<'a> {
         let (plan, updates, control_plan) =
             (recipe.plan()?, recipe.control_updates(), recipe.control_plan()?);
         let (place, beside) = (dir.checkpoints(), dir.control_checkpoints());
-        let mut steps = place.steps()?;
-        // A crash may fall between the two writes.
-        if control_plan.is_some() {
-            let both = beside.steps()?;
-            steps.retain(|step| both.binary_search(&(step * updates)).is_ok());
-        }
         let load = |step: u64| {
             let control =
                 control_plan.as_ref().map(|plan| beside.load(&plan.plan, step * updates)).transpose()?;
             Ok((place.load(&plan, step)?, control.unwrap_or_default()))
         };
-        let Some((saved, control)) = newest(steps, load, warn)? else {
+        let Some((saved, control)) = newest(dir.resumable(&recipe)?, load, warn)? else {
             let begun = std::fs::metadata(dir.metrics()).is_ok_and(|metrics| metrics.len() > 0);
             return match begun {
                 true => {
@@ -360,7 +354,7 @@ impl RunDir {
     /// checkpoint whole; nothing if it is not.
     ///
     /// # Errors
-    /// As [`Checkpoints::steps`], and where the trials cannot be read.
+    /// As [`Checkpoints::steps`](super::Checkpoints::steps), and where the trials cannot be read.
     pub fn finished(&self, recipe: &Recipe) -> Result<Option<u64>> {
         let checkpoints = self.checkpoints();
         let last = checkpoints.steps()?.last().copied().filter(|&last| checkpoints.is_whole(last));

@@ -54,6 +54,22 @@ impl Models {
     }
 }
 
+impl RunDir {
+    /// Meta-iterations, ascending, that the run can go on from: those with checkpoints of both learners.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if a directory cannot be read.
+    pub fn resumable(&self, recipe: &Recipe) -> Result<Vec<u64>> {
+        let mut steps = self.checkpoints().steps()?;
+        // A crash may fall between the two writes.
+        if recipe.control.enabled {
+            let (both, updates) = (self.control_checkpoints().steps()?, recipe.control_updates());
+            steps.retain(|step| both.binary_search(&(step * updates)).is_ok());
+        }
+        Ok(steps)
+    }
+}
+
 /// Adapts both learners to tasks.
 pub(super) fn adapt(
     recipe: &Recipe,

@@ -7,19 +7,22 @@
 
 use std::sync::Arc;
 
-/// What a layer multiplies.
+/// What a layer multiplies: one of its groups of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
-    /// Height and width in, and channels.
+    /// Height and width in, and channels of a group.
     pub(crate) input: [usize; 2],
     pub(crate) inputs: usize,
     /// Floats from one pixel of the input to the next.
     pub(crate) pitch: usize,
-    /// Height and width out, and channels.
+    /// Height and width out, and channels of a group.
     pub(crate) output: [usize; 2],
     pub(crate) outputs: usize,
-    /// Floats from one pixel of the output to the next, and from one row of weights to the next.
+    /// Floats from one pixel of the output to the next.
     pub(crate) wide: usize,
+    /// Floats from one row of weights to the next, and of transposed ones.
+    pub(crate) row: usize,
+    pub(crate) back_row: usize,
     /// Height and width of the kernel.
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: usize,
@@ -55,15 +58,16 @@ pub(crate) struct Class {
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     pub(crate) geometry: Geometry,
+    pub(crate) groups: usize,
     pub(crate) forward: Arc<[Class]>,
     pub(crate) backward: Arc<[Class]>,
     pub(crate) pairs: Arc<[Vec<Pair>]>,
 }
 
-impl From<Geometry> for Tables {
-    fn from(geometry: Geometry) -> Self {
+impl Tables {
+    pub(crate) fn new(geometry: Geometry, groups: usize) -> Self {
         let (forward, backward) = (geometry.forward().into(), geometry.backward().into());
-        Self { geometry, forward, backward, pairs: geometry.weight_pairs().into() }
+        Self { geometry, groups, forward, backward, pairs: geometry.weight_pairs().into() }
     }
 }
 
@@ -90,7 +94,7 @@ fn sides(length: usize, taps: impl Fn(usize) -> Vec<(usize, usize)>) -> Vec<Side
 }
 
 impl Geometry {
-    /// Classes of output pixels: what the forward product reads of the input and of the weights `[tap, input, wide]`.
+    /// Classes of output pixels: what the forward product reads of the input and of the weights `[tap, input, row]`.
     pub(crate) fn forward(&self) -> Vec<Class> {
         let taps = |side: usize| {
             sides(self.output[side], |position| {
@@ -100,19 +104,19 @@ impl Geometry {
                 (0..self.kernel[side]).filter_map(inside).collect()
             })
         };
-        let weights = [self.kernel[1] * self.inputs, self.inputs].map(|rows| rows * self.wide);
+        let weights = [self.kernel[1] * self.inputs, self.inputs].map(|rows| rows * self.row);
         self.classes(
             [taps(0), taps(1)],
             (self.input[1], self.pitch),
             weights,
             (self.output[1], self.wide),
             self.inputs,
-            self.wide,
+            self.row,
         )
     }
 
     /// Classes of input pixels: what the product for the input's cotangent reads of the output's cotangent and
-    /// of the transposed weights `[tap, output, pitch]`.
+    /// of the transposed weights `[tap, output, back_row]`.
     pub(crate) fn backward(&self) -> Vec<Class> {
         let taps = |side: usize| {
             sides(self.input[side], |position| {
@@ -126,14 +130,14 @@ impl Geometry {
                 (0..self.kernel[side]).rev().filter_map(inside).collect()
             })
         };
-        let weights = [self.kernel[1] * self.outputs, self.outputs].map(|rows| rows * self.pitch);
+        let weights = [self.kernel[1] * self.outputs, self.outputs].map(|rows| rows * self.back_row);
         self.classes(
             [taps(0), taps(1)],
             (self.output[1], self.wide),
             weights,
             (self.input[1], self.pitch),
             self.outputs,
-            self.pitch,
+            self.back_row,
         )
     }
 
@@ -272,6 +276,8 @@ mod tests {
                     output,
                     outputs,
                     wide,
+                    row: wide,
+                    back_row: pitch,
                     kernel,
                     stride,
                     padding,

@@ -1,6 +1,7 @@
 //! Places in a task's memory, and calls that compute between them: resolved once, run for every task.
 
 use super::{Isa, Kernel, Vector};
+use std::ops::Range;
 
 /// The place of an array in a task's memory, in floats; or of none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +65,36 @@ pub(crate) struct Gradient {
     pub(crate) scale: Scale,
 }
 
+impl Gradient {
+    /// That of what lies so many floats on.
+    pub(crate) fn after(self, floats: usize) -> Self {
+        Self { to: self.to.after(floats), base: self.base.after(floats), ..self }
+    }
+}
+
 /// A computation between places.
-pub(crate) trait Call {
+pub(crate) trait Call: Sized {
     /// # Safety
     /// As [`Kernel::run`]; every place must lie within `memory`.
     unsafe fn run<V: Vector>(&self, memory: *mut f32);
+
+    /// The same in at most so many shares, which may run at the same time: none touches what another one writes. Every
+    /// element is computed as it is by the whole, so no bit depends on how many there are.
+    fn shares(self, _most: usize) -> Vec<Self> {
+        vec![self]
+    }
 }
+
+/// `0..len` in at most so many ranges of whole units, as even as they can be.
+pub(crate) fn ranges(len: usize, unit: usize, most: usize) -> Vec<Range<usize>> {
+    let units = len.div_ceil(unit);
+    let most = most.clamp(1, units.max(1));
+    let at = |n: usize| len.min(units * n / most * unit);
+    (0..most).map(|n| at(n)..at(n + 1)).collect()
+}
+
+/// Whole cache lines, so that no two threads write to one.
+pub(crate) const LINE: usize = 16;
 
 /// A call's struct, and its twin with addresses for places, which lives in registers while the call runs.
 macro_rules! call {
@@ -78,9 +103,11 @@ macro_rules! call {
         $vis:vis $name:ident as $at:ident, $sweep:path {
             places: $($(#[$place_doc:meta])* $place:ident),*;
             values: $($(#[$value_doc:meta])* $value:ident: $ty:ty),*
+            $(; shares: $shares:path)?
         }
     ) => {
         $(#[$doc])*
+        #[derive(Clone, Copy)]
         $vis struct $name {
             $($(#[$place_doc])* $vis $place: $crate::simd::memory::Place,)*
             $($(#[$value_doc])* $vis $value: $ty,)*
@@ -100,6 +127,10 @@ macro_rules! call {
                 // SAFETY: promised by the caller.
                 unsafe { $sweep(V::splat(0.0), at) }
             }
+
+            $(fn shares(self, most: usize) -> Vec<Self> {
+                $shares(self, most)
+            })?
         }
     };
 }
@@ -130,26 +161,43 @@ impl<I: Isa, C: Call + Send + Sync> Compiled<I> for C {
     }
 }
 
-/// Calls in order.
-pub(crate) struct Calls<I>(Vec<Box<dyn Compiled<I>>>);
+/// Calls in order, each in shares for so many threads.
+pub(crate) struct Calls<I> {
+    /// For each thread, its share of each call; of a call that is not cut, the first thread has all.
+    lists: Vec<Vec<Option<Box<dyn Compiled<I>>>>>,
+}
 
 impl<I: Isa> Calls<I> {
-    pub(crate) fn new() -> Self {
-        Self(Vec::new())
+    pub(crate) fn new(threads: usize) -> Self {
+        Self { lists: (0..threads.max(1)).map(|_| Vec::new()).collect() }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.lists.len()
     }
 
     pub(crate) fn push(&mut self, call: impl Call + Send + Sync + 'static) {
-        self.0.push(Box::new(call));
+        let mut shares = call.shares(self.lists.len()).into_iter();
+        for list in &mut self.lists {
+            list.push(shares.next().map(|share| Box::new(share) as Box<dyn Compiled<I>>));
+        }
     }
 
-    /// Runs all.
+    /// Runs all that a thread has; `wait` returns when every thread has called it as often.
     ///
     /// # Safety
-    /// As [`Call::run`].
-    pub(crate) unsafe fn run(&self, memory: *mut f32) {
-        for call in &self.0 {
-            // SAFETY: promised by the caller.
-            unsafe { call.run(memory) };
+    /// As [`Call::run`]; all threads must run, in the same memory.
+    pub(crate) unsafe fn run(&self, thread: usize, memory: *mut f32, wait: impl Fn()) {
+        let is_cut = |n: usize| self.lists.get(1).is_some_and(|list| list[n].is_some());
+        for (n, call) in self.lists[thread].iter().enumerate() {
+            if let Some(call) = call {
+                // SAFETY: promised by the caller.
+                unsafe { call.run(memory) };
+            }
+            // What the first thread does alone, one after another, needs no others.
+            if is_cut(n) || n + 1 < self.lists[thread].len() && is_cut(n + 1) {
+                wait();
+            }
         }
     }
 }

@@ -6,18 +6,21 @@
 //! | `math` | exponential, logarithm, sine, the normal distribution |
 //! | `memory` | places in a task's memory, and calls that compute between them |
 //! | `geometry`, `tile` | products of convolutions and linear layers |
+//! | `planes`, `lanewise` | products of convolutions whose groups have few channels |
 //! | `sweeps` | updates, sums and copies |
 
 pub(crate) mod geometry;
+pub(crate) mod lanewise;
 pub(crate) mod math;
 pub(crate) mod memory;
+pub(crate) mod planes;
 pub(crate) mod sweeps;
 pub(crate) mod tile;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use vector::{Portable, Vector};
+pub(crate) use vector::{NO_LANE, Portable, Vector};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{F32x8, F32x8Masked, F32x16};
 

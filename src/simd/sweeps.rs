@@ -1,9 +1,11 @@
 //! Sweeps that are no op's own: updates, sums, copies, transposition.
 
 use super::Vector;
-use super::memory::{Call, Gradient, Place, Scale};
+use super::memory::{Call, Gradient, LINE, Place, Scale, ranges};
+use std::ops::Range;
 
 /// `c = x + scale · rate ⊙ y`, whole vectors; no `x` is 0, no rate 1.
+#[derive(Clone, Copy)]
 pub(crate) struct Update {
     pub(crate) c: Place,
     pub(crate) x: Place,
@@ -23,6 +25,7 @@ pub(crate) struct SubtractDot {
 }
 
 /// `c −= x ⊙ y`.
+#[derive(Clone, Copy)]
 pub(crate) struct SubtractProduct {
     pub(crate) c: Place,
     pub(crate) x: Place,
@@ -31,6 +34,7 @@ pub(crate) struct SubtractProduct {
 }
 
 /// The sum over rows of `x`, as a gradient.
+#[derive(Clone, Copy)]
 pub(crate) struct ColumnSums {
     pub(crate) x: Place,
     pub(crate) rows: usize,
@@ -41,6 +45,7 @@ pub(crate) struct ColumnSums {
 }
 
 /// `c = value`.
+#[derive(Clone, Copy)]
 pub(crate) struct Fill {
     pub(crate) c: Place,
     pub(crate) len: usize,
@@ -48,6 +53,7 @@ pub(crate) struct Fill {
 }
 
 /// `[taps, rows, wide]` to `[taps, columns, pitch]`; of what is beyond the columns and rows, nothing is touched.
+#[derive(Clone, Copy)]
 pub(crate) struct Transpose {
     pub(crate) from: Place,
     pub(crate) to: Place,
@@ -67,6 +73,7 @@ pub(crate) struct Segment {
 }
 
 /// Copies segments of each row to places of another row; what no segment covers is left as it is.
+#[derive(Clone)]
 pub(crate) struct Segments {
     pub(crate) from: Place,
     pub(crate) to: Place,
@@ -114,6 +121,14 @@ impl Call for Update {
             }
         }
     }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |Range { start, end }: Range<usize>| {
+            let [c, x, rate, y] = [self.c, self.x, self.rate, self.y].map(|place| place.after(start));
+            Self { c, x, rate, y, len: end - start, ..self }
+        };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
+    }
 }
 
 impl Call for SubtractDot {
@@ -152,6 +167,14 @@ impl Call for SubtractProduct {
             }
         }
     }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |Range { start, end }: Range<usize>| {
+            let [c, x, y] = [self.c, self.x, self.y].map(|place| place.after(start));
+            Self { c, x, y, len: end - start }
+        };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
+    }
 }
 
 impl Call for ColumnSums {
@@ -171,6 +194,16 @@ impl Call for ColumnSums {
             }
         }
     }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |Range { start, end }: Range<usize>| Self {
+            x: self.x.after(start),
+            width: end - start,
+            to: self.to.after(start),
+            ..self
+        };
+        ranges(self.width, LINE, most).into_iter().map(some).collect()
+    }
 }
 
 impl Call for Fill {
@@ -178,6 +211,12 @@ impl Call for Fill {
     unsafe fn run<V: Vector>(&self, memory: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe { std::slice::from_raw_parts_mut(self.c.of(memory), self.len) }.fill(self.value);
+    }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some =
+            |Range { start, end }: Range<usize>| Self { c: self.c.after(start), len: end - start, ..self };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
     }
 }
 
@@ -198,6 +237,19 @@ impl Call for Segments {
                 }
             }
         }
+    }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        if self.to_row == 0 {
+            return vec![self];
+        }
+        let some = |Range { start, end }: Range<usize>| Self {
+            from: self.from.after(start * self.from_row),
+            to: self.to.after(start * self.to_row),
+            rows: end - start,
+            ..self.clone()
+        };
+        ranges(self.rows, 1, most).into_iter().map(some).collect()
     }
 }
 
@@ -224,5 +276,15 @@ impl Call for Transpose {
                 }
             }
         }
+    }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |Range { start, end }: Range<usize>| Self {
+            from: self.from.after(start * self.rows * self.wide),
+            to: self.to.after(start * self.columns * self.pitch),
+            taps: end - start,
+            ..self
+        };
+        ranges(self.taps, 1, most).into_iter().map(some).collect()
     }
 }

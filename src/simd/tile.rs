@@ -7,13 +7,15 @@
 
 use super::Vector;
 use super::geometry::{Class, Pair, Run};
-use super::memory::{Call, Gradient, Place};
+use super::memory::{Call, Gradient, Place, ranges};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A left and a right operand.
 pub(crate) type Term = (Place, Place);
 
 /// For every pixel of every class: `c = Σ a · b + bias`, for rows of `vectors` vectors.
+#[derive(Clone)]
 pub(crate) struct Gather {
     pub(crate) classes: Arc<[Class]>,
     pub(crate) terms: Terms,
@@ -23,16 +25,21 @@ pub(crate) struct Gather {
     pub(crate) a_point: usize,
     pub(crate) c_point: usize,
     pub(crate) vectors: usize,
+    /// Which of them are computed.
+    pub(crate) columns: Range<usize>,
     /// One vector row, or nowhere.
     pub(crate) bias: Place,
 }
 
 /// For every tap and its rows: `c = Σ a · b` as a gradient, `[taps, rows, vectors]`.
+#[derive(Clone)]
 pub(crate) struct Outer {
     pub(crate) taps: Arc<[Vec<Pair>]>,
     pub(crate) terms: Terms,
     pub(crate) to: Gradient,
+    /// Of each tap; which of them are computed.
     pub(crate) rows: usize,
+    pub(crate) some: Range<usize>,
     pub(crate) points: usize,
     pub(crate) a_point: usize,
     pub(crate) b_point: usize,
@@ -63,7 +70,19 @@ impl Terms {
         Self { terms: [term; 2], count: 1 }
     }
 
-    fn of(self, memory: *mut f32) -> [(*const f32, *const f32); 2] {
+    /// Those whose operands lie so many floats on.
+    pub(crate) fn after(self, left: usize, right: usize) -> Self {
+        let terms = self.terms.map(|(a, b)| (a.after(left), b.after(right)));
+        Self { terms, ..self }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        self.count
+    }
+
+    /// Their addresses.
+    pub(crate) fn of(self, memory: *mut f32) -> [(*const f32, *const f32); 2] {
         self.terms.map(|(a, b)| (a.of(memory).cast_const(), b.of(memory).cast_const()))
     }
 }
@@ -77,6 +96,7 @@ struct Gathering<'a> {
     a_point: usize,
     c_point: usize,
     vectors: usize,
+    columns: Range<usize>,
     bias: *const f32,
 }
 
@@ -88,6 +108,7 @@ struct Summing<'a> {
     base: *const f32,
     scale: f32,
     rows: usize,
+    some: Range<usize>,
     points: usize,
     a_point: usize,
     b_point: usize,
@@ -265,10 +286,26 @@ impl Call for Gather {
             a_point: self.a_point,
             c_point: self.c_point,
             vectors: self.vectors,
+            columns: self.columns.clone(),
             bias: self.bias.of(memory),
         };
         // SAFETY: promised by the caller.
         unsafe { gathering.run::<V>() }
+    }
+
+    /// By points if that is even, else by columns.
+    fn shares(self, most: usize) -> Vec<Self> {
+        if !self.points.is_multiple_of(most) && self.columns.len() >= most {
+            let columns = ranges(self.columns.len(), 1, most).into_iter();
+            return columns.map(|columns| Self { columns, ..self.clone() }).collect();
+        }
+        let some = |points: Range<usize>| Self {
+            terms: self.terms.after(points.start * self.a_point, 0),
+            c: self.c.after(points.start * self.c_point),
+            points: points.len(),
+            ..self.clone()
+        };
+        ranges(self.points, 1, most).into_iter().map(some).collect()
     }
 }
 
@@ -285,6 +322,7 @@ impl Call for Outer {
                 base: self.to.base.of(memory),
                 scale: self.to.scale.of(memory),
                 rows: self.rows,
+                some: self.some.clone(),
                 points: self.points,
                 a_point: self.a_point,
                 b_point: self.b_point,
@@ -293,6 +331,11 @@ impl Call for Outer {
             summing.run::<V>();
         }
     }
+
+    /// By rows of weights.
+    fn shares(self, most: usize) -> Vec<Self> {
+        ranges(self.rows, 1, most).into_iter().map(|some| Self { some, ..self.clone() }).collect()
+    }
 }
 
 impl Gathering<'_> {
@@ -300,9 +343,9 @@ impl Gathering<'_> {
     /// As [`Call::run`].
     #[inline(always)]
     unsafe fn run<V: Vector>(&self) {
-        let mut n0 = 0;
-        while n0 < self.vectors {
-            let n = width::<V>(self.vectors - n0);
+        let mut n0 = self.columns.start;
+        while n0 < self.columns.end {
+            let n = width::<V>(self.columns.end - n0);
             for class in self.classes {
                 let (pixels, runs) = (&class.pixels[..], &class.runs[..]);
                 let rows = self.points * pixels.len();
@@ -331,9 +374,9 @@ impl Summing<'_> {
         while n0 < self.vectors {
             let n = width::<V>(self.vectors - n0);
             for tap in 0..self.taps.len() {
-                let mut row = 0;
-                while row < self.rows {
-                    let m = height::<V>(n, self.rows - row);
+                let mut row = self.some.start;
+                while row < self.some.end {
+                    let m = height::<V>(n, self.some.end - row);
                     tile!(V, outer_tile, m, n, (self, tap, row, n0));
                     row += m;
                 }

@@ -32,6 +32,8 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn greater(self, b: Self, yes: Self, no: Self) -> Self;
     /// Sum of the lanes in a fixed order.
     unsafe fn sum(self) -> f32;
+    /// In each lane the lane that `from` names of `self`; 0 where it names [`NO_LANE`].
+    unsafe fn pick(self, from: *const u32) -> Self;
     /// Two to the power of whole numbers from −126 to 127.
     unsafe fn power_of_two(self) -> Self;
     /// The exponent of two of normal numbers above 0: `n` of `2ⁿ · m`, m from 1 to below 2.
@@ -42,6 +44,9 @@ pub(crate) unsafe trait Vector: Copy {
     /// `to[c][r] = from[r][c]` of a square block, given the floats from row to row of each.
     unsafe fn transpose(from: (*const f32, usize), to: (*mut f32, usize));
 }
+
+/// No lane of any vector.
+pub(crate) const NO_LANE: u32 = 1 << 16;
 
 /// Added to a whole number, puts it, as an exponent is kept, into the lowest bits.
 pub(super) const EXPONENT: f32 = 8_388_608.0 + 127.0;
@@ -116,6 +121,12 @@ unsafe impl Vector for Portable {
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
         (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
+    }
+    #[inline(always)]
+    unsafe fn pick(self, from: *const u32) -> Self {
+        // SAFETY: promised by the caller.
+        let from = unsafe { from.cast::<[u32; 4]>().read_unaligned() };
+        Self(from.map(|lane| if lane == NO_LANE { 0.0 } else { self.0[lane as usize % 4] }))
     }
     #[inline(always)]
     unsafe fn power_of_two(self) -> Self {

@@ -8,7 +8,7 @@ macro_rules! vector {
      $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident,
      $max:ident, |$value:ident, $gate:ident| $gated:expr,
      |$a:ident, $b:ident, $yes:ident, $no:ident| $greater:expr, |$v:ident| $sum:expr,
-     |$e:ident| $power:expr, |$x:ident| $exponent:expr) => {
+     |$e:ident| $power:expr, |$x:ident| $exponent:expr, |$of:ident, $from:ident| $pick:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name($reg);
 
@@ -85,6 +85,12 @@ macro_rules! vector {
                 let $v = self.0;
                 // SAFETY: promised by the caller.
                 unsafe { $sum }
+            }
+            #[inline(always)]
+            unsafe fn pick(self, from: *const u32) -> Self {
+                let ($of, $from) = (self.0, from.cast());
+                // SAFETY: promised by the caller.
+                Self(unsafe { $pick })
             }
             #[inline(always)]
             unsafe fn power_of_two(self) -> Self {
@@ -168,7 +174,12 @@ vector!(
     |a, b, yes, no| _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)),
     |v| sum_256(v),
     |e| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(e))),
-    |x| _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(x)))
+    |x| _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(x))),
+    |v, from| {
+        let from = _mm256_loadu_si256(from);
+        let there = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(8), from));
+        _mm256_and_ps(_mm256_permutevar8x32_ps(v, from), there)
+    }
 );
 // The same width with 32 registers and mask registers.
 vector!(
@@ -190,7 +201,12 @@ vector!(
     |a, b, yes, no| _mm256_mask_blend_ps(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes),
     |v| sum_256(v),
     |e| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(e))),
-    |x| _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(x)))
+    |x| _mm256_cvtepi32_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(x))),
+    |v, from| {
+        let from = _mm256_loadu_si256(from);
+        let there = _mm256_cmplt_epi32_mask(from, _mm256_set1_epi32(8));
+        _mm256_maskz_permutexvar_ps(there, from, v)
+    }
 );
 vector!(
     F32x16,
@@ -211,5 +227,10 @@ vector!(
     |a, b, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes),
     |v| sum_256(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))),
     |e| _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(e))),
-    |x| _mm512_cvtepi32_ps(_mm512_srli_epi32::<23>(_mm512_castps_si512(x)))
+    |x| _mm512_cvtepi32_ps(_mm512_srli_epi32::<23>(_mm512_castps_si512(x))),
+    |v, from| {
+        let from = _mm512_loadu_si512(from);
+        let there = _mm512_cmplt_epi32_mask(from, _mm512_set1_epi32(16));
+        _mm512_maskz_permutexvar_ps(there, from, v)
+    }
 );

@@ -75,11 +75,11 @@ struct Shared {
 }
 
 impl<E: Engine> CpuTraining<E> {
-    /// Checks plan and state before it makes the engine.
+    /// Checks plan and state before it makes the engine, which is run on so many threads.
     pub(super) fn new(
         train: &TrainPlan,
         state: TrainState,
-        threads: usize,
+        threads: impl FnOnce(&E) -> usize,
         engine: impl FnOnce() -> E,
     ) -> Result<Self> {
         train.check()?;
@@ -91,7 +91,9 @@ impl<E: Engine> CpuTraining<E> {
                 return Err(Error::shape(name, &[len], &[found.len()]));
             }
         }
-        Ok(Self { engine: engine(), outer: train.outer, state, threads, pace: Pace::new() })
+        let engine = engine();
+        let threads = threads(&engine);
+        Ok(Self { engine, outer: train.outer, state, threads, pace: Pace::new() })
     }
 }
 

@@ -19,7 +19,7 @@ fn width(node: &Node) -> usize {
 fn rows(site: &Site<'_>) -> Rows {
     let width = width(site.node);
     let each = site.node.output.len() / width;
-    Rows { rows: site.rows() * each, each, width, relu: site.node.relu }
+    Rows { rows: site.rows() * each, each, width, columns: [0, width], relu: site.node.relu }
 }
 
 fn param(of: &[Place], index: usize) -> Place {

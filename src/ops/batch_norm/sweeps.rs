@@ -12,7 +12,8 @@
 #![expect(clippy::needless_range_loop, reason = "a column is an index into several arrays")]
 
 use crate::simd::Vector;
-use crate::simd::memory::call;
+use crate::simd::memory::{LINE, call, ranges};
+use std::ops::Range;
 
 /// Rows that are summed before they are added to the total, so that rounding does not grow with the rows.
 const ROWS: usize = 64;
@@ -24,7 +25,23 @@ pub(super) struct Rows {
     /// Rows of a point.
     pub(super) each: usize,
     pub(super) width: usize,
+    /// Which columns are computed.
+    pub(super) columns: [usize; 2],
     pub(super) relu: bool,
+}
+
+/// A sweep's columns in shares.
+macro_rules! by_columns {
+    ($($name:ident $sweep:ty),*) => {
+        $(fn $name(sweep: $sweep, most: usize) -> Vec<$sweep> {
+            let some = |columns: Range<usize>| {
+                let mut share = sweep;
+                share.on.columns = [columns.start, columns.end];
+                share
+            };
+            ranges(sweep.on.width, LINE, most).into_iter().map(some).collect()
+        })*
+    };
 }
 
 call! {
@@ -37,7 +54,8 @@ call! {
             gamma, beta, root,
             /// Nowhere where all points count, else the number of those that do.
             live;
-        values: on: Rows, eps: f32
+        values: on: Rows, eps: f32;
+        shares: forward_shares
     }
 }
 
@@ -49,7 +67,8 @@ call! {
             sums,
             /// May be `dy`, or nowhere.
             dx, live;
-        values: on: Rows
+        values: on: Rows;
+        shares: backward_shares
     }
 }
 
@@ -61,7 +80,8 @@ call! {
             hat, y, primal_hat, primal_y, gamma,
             /// Nowhere where they do not move.
             gamma_dot, beta_dot, root, root_dot, live;
-        values: on: Rows
+        values: on: Rows;
+        shares: tangent_shares
     }
 }
 
@@ -77,9 +97,13 @@ call! {
             sums,
             /// May be `dy`, or nowhere.
             dx, live;
-        values: on: Rows
+        values: on: Rows;
+        shares: backward_tangent_shares
     }
 }
+
+by_columns!(forward_shares Forward, backward_shares Backward);
+by_columns!(tangent_shares ForwardTangent, backward_tangent_shares BackwardTangent);
 
 /// Leaves the points that do not count, which lie last, out of a sweep: its results there are zero.
 ///
@@ -94,7 +118,10 @@ unsafe fn counted(on: &mut Rows, live: *const f32, results: &[*mut f32]) {
     unsafe {
         let rows = *live as usize * on.each;
         for &result in results.iter().filter(|result| !result.is_null()) {
-            std::ptr::write_bytes(result.add(rows * on.width), 0, (on.rows - rows) * on.width);
+            let [from, to] = on.columns;
+            for row in rows..on.rows {
+                std::ptr::write_bytes(result.add(row * on.width + from), 0, to - from);
+            }
         }
         on.rows = rows;
     }
@@ -108,10 +135,10 @@ macro_rules! columns {
             // SAFETY: promised by the caller.
             unsafe {
                 counted(&mut kernel.on, kernel.live, &[$(kernel.$result),*]);
-                let mut at = 0;
-                while at < kernel.on.width {
+                let [mut at, end] = kernel.on.columns;
+                while at < end {
                     at += V::LANES
-                        * match (kernel.on.width - at) / V::LANES {
+                        * match (end - at) / V::LANES {
                             4.. => {
                                 $sweep::<V, 4>(&kernel, at);
                                 4
@@ -160,7 +187,7 @@ unsafe fn store<V: Vector, const N: usize>(all: [V; N], to: *mut f32, at: usize)
 
 /// Blocks of rows.
 #[inline(always)]
-fn blocks(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..rows).step_by(ROWS).map(move |row| row..rows.min(row + ROWS))
 }
 

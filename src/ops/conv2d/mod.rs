@@ -59,7 +59,16 @@ impl Conv2d {
             .and_then(|(padded, span)| padded.checked_sub(span));
         match room {
             Some(room) => Ok(room / self.stride + 1),
-            None => Err(format!("a kernel of {kernel} does not fit {length} pixels with padding {padding}")),
+            None => {
+                let way = ["rows", "columns"][side];
+                let span = match (self.dilation, self.span(side)) {
+                    (2.., Some(span)) => format!(", which spans {span} with dilation {},", self.dilation),
+                    _ => String::new(),
+                };
+                Err(format!(
+                    "a kernel of {kernel} {way}{span} does not fit {length} {way} with padding {padding}"
+                ))
+            }
         }
     }
 
@@ -116,7 +125,9 @@ impl Operation for Conv2d {
 
     fn output(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let Shape::Image { channels, height, width } = inputs[0] else {
-            return Err("it takes an image, not a vector".to_owned());
+            return Err(
+                "it takes an image, not a vector; a series of n values is the image [1, 1, n]".to_owned()
+            );
         };
         if self.outputs == 0 {
             return Err("it has no outputs".to_owned());
@@ -125,9 +136,9 @@ impl Operation for Conv2d {
             || !channels.is_multiple_of(self.groups)
             || !self.outputs.is_multiple_of(self.groups)
         {
+            let (groups, outputs) = (self.groups, self.outputs);
             return Err(format!(
-                "{} groups do not divide {channels} channels in and {} out",
-                self.groups, self.outputs
+                "groups = {groups} must divide its {channels} channels in and its {outputs} out"
             ));
         }
         let (height, width) = (self.side(height, 0)?, self.side(width, 1)?);
@@ -181,5 +192,37 @@ impl Operation for Conv2d {
             dx[input] = dx[input] + pass.theta[0][w] * pass.dy[out];
         });
         vec![dx]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_sizes() {
+        let conv = Conv2d::square(6, 3, 1, 0);
+        let image = |channels, height, width| Shape::Image { channels, height, width };
+        let fits = Conv2d { groups: 2, dilation: 2, ..conv }.output(&[image(4, 5, 5)]);
+        assert_eq!(fits, Ok(image(6, 1, 1)));
+        for (conv, shape, words) in [
+            (
+                Conv2d { groups: 4, ..conv },
+                image(8, 5, 5),
+                "groups = 4 must divide its 8 channels in and its 6 out",
+            ),
+            (Conv2d { groups: 3, ..conv }, image(8, 5, 5), "groups = 3 must divide its 8 channels in"),
+            (Conv2d { groups: 0, ..conv }, image(8, 5, 5), "groups = 0"),
+            (conv, image(1, 2, 9), "a kernel of 3 rows does not fit 2 rows with padding 0"),
+            (
+                Conv2d { dilation: 4, ..conv },
+                image(1, 9, 8),
+                "a kernel of 3 columns, which spans 9 with dilation 4, does not fit 8 columns with padding 0",
+            ),
+            (conv, Shape::Vector(7), "[1, 1, n]"),
+        ] {
+            let refused = conv.output(&[shape]).unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use super::{Back, Site};
 use crate::ops::Rows;
-use crate::simd::memory::{Call, Calls, Place};
+use crate::simd::memory::{Call, Calls, Place, ranges};
 use crate::simd::{Isa, Vector};
+use std::ops::Range;
 
 /// An array, and the floats from row to row: 0 where one row stands for all.
 pub(crate) type Factor = (Place, usize);
 
 /// `out = Σ Π factors`, row by row, or summed over rows in their order.
+#[derive(Clone)]
 pub(crate) struct SumOfProducts {
     /// Where `summed`, one row.
     pub(crate) out: Place,
@@ -58,6 +60,18 @@ impl Call for SumOfProducts {
                 all.store(out.add(at));
             }
         }
+    }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        if self.summed {
+            return vec![self];
+        }
+        let some = |rows: Range<usize>| {
+            let from = |&(place, stride): &Factor| (place.after(rows.start * stride), stride);
+            let terms = self.terms.iter().map(|factors| factors.iter().map(from).collect()).collect();
+            Self { out: self.out.after(rows.start * self.len), rows: rows.len(), terms, ..self }
+        };
+        ranges(self.rows, 1, most).into_iter().map(some).collect()
     }
 }
 

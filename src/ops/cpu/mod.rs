@@ -4,6 +4,7 @@
 //! padding of tangents and cotangents is zero, that of values finite. Every pass sets all of what it writes, padding too.
 
 pub(crate) mod broadcast;
+pub(crate) mod lanewise;
 pub(crate) mod product;
 pub(crate) mod windows;
 
@@ -12,6 +13,7 @@ pub(crate) use crate::kept::Kept;
 use crate::simd::Isa;
 use crate::simd::geometry::Tables;
 use crate::simd::memory::{Calls, Gradient, Place};
+use crate::simd::planes::LaneTables;
 
 /// How a row of a value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +79,11 @@ pub(crate) struct Node {
     pub(crate) bias_is_lost: bool,
     /// Whether its input is laid out as patches.
     pub(crate) unfolded: bool,
-    /// Of a product.
+    /// Lanes of a vector.
+    pub(crate) lanes: usize,
+    /// Of a product; of one in which a lane is a channel.
     pub(crate) tables: Option<Tables>,
+    pub(crate) lanewise: Option<LaneTables>,
 }
 
 /// A node in a pass.
@@ -166,6 +171,11 @@ pub(crate) trait Lower {
         None
     }
 
+    /// That of one in which a lane is a channel.
+    fn lanewise(&self, _node: &Node) -> Option<LaneTables> {
+        None
+    }
+
     /// The layout of an input as patches and the element of each of its floats, where a product is faster so.
     fn unfolds(&self, _node: &Node) -> Option<(Layout, Vec<u32>)> {
         None
@@ -180,6 +190,14 @@ pub(crate) trait Lower {
     fn constants(&self, _node: &Node) -> Vec<f32> {
         Vec::new()
     }
+
+    /// Floats of a product's weight as the way back multiplies by it.
+    fn turned_len(&self, _node: &Node) -> usize {
+        0
+    }
+
+    /// Turns a product's weight for the way back.
+    fn turn<I: Isa>(&self, _node: &Node, _from: Place, _to: Place, _calls: &mut Calls<I>) {}
 
     /// Floats of its statistics for so many rows, and of their tangents.
     fn stats(&self, _node: &Node, _rows: usize) -> [usize; 2] {

@@ -1,10 +1,11 @@
-//! The passes of linear layers and convolutions. A weight is packed as `[tap, input, outputs padded]`.
+//! The passes of linear layers and convolutions. A weight is packed as `[group, tap, input, outputs padded]`, with a product
+//! for each group.
 
 use super::{Back, Layout, Moving, NONE, Node, Site};
 use crate::simd::Isa;
 use crate::simd::geometry::{Geometry, Tables};
-use crate::simd::memory::{Calls, Gradient, Place, Scale};
-use crate::simd::sweeps::{ColumnSums, Transpose, Update};
+use crate::simd::memory::{Calls, Place};
+use crate::simd::sweeps::{ColumnSums, Transpose};
 use crate::simd::tile::{Gather, Outer, Terms};
 
 /// What is multiplied.
@@ -14,7 +15,7 @@ pub(crate) struct Kernel {
     pub(crate) stride: usize,
     pub(crate) padding: [usize; 2],
     pub(crate) dilation: usize,
-    /// Channels of different groups do not meet: their weights are zeros of the packed matrix.
+    /// Groups of channels, of whole vectors where there are several.
     pub(crate) groups: usize,
 }
 
@@ -27,15 +28,17 @@ impl Kernel {
         self.sides[0] * self.sides[1]
     }
 
-    fn geometry(&self, node: &Node) -> Geometry {
+    pub(crate) fn geometry(&self, node: &Node) -> Geometry {
         let (input, output) = (node.inputs[0], node.output);
         let plain = Geometry {
             input: input.sides,
-            inputs: input.channels,
+            inputs: input.channels / self.groups,
             pitch: input.pitch,
             output: output.sides,
-            outputs: output.channels,
+            outputs: output.channels / self.groups,
             wide: output.pitch,
+            row: if self.groups == 1 { output.pitch } else { output.channels / self.groups },
+            back_row: if self.groups == 1 { input.pitch } else { input.channels / self.groups },
             kernel: self.sides,
             stride: self.stride,
             padding: self.padding,
@@ -48,7 +51,7 @@ impl Kernel {
     }
 
     pub(crate) fn tables(&self, node: &Node) -> Tables {
-        self.geometry(node).into()
+        Tables::new(self.geometry(node), self.groups)
     }
 
     /// Patches instead of the input: for each output pixel `[tap, channel]`, nothing where a tap lies on the padding.
@@ -83,114 +86,119 @@ impl Kernel {
     pub(crate) fn params(&self, node: &Node, bias: bool) -> Vec<Vec<u32>> {
         let (taps, outputs, wide) = (self.taps(), node.output.channels, node.output.pitch);
         let inputs = node.inputs[0].channels / if node.unfolded { taps } else { 1 };
-        let (deep, broad) = (inputs / self.groups, outputs / self.groups);
-        let element = |tap: usize, c: usize, o: usize| match o < outputs && o / broad == c / deep {
-            true => ((o * deep + c % deep) * taps + tap) as u32,
+        let (deep, broad, groups) = (inputs / self.groups, outputs / self.groups, self.groups);
+        let row = if groups == 1 { wide } else { broad };
+        let element = |group: usize, tap: usize, c: usize, o: usize| match o < broad {
+            true => (((group * broad + o) * deep + c) * taps + tap) as u32,
             false => NONE,
         };
-        let rows = (0..taps).flat_map(|tap| (0..inputs).map(move |c| (tap, c)));
-        let weight = rows.flat_map(|(tap, c)| (0..wide).map(move |o| element(tap, c, o))).collect();
+        let rows = (0..groups * taps * deep).map(|row| (row / deep / taps, row / deep % taps, row % deep));
+        let weight = rows.flat_map(|(g, tap, c)| (0..row).map(move |o| element(g, tap, c, o))).collect();
         let mut all = vec![weight];
         if bias {
             all.push((0..wide).map(|o| if o < outputs { o as u32 } else { NONE }).collect());
         }
         all
     }
-
-    /// Where groups meet: 1 for each weight that there is, 0 for the others.
-    pub(crate) fn constants(&self, node: &Node) -> Vec<f32> {
-        let one = |&element: &u32| if element == NONE { 0.0 } else { 1.0 };
-        if self.groups == 1 { Vec::new() } else { self.params(node, false)[0].iter().map(one).collect() }
-    }
 }
 
-/// Floats of a weight as it is packed.
-fn packed(tables: &Tables) -> usize {
+/// Floats of a group's weight.
+fn packed(geometry: &Geometry) -> usize {
+    geometry.kernel[0] * geometry.kernel[1] * geometry.inputs * geometry.row
+}
+
+/// Floats of a group's weight, transposed.
+fn turned(geometry: &Geometry) -> usize {
+    geometry.kernel[0] * geometry.kernel[1] * geometry.outputs * geometry.back_row
+}
+
+/// Puts a weight transposed: `[group, tap, output, inputs padded]`.
+pub(crate) fn turn<I: Isa>(node: &Node, from: Place, to: Place, calls: &mut Calls<I>) {
+    let Some(tables) = &node.tables else { return };
     let geometry = &tables.geometry;
-    geometry.kernel[0] * geometry.kernel[1] * geometry.inputs * geometry.wide
-}
-
-/// Floats that a gradient needs beside its place: where groups are masked.
-pub(crate) fn scratch(node: &Node, groups: usize) -> usize {
-    node.tables.as_ref().filter(|_| groups > 1).map_or(0, packed)
-}
-
-/// A weight transposed: `[tap, output, inputs padded]`.
-pub(crate) fn transpose(tables: &Tables, from: Place, to: Place) -> Transpose {
-    let geometry = &tables.geometry;
-    Transpose {
+    calls.push(Transpose {
         from,
         to,
-        taps: geometry.kernel[0] * geometry.kernel[1],
+        taps: tables.groups * geometry.kernel[0] * geometry.kernel[1],
         rows: geometry.inputs,
         columns: geometry.outputs,
-        wide: geometry.wide,
-        pitch: geometry.pitch,
-    }
+        wide: geometry.row,
+        pitch: geometry.back_row,
+    });
 }
 
 /// Floats of a transposed weight.
-pub(crate) fn transposed_len(tables: &Tables) -> usize {
-    let geometry = &tables.geometry;
-    geometry.kernel[0] * geometry.kernel[1] * geometry.outputs * geometry.pitch
+pub(crate) fn turned_len(node: &Node) -> usize {
+    node.tables.as_ref().map_or(0, |tables| tables.groups * turned(&tables.geometry))
 }
 
 fn gather<I: Isa>(site: &Site<'_>, terms: Terms, c: Place, bias: Place, calls: &mut Calls<I>) {
     let Some(tables) = &site.node.tables else { return };
-    calls.push(Gather {
-        classes: tables.forward.clone(),
-        terms,
-        c,
-        points: site.rows(),
-        a_point: site.node.inputs[0].len(),
-        c_point: site.node.output.len(),
-        vectors: tables.geometry.wide / I::LANES,
-        bias,
-    });
+    let geometry = &tables.geometry;
+    for group in 0..tables.groups {
+        calls.push(Gather {
+            classes: tables.forward.clone(),
+            terms: terms.after(group * geometry.inputs, group * packed(geometry)),
+            c: c.after(group * geometry.outputs),
+            points: site.rows(),
+            a_point: site.node.inputs[0].len(),
+            c_point: site.node.output.len(),
+            vectors: geometry.row / I::LANES,
+            columns: 0..geometry.row / I::LANES,
+            bias: bias.after(group * geometry.outputs),
+        });
+    }
 }
 
 fn gather_back<I: Isa>(site: &Site<'_>, terms: Terms, c: Place, calls: &mut Calls<I>) {
     let Some(tables) = &site.node.tables else { return };
-    calls.push(Gather {
-        classes: tables.backward.clone(),
-        terms,
-        c,
-        points: site.rows(),
-        a_point: site.node.output.len(),
-        c_point: site.node.inputs[0].len(),
-        vectors: tables.geometry.pitch / I::LANES,
-        bias: Place::NOWHERE,
-    });
+    let geometry = &tables.geometry;
+    for group in 0..tables.groups {
+        calls.push(Gather {
+            classes: tables.backward.clone(),
+            terms: terms.after(group * geometry.outputs, group * turned(geometry)),
+            c: c.after(group * geometry.inputs),
+            points: site.rows(),
+            a_point: site.node.output.len(),
+            c_point: site.node.inputs[0].len(),
+            vectors: geometry.back_row / I::LANES,
+            columns: 0..geometry.back_row / I::LANES,
+            bias: Place::NOWHERE,
+        });
+    }
 }
 
 fn gradients<I: Isa>(site: &Site<'_>, terms: Terms, back: &Back, calls: &mut Calls<I>) {
     let (node, Some(tables)) = (site.node, &site.node.tables) else { return };
-    if let Some(to) = back.gradients[0] {
-        let masked = site.constants.is_somewhere();
-        let raw = Gradient { to: site.scratch, base: Place::NOWHERE, scale: Scale::ONE };
+    let geometry = &tables.geometry;
+    for group in 0..tables.groups {
+        let Some(to) = back.gradients[0] else { break };
         calls.push(Outer {
             taps: tables.pairs.clone(),
-            terms,
-            to: if masked { raw } else { to },
-            rows: tables.geometry.inputs,
+            terms: terms.after(group * geometry.inputs, group * geometry.outputs),
+            to: to.after(group * packed(geometry)),
+            rows: geometry.inputs,
+            some: 0..geometry.inputs,
             points: site.rows(),
             a_point: node.inputs[0].len(),
             b_point: node.output.len(),
-            vectors: tables.geometry.wide / I::LANES,
+            vectors: geometry.row / I::LANES,
         });
-        if masked {
-            let (c, x, scale, len) = (to.to, to.base, to.scale, packed(tables));
-            calls.push(Update { c, x, scale, rate: site.constants, y: site.scratch, len });
-        }
     }
+    bias_gradient(site, back, calls);
+}
+
+/// The gradient of a bias: a sum over pixels.
+pub(crate) fn bias_gradient<I: Isa>(site: &Site<'_>, back: &Back, calls: &mut Calls<I>) {
     if let Some(&Some(to)) = back.gradients.get(1) {
-        let rows = if node.bias_is_lost { 0 } else { site.rows() * node.output.pixels() };
-        let pitch = node.output.pitch;
-        calls.push(ColumnSums { x: back.dy, rows, pitch, width: pitch, to });
+        let output = site.node.output;
+        let rows = if site.node.bias_is_lost { 0 } else { site.rows() * output.pixels() };
+        calls.push(ColumnSums { x: back.dy, rows, pitch: output.pitch, width: output.pitch, to });
     }
 }
 
-fn bias(of: &[Place]) -> Place {
+/// The bias among a product's parameters.
+pub(crate) fn bias(of: &[Place]) -> Place {
     of.get(1).copied().unwrap_or(Place::NOWHERE)
 }
 

@@ -3,10 +3,12 @@
 use super::Function;
 use super::curve::{Curve, with_curve};
 use crate::ops::cpu::{Back, Kept, Lower, Moving, Site};
-use crate::simd::memory::{Call, Calls, Place};
+use crate::simd::memory::{Call, Calls, LINE, Place, ranges};
 use crate::simd::{Isa, Vector};
+use std::ops::Range;
 
 /// `c = f(x)`.
+#[derive(Clone, Copy)]
 struct Apply<F> {
     curve: F,
     c: Place,
@@ -15,6 +17,7 @@ struct Apply<F> {
 }
 
 /// `c = f′(x) d`.
+#[derive(Clone, Copy)]
 struct Slope<F> {
     curve: F,
     c: Place,
@@ -24,6 +27,7 @@ struct Slope<F> {
 }
 
 /// `c = f″(x) ẋ dy + f′(x) dẏ`.
+#[derive(Clone, Copy)]
 struct Bend<F> {
     curve: F,
     c: Place,
@@ -35,6 +39,7 @@ struct Bend<F> {
 }
 
 /// `c = d` where the gate is positive, else 0.
+#[derive(Clone, Copy)]
 struct Gate {
     c: Place,
     gate: Place,
@@ -51,6 +56,14 @@ impl<F: Curve> Call for Apply<F> {
             unsafe { curve.triple(V::load(x.add(at)))[0].store(c.add(at)) };
         }
     }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |range: Range<usize>| {
+            let [c, x] = [self.c, self.x].map(|place| place.after(range.start));
+            Self { c, x, len: range.len(), ..self }
+        };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
+    }
 }
 
 impl<F: Curve> Call for Slope<F> {
@@ -65,6 +78,14 @@ impl<F: Curve> Call for Slope<F> {
                 slope.mul(V::load(d.add(at))).store(c.add(at));
             }
         }
+    }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |range: Range<usize>| {
+            let [c, x, d] = [self.c, self.x, self.d].map(|place| place.after(range.start));
+            Self { c, x, d, len: range.len(), ..self }
+        };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
     }
 }
 
@@ -83,6 +104,15 @@ impl<F: Curve> Call for Bend<F> {
             }
         }
     }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |range: Range<usize>| {
+            let [c, x, x_dot, dy, dy_dot] =
+                [self.c, self.x, self.x_dot, self.dy, self.dy_dot].map(|place| place.after(range.start));
+            Self { c, x, x_dot, dy, dy_dot, len: range.len(), ..self }
+        };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
+    }
 }
 
 impl Call for Gate {
@@ -93,6 +123,14 @@ impl Call for Gate {
             // SAFETY: promised by the caller.
             unsafe { V::load(d.add(at)).gated(V::load(gate.add(at))).store(c.add(at)) };
         }
+    }
+
+    fn shares(self, most: usize) -> Vec<Self> {
+        let some = |range: Range<usize>| {
+            let [c, gate, d] = [self.c, self.gate, self.d].map(|place| place.after(range.start));
+            Self { c, gate, d, len: range.len() }
+        };
+        ranges(self.len, LINE, most).into_iter().map(some).collect()
     }
 }
 

@@ -24,6 +24,14 @@ impl Lower for Linear {
         kernel(node).params(node, self.bias)
     }
 
+    fn turned_len(&self, node: &Node) -> usize {
+        product::turned_len(node)
+    }
+
+    fn turn<I: Isa>(&self, node: &Node, from: Place, to: Place, calls: &mut Calls<I>) {
+        product::turn(node, from, to, calls);
+    }
+
     fn forward<I: Isa>(&self, site: &Site<'_>, calls: &mut Calls<I>) {
         product::forward(site, calls);
     }

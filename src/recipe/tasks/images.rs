@@ -182,7 +182,7 @@ impl Kind for ImageSettings {
     fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
         let set = match self.data.as_str() {
             // The same characters for every seed, as if they came from a file.
-            glyphs::NAME => glyphs::generate(0, CHARACTERS, DRAWERS, self.side),
+            glyphs::NAME => glyphs::generate(0, CHARACTERS, DRAWERS, self.side).in_channels(self.channels)?,
             name => data::load(name, loading.dir)?,
         };
         self.take(Arc::new(set))

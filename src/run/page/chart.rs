@@ -86,7 +86,10 @@ impl Scale {
         }
         let factors: &[f64] = if high / low > 1e3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
-        let all = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10_f64.powi(decade)));
+        let every = (decades.clone().count() / 8 + 1) as i32;
+        let all = decades
+            .filter(|decade| decade % every == 0)
+            .flat_map(|decade| factors.iter().map(move |factor| factor * 10_f64.powi(decade)));
         all.filter(|tick| (low..=high).contains(tick)).collect()
     }
 }
@@ -110,8 +113,12 @@ fn thin(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
 /// The chart with its legend, or nothing where there is no finite value.
 pub(super) fn figure(chart: &Chart) -> String {
     let Some(scale) = Scale::of(chart) else { return String::new() };
-    let label =
-        |value: f64| if chart.shares { format!("{} %", number(100.0 * value)) } else { number(value) };
+    let label = |value: f64| match chart.shares {
+        true => format!("{} %", number(100.0 * value)),
+        // What has more digits than there is room for.
+        false if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => format!("{value:.0e}"),
+        false => number(value),
+    };
     let mut svg = format!(
         "<figure><figcaption>{}</figcaption><svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
         escape(&chart.title),
@@ -223,5 +230,7 @@ mod tests {
         assert_eq!(steps(3.0, 3000.0, 5), [1000.0, 2000.0, 3000.0]);
         let scale = Scale { x: [0.0, 1.0], y: [0.3, 40.0], log: true };
         assert_eq!(scale.ticks(), [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
+        let far = Scale { y: [0.3, 1e22], ..scale };
+        assert!((4..=9).contains(&far.ticks().len()), "{:?}", far.ticks());
     }
 }

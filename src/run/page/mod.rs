@@ -75,34 +75,39 @@ fn measured(run: &Found, point: Option<&[f64; 3]>) -> String {
 }
 
 fn summary(runs: &[Found]) -> String {
-    let head =
-        ["run", "recipe", "seed", "meta-iterations", "result", "trained in", "device"].map(str::to_owned);
-    let row = |run: &Found| {
-        let curve = run.curve("maml");
-        let result = match curve.last() {
-            Some(last) => format!("{} after {} steps", measured(run, Some(last)), last[0]),
-            None => "not through yet".into(),
-        };
-        let done = match run.evaluation.is_null() {
-            true => run.metrics.last().map_or_else(|| "–".into(), |line| number(line.iteration as f64)),
-            false => value(run, "/iterations"),
-        };
-        let seconds = run.evaluation.pointer("/seconds/train").and_then(serde_json::Value::as_f64);
-        vec![
-            escape(&run.name),
-            escape(run.setting("name")),
-            escape(run.setting("seed")),
-            done,
-            result,
-            seconds.map_or_else(|| "–".into(), |s| format!("{} s", number(s))),
-            value(run, "/device"),
-        ]
+    let result = |run: &Found| match run.curve("maml").last() {
+        Some(last) => format!("{} after {} steps", measured(run, Some(last)), last[0]),
+        None => "not through yet".into(),
     };
+    let done = |run: &Found| match run.evaluation.is_null() {
+        true => run.metrics.last().map_or_else(|| "–".into(), |line| number(line.iteration as f64)),
+        false => value(run, "/iterations"),
+    };
+    let seconds = |run: &Found| {
+        let seconds = run.evaluation.pointer("/seconds/train").and_then(serde_json::Value::as_f64);
+        seconds.map_or_else(|| "–".into(), |s| format!("{} s", number(s)))
+    };
+    let row = |name: &str, of: &dyn Fn(&Found) -> String| {
+        [name.to_owned()].into_iter().chain(runs.iter().map(of)).collect()
+    };
+    let rows = [
+        row("result", &result),
+        row("recipe", &|run| escape(run.setting("name"))),
+        row("seed", &|run| escape(run.setting("seed"))),
+        row("meta-iterations", &done),
+        row("trained in", &seconds),
+        row("device", &|run| value(run, "/device")),
+    ];
     let described = match runs {
         [one] => format!("<p class=\"soft\">{}</p>\n", escape(one.setting("description"))),
         _ => String::new(),
     };
-    described + &table(&head, &runs.iter().map(row).collect::<Vec<_>>(), false)
+    described + &table(&heads("run", runs), &rows, false)
+}
+
+/// The head of a table with a column for each run.
+fn heads(first: &str, runs: &[Found]) -> Vec<String> {
+    [first.to_owned()].into_iter().chain(runs.iter().map(|run| escape(&run.name))).collect()
 }
 
 /// Names of learners as `evaluation.json` and as people have them.
@@ -231,8 +236,7 @@ fn settings(runs: &[Found]) -> String {
     }
     let of = |key: &str| runs.iter().map(|run| run.setting(key)).collect::<Vec<_>>();
     let differs = |key: &&str| of(key).windows(2).any(|pair| pair[0] != pair[1]);
-    let head: Vec<_> =
-        ["setting".to_owned()].into_iter().chain(runs.iter().map(|run| escape(&run.name))).collect();
+    let head = heads("setting", runs);
     let rows = |keys: &[&str]| {
         let row = |key: &&str| {
             let values = of(key).into_iter().map(|value| format!("<code>{}</code>", escape(value)));
@@ -253,32 +257,41 @@ fn settings(runs: &[Found]) -> String {
 }
 
 fn processes(runs: &[Found]) -> String {
-    let head = ["began", "from", "command", "program", "system", "device"].map(str::to_owned);
-    let row = |process: &Process| {
-        let quoted = |text: &String| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-            if !text.is_empty() && text.chars().all(plain) {
-                text.clone()
-            } else {
-                format!("'{}'", text.replace('\'', "'\\''"))
-            }
-        };
-        let arguments: Vec<_> = process.arguments.iter().map(quoted).collect();
-        vec![
-            moment(process.started),
-            number(process.from as f64),
-            format!("<code>{} {}</code>", env!("CARGO_PKG_NAME"), escape(&arguments.join(" "))),
-            escape(&process.program),
-            escape(&process.system),
-            escape(&process.device),
-        ]
-    };
     let mut text = "<h2>Commands and environment</h2>\n".to_owned();
-    for run in runs.iter().filter(|run| !run.processes.is_empty()) {
-        let rows: Vec<_> = run.processes.iter().map(row).collect();
-        let _ = writeln!(text, "<h3>{}</h3>\n{}", escape(&run.name), table(&head, &rows, false));
+    for run in runs {
+        for process in &run.processes {
+            let rows = [
+                (
+                    "began",
+                    format!(
+                        "{}, from meta-iteration {}",
+                        moment(process.started),
+                        number(process.from as f64)
+                    ),
+                ),
+                ("program", escape(&process.program)),
+                ("system", escape(&process.system)),
+                ("device", escape(&process.device)),
+            ];
+            let rows: Vec<_> = rows.into_iter().map(|(name, cell)| vec![name.to_owned(), cell]).collect();
+            let head = [escape(&run.name), format!("<code>{}</code>", escape(&command(process)))];
+            text += &table(&head, &rows, false);
+        }
     }
     text
+}
+
+/// What was typed, as a shell takes it.
+fn command(process: &Process) -> String {
+    let quoted = |text: &String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+        match !text.is_empty() && text.chars().all(plain) {
+            true => text.clone(),
+            false => format!("'{}'", text.replace('\'', "'\\''")),
+        }
+    };
+    let arguments = process.arguments.iter().map(quoted);
+    [env!("CARGO_PKG_NAME").to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

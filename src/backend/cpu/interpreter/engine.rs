@@ -14,6 +14,9 @@ const GRADIENT: Wanted = Wanted { gradient: true, all_losses: false, predictions
 /// The losses along adaptation.
 const LOSSES: Wanted = Wanted { gradient: false, all_losses: true, predictions: false, fast: false };
 
+/// Floats of a task from which on threads may share it: of a smaller one, waiting for each other could take longer than it gains.
+const SHARED: usize = 4 << 20;
+
 /// What one thread owns.
 pub(super) struct Worker<I> {
     task: Task<I>,
@@ -73,18 +76,23 @@ impl<I: Isa> Tasks<I> {
         let plan = Plan { track_all: false, ..train.plan.clone() };
         let sampler = train.sampler.clone();
         let cut = Cut::of_tasks(sampler.tasks());
-        let shared = shared_bytes(cut.chunks, plan.meta_len());
-        let a_thread = memory.map(|all| all.saturating_sub(shared) / threads.min(cut.chunks).max(1) as u64);
-        Self {
-            shared: Arc::new(Lowerings::new(&plan, GRADIENT, sampler.weighs(), a_thread)),
-            sampler,
-            cut,
-            idle: Mutex::default(),
+        let all = memory.map(|all| all.saturating_sub(shared_bytes(cut.chunks, plan.meta_len())));
+        let weighted = sampler.weighs();
+        let with =
+            |bytes: Option<u64>, threads: usize| Lowerings::new(&plan, GRADIENT, weighted, bytes, threads);
+        let mut shared = with(all.map(|all| all / threads.min(cut.chunks).max(1) as u64), 1);
+        let each = threads / cut.chunks.max(1);
+        if each > 1 && shared.memory.len >= SHARED {
+            shared = with(all.map(|all| all / cut.chunks.max(1) as u64), each);
         }
+        Self { shared: Arc::new(shared), sampler, cut, idle: Mutex::default() }
     }
-}
 
-impl<I: Isa> Tasks<I> {
+    /// Threads that share each task: 1 where each takes tasks of its own.
+    pub(super) fn threads_a_task(&self) -> usize {
+        self.shared.memory.threads
+    }
+
     /// How a task is cut, for people.
     pub(super) fn cut_in_words(&self) -> String {
         let (cut, plan) = (self.shared.cut, &self.shared.graph.plan);
@@ -192,7 +200,7 @@ pub(in super::super) fn meta_gradient<I: Isa>(
     memory: Option<u64>,
 ) -> MetaOutput {
     let wanted = Wanted { all_losses: plan.track_all, fast: plan.track_all, ..GRADIENT };
-    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory));
+    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory, 1));
     let (graph, p) = (&shared.graph, plan.model.param_count());
     let mut worker = Worker::<I>::new(&shared, 0);
     worker.task.begin(&graph.pack(params));
@@ -232,7 +240,7 @@ pub(in super::super) fn evaluate<I: Isa>(
     predictions: bool,
 ) -> Evaluation {
     let wanted = Wanted { predictions, ..LOSSES };
-    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory));
+    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory, 1));
     let packed = shared.graph.pack(theta);
     let (steps, rows) = (plan.steps, tasks.query * plan.model.outputs());
     let all = Mutex::new(Evaluation {

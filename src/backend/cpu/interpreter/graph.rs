@@ -51,9 +51,7 @@ impl Graph {
             .copied()
             .filter(|&n| model.nodes()[n].inputs.iter().any(|v| flow.root[v.index()] == Value::INPUT))
             .collect();
-        let is_product = |op: &Op| matches!(op, Op::Linear(_) | Op::Conv2d(_));
-        if users.iter().all(|&n| is_product(&model.nodes()[n].op)) {
-            // A product reads its input float by float, so that its pixels need no padding.
+        if users.iter().all(|&n| reads_floats(&model.nodes()[n].op)) {
             layouts[0].pitch = layouts[0].channels;
         }
         let mut nodes: Vec<Option<Node>> = Vec::new();
@@ -80,7 +78,9 @@ impl Graph {
                 relu: flow.relu[n],
                 bias_is_lost: bias_is_lost(model, n),
                 unfolded: false,
+                lanes,
                 tables: None,
+                lanewise: None,
             };
             let alone = users == [n] && of.inputs.len() == 1;
             let patches = if alone { each!(&of.op, op => op.unfolds(&node)) } else { None };
@@ -89,6 +89,7 @@ impl Graph {
                 input = Some(elements);
             }
             node.tables = each!(&of.op, op => op.tables(&node));
+            node.lanewise = each!(&of.op, op => op.lanewise(&node));
             layouts.push(output);
             nodes.push(Some(node));
         }
@@ -206,6 +207,11 @@ impl Graph {
 fn padded(shape: Shape, sides: [usize; 2], lanes: usize) -> Layout {
     let channels = shape.len() / (sides[0] * sides[1]);
     Layout { sides, channels, pitch: channels.next_multiple_of(lanes) }
+}
+
+/// Whether an op reads its input float by float, so that pixels need no padding.
+fn reads_floats(op: &Op) -> bool {
+    matches!(op, Op::Linear(_)) || matches!(op, Op::Conv2d(conv) if conv.groups == 1)
 }
 
 /// Whether a node's only user is a batch norm, which takes its bias away again.

@@ -7,7 +7,7 @@ use super::memory::Memory;
 use super::places::Lowering;
 use crate::losses::cpu::with_kernels;
 use crate::meta::RateShape;
-use crate::ops::cpu::{Back, Lower as _, product};
+use crate::ops::cpu::{Back, Lower as _};
 use crate::ops::{Op, each};
 use crate::program::{ArrayId, Instr, Program, Put, Set, Sink, Site, Wanted};
 use crate::simd::Isa;
@@ -28,7 +28,7 @@ impl<I: Isa> Lowered<I> {
 
 impl<'a, I: Isa> Lowering<'a, I> {
     fn run(mut self, wanted: Wanted) -> Lowered<I> {
-        let mut begin = Calls::new();
+        let mut begin = Calls::new(self.memory.threads);
         for &(n, _) in self.transposed.iter().filter(|(_, step)| *step == 0) {
             self.push_transposed(n, 0, &mut begin);
         }
@@ -42,11 +42,8 @@ impl<'a, I: Isa> Lowering<'a, I> {
         }
         for (at, instr) in self.program.instrs.iter().enumerate() {
             self.instr(instr);
-            for &(_, n) in self.turned.iter().filter(|turned| turned.0 == at) {
-                if let Some((tables, weight)) = self.product(n) {
-                    let from = Place::at(memory.v + self.graph.params[weight].at);
-                    self.calls.push(product::transpose(tables, from, memory.u_transposed(n)));
-                }
+            for (_, n) in self.turned.clone().into_iter().filter(|turned| turned.0 == at) {
+                self.push_direction(n, memory.v);
             }
         }
         Lowered { begin, task: self.calls }
@@ -58,9 +55,19 @@ impl<'a, I: Isa> Lowering<'a, I> {
 
     /// Transposes a node's weight at θ_j.
     fn push_transposed(&self, n: usize, j: usize, calls: &mut Calls<I>) {
-        if let Some((tables, weight)) = self.product(n) {
+        if let Some((_, weight)) = self.product(n) {
             let from = self.memory.theta(self.graph, j, weight);
-            calls.push(product::transpose(tables, from, self.memory.transposed(self.graph, j, n)));
+            self.turn_weight(n, from, self.memory.transposed(self.graph, j, n), calls);
+        }
+    }
+
+    /// Transposes a node's part of a direction.
+    fn push_direction(&mut self, n: usize, direction: usize) {
+        if let Some((_, weight)) = self.product(n) {
+            let from = Place::at(direction + self.graph.params[weight].at);
+            let mut calls = std::mem::replace(&mut self.calls, Calls::new(1));
+            self.turn_weight(n, from, self.memory.u_transposed(n), &mut calls);
+            self.calls = calls;
         }
     }
 
@@ -177,7 +184,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
         let stepped = matches!(sinks.first(), Some(Sink::Step { .. }));
         // Only now: fast weights may all lie in one place. While the weight is in the cache.
         if stepped && self.transposed.contains(&(at.node, next)) {
-            let mut calls = std::mem::replace(&mut self.calls, Calls::new());
+            let mut calls = std::mem::replace(&mut self.calls, Calls::new(1));
             self.push_transposed(at.node, next, &mut calls);
             self.calls = calls;
         }
@@ -200,7 +207,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
             let next = self.moved.iter().map(|m| memory.theta(self.graph, j + 1, m.param)).collect();
             self.calls.push(inner::Step { rule: self.rule(j), before, next });
         }
-        let mut calls = std::mem::replace(&mut self.calls, Calls::new());
+        let mut calls = std::mem::replace(&mut self.calls, Calls::new(1));
         for &(n, _) in self.transposed.iter().filter(|(_, step)| *step == j + 1) {
             self.push_transposed(n, j + 1, &mut calls);
         }
@@ -252,9 +259,8 @@ impl<'a, I: Isa> Lowering<'a, I> {
             self.calls.push(inner::Adjoint { rule: self.rule(j), v, adjoints, out });
         }
         for n in 0..self.graph.nodes.len() {
-            if let Some((tables, weight)) = self.product(n).filter(|(_, w)| self.graph.plan.adapted[*w]) {
-                let from = Place::at(memory.u + self.graph.params[weight].at);
-                self.calls.push(product::transpose(tables, from, memory.u_transposed(n)));
+            if self.weight(n).is_some_and(|weight| self.graph.plan.adapted[weight]) {
+                self.push_direction(n, memory.u);
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use super::graph::Graph;
 use crate::meta::MetaGradient;
-use crate::ops::cpu::product::transposed_len;
 use crate::ops::cpu::{Lower as _, Node};
 use crate::ops::{Op, each};
 use crate::program::{Array, ArrayId, ArrayKind, Extent, Instr, Program, Put, Set, Wanted, place};
@@ -12,6 +11,8 @@ use crate::simd::memory::Place;
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) len: usize,
+    /// Threads that share a task's work.
+    pub(super) threads: usize,
     /// Of every array of the program.
     arrays: Vec<usize>,
     /// Of every array that a node's pass or its tangent leaves: a few statistics with it.
@@ -80,13 +81,13 @@ impl Memory {
         program: &Program,
         wanted: Wanted,
         weighted: bool,
-        lanes: usize,
+        (lanes, threads): (usize, usize),
     ) -> Self {
         let align = lanes.max(16);
         let plan = &graph.plan;
         let placement = place(&extents(graph, program), align);
         let mut all = Allocator { len: placement.len, align };
-        let mut memory = Self { arrays: placement.offsets, ..Self::default() };
+        let mut memory = Self { threads, arrays: placement.offsets, ..Self::default() };
         let input = graph.layouts[0].len();
         memory.inputs = [plan.support, plan.query].map(|points| all.take(points * input));
         memory.labels = [plan.support, plan.query].map(|points| all.take(points * plan.targets()));
@@ -111,7 +112,7 @@ impl Memory {
             let node = node.as_ref()?;
             Some(each!(&of.op, op => op.scratch(node)))
         });
-        memory.scratch = all.take(scratch.max().unwrap_or(0));
+        memory.scratch = all.take(threads * scratch.max().unwrap_or(0));
         let added = puts(program).filter(|put| put.add).map(|put| len(graph, program.array(put.to)));
         memory.added = all.take(added.max().unwrap_or(0));
         memory.query_loss = all.take(plan.steps + 1);
@@ -126,10 +127,10 @@ impl Memory {
     fn weights(&mut self, graph: &Graph, program: &Program, all: &mut Allocator) -> usize {
         let (plan, align) = (&graph.plan, all.align);
         let mut transposed = 0;
-        for node in &graph.nodes {
+        for (of, node) in plan.model.nodes().iter().zip(&graph.nodes) {
             self.transposed_at.push(transposed);
-            let tables = node.as_ref().and_then(|node| node.tables.as_ref());
-            transposed += tables.map_or(0, transposed_len).next_multiple_of(align);
+            let len = node.as_ref().map_or(0, |node| each!(&of.op, op => op.turned_len(node)));
+            transposed += len.next_multiple_of(align);
         }
         let chunked = program.arrays.iter().any(|array| array.points.start > 0);
         for j in 0..=plan.steps {

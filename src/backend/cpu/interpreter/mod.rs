@@ -29,7 +29,7 @@ pub(super) use engine::{evaluate, meta_gradient};
 /// What a training through this engine takes.
 pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize, memory: Option<u64>) -> Forecast {
     let tasks = engine::Tasks::<I>::new(train, threads, memory);
-    let forecast = training::forecast(&tasks, train.plan.meta_len(), threads);
+    let forecast = training::forecast(&tasks, train.plan.meta_len(), threads / tasks.threads_a_task());
     Forecast { layout: format!("{}{}", forecast.layout, tasks.cut_in_words()), ..forecast }
 }
 
@@ -45,5 +45,6 @@ pub(super) fn training<I: Isa>(
     threads: usize,
     memory: Option<u64>,
 ) -> Result<Box<dyn Training>> {
-    Ok(Box::new(CpuTraining::new(train, state, threads, || engine::Tasks::<I>::new(train, threads, memory))?))
+    let with = |tasks: &engine::Tasks<I>| threads / tasks.threads_a_task();
+    Ok(Box::new(CpuTraining::new(train, state, with, || engine::Tasks::<I>::new(train, threads, memory))?))
 }

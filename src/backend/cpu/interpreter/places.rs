@@ -5,11 +5,10 @@ use super::inner::{Moved, StepRule};
 use super::loss;
 use super::memory::Memory;
 use crate::meta::RateShape;
-use crate::ops::Op;
-use crate::ops::cpu::{self, Back, Moving};
+use crate::ops::cpu::{self, Back, Lower as _, Moving, Node};
+use crate::ops::{Op, each};
 use crate::program::{ArrayId, Instr, Pass, Program, Put, Set, Sink, Site};
 use crate::simd::Isa;
-use crate::simd::geometry::Tables;
 use crate::simd::memory::{Calls, Gradient, Place, Scale};
 use std::sync::Arc;
 
@@ -31,6 +30,7 @@ pub(super) struct Lowering<'a, I> {
 
 impl<'a, I: Isa> Lowering<'a, I> {
     pub(super) fn new(graph: &'a Graph, program: &'a Program, memory: &'a Memory) -> Self {
+        let threads = memory.threads;
         let adapted = graph.plan.adapted.iter().enumerate().filter(|(_, adapted)| **adapted);
         let moved = adapted.map(|(param, _)| Moved {
             param,
@@ -41,7 +41,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
             graph,
             program,
             memory,
-            calls: Calls::new(),
+            calls: Calls::new(threads),
             direction: (memory.u, Scale::ONE),
             moved: moved.collect(),
             transposed: Vec::new(),
@@ -58,8 +58,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
 
     /// The weight of a node whose backward pass multiplies by it.
     pub(super) fn weight(&self, n: usize) -> Option<usize> {
-        let node = self.graph.node(n)?;
-        node.tables.as_ref().map(|_| self.graph.plan.model.nodes()[n].params.start)
+        self.product(n).map(|(_, weight)| weight)
     }
 
     /// Finds which weights are needed transposed, and behind which instructions `v` is a direction.
@@ -129,9 +128,18 @@ impl<'a, I: Isa> Lowering<'a, I> {
         }
     }
 
-    pub(super) fn product(&self, n: usize) -> Option<(&'a Tables, usize)> {
-        let tables = self.graph.node(n)?.tables.as_ref()?;
-        Some((tables, self.graph.plan.model.nodes()[n].params.start))
+    /// A node that is a product, and its weight.
+    pub(super) fn product(&self, n: usize) -> Option<(&'a Node, usize)> {
+        let node = self.graph.node(n)?;
+        let is_product = node.tables.is_some() || node.lanewise.is_some();
+        is_product.then(|| (node, self.graph.plan.model.nodes()[n].params.start))
+    }
+
+    /// Turns a node's weight for the way back.
+    pub(super) fn turn_weight(&self, n: usize, from: Place, to: Place, calls: &mut Calls<I>) {
+        if let Some((node, _)) = self.product(n) {
+            each!(&self.graph.plan.model.nodes()[n].op, op => op.turn(node, from, to, calls));
+        }
     }
 
     pub(super) fn array(&self, id: Option<ArrayId>) -> Place {
@@ -164,7 +172,7 @@ impl<'a, I: Isa> Lowering<'a, I> {
             saved: self.array(site.saved),
             stats: self.stats(site.saved),
             theta: self.params(n, j).map(|param| memory.theta(self.graph, j, param)).collect(),
-            transposed: match node.tables {
+            transposed: match self.product(n) {
                 Some(_) => memory.transposed(self.graph, j, n),
                 None => Place::NOWHERE,
             },

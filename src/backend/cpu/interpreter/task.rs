@@ -1,6 +1,7 @@
 //! One task at a time: its memory, its points, what it comes to.
 
 use super::super::arena::Arena;
+use super::super::threads::Barrier;
 use super::graph::Graph;
 use super::lower::Lowered;
 use super::memory::{Memory, constants};
@@ -8,7 +9,7 @@ use super::target::Cpu;
 use crate::meta::Plan;
 use crate::program::{Cut, Flow, Program, Wanted};
 use crate::simd::Isa;
-use crate::simd::memory::Place;
+use crate::simd::memory::{Calls, Place};
 use std::sync::Arc;
 
 /// A task's memory is kept below so many floats, where support passes computed again or points taken in chunks can do so.
@@ -26,10 +27,16 @@ pub(super) struct Lowerings<I> {
 }
 
 impl<I: Isa> Lowerings<I> {
-    /// In at most so many bytes, or in as few as can be.
-    pub(super) fn new(plan: &Plan, wanted: Wanted, weighted: bool, bytes: Option<u64>) -> Self {
+    /// In at most so many bytes, or in as few as can be; for so many threads that share a task.
+    pub(super) fn new(
+        plan: &Plan,
+        wanted: Wanted,
+        weighted: bool,
+        bytes: Option<u64>,
+        threads: usize,
+    ) -> Self {
         let graph = Graph::new(plan, &Flow::new(plan, &Cpu), I::LANES);
-        let (program, memory, cut) = fitting(&graph, wanted, weighted, I::LANES, most(bytes));
+        let (program, memory, cut) = fitting(&graph, wanted, weighted, (I::LANES, threads), most(bytes));
         let megabytes = (memory.len * 4) >> 20;
         tracing::debug!(lanes = I::LANES, megabytes, calls = program.instrs.len(), "a task on the CPU");
         Self::of(graph, &program, memory, wanted, cut)
@@ -43,7 +50,7 @@ impl<I: Isa> Lowerings<I> {
     /// Floats of a task.
     pub(super) fn floats(plan: &Plan, wanted: Wanted, bytes: Option<u64>) -> usize {
         let graph = Graph::new(plan, &Flow::new(plan, &Cpu), I::LANES);
-        fitting(&graph, wanted, false, I::LANES, most(bytes)).1.len
+        fitting(&graph, wanted, false, (I::LANES, 1), most(bytes)).1.len
     }
 }
 
@@ -57,7 +64,7 @@ fn fitting(
     graph: &Graph,
     wanted: Wanted,
     weighted: bool,
-    lanes: usize,
+    lanes: (usize, usize),
     most: usize,
 ) -> (Program, Memory, Cut) {
     let with = |cut: Cut| {
@@ -78,6 +85,18 @@ fn fitting(
         (found, chunk) = (smaller, chunk.div_ceil(2));
     }
     found
+}
+
+/// A task's memory as the threads have it that share the task.
+struct Shared(*mut f32);
+
+// SAFETY: shares of a call touch nothing of each other's, and barriers are between calls.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn address(&self) -> *mut f32 {
+        self.0
+    }
 }
 
 /// What one thread owns: memory that is used again for every task.
@@ -133,8 +152,27 @@ impl<I: Isa> Task<I> {
         let (theta, rates) = params.split_at(graph.len);
         self.arena.slice_mut(memory.theta_0(), theta.len()).copy_from_slice(theta);
         self.arena.slice_mut(memory.rates, rates.len()).copy_from_slice(rates);
-        // SAFETY: places of the memory that the arena was made for; the backend checked the instruction set.
-        unsafe { self.shared.lowered.begin.run(self.arena.ptr(0)) };
+        self.call(&self.shared.lowered.begin);
+    }
+
+    /// Runs calls on as many threads as share them.
+    fn call(&self, calls: &Calls<I>) {
+        let (barrier, memory) = (Barrier::new(calls.threads()), Shared(self.arena.ptr(0)));
+        let run = |thread: usize| {
+            let _guard = barrier.guard();
+            // SAFETY: places of the memory that the arena was made for; the backend checked the instruction set.
+            unsafe { calls.run(thread, memory.address(), || barrier.wait()) };
+        };
+        if calls.threads() == 1 {
+            return run(0);
+        }
+        std::thread::scope(|scope| {
+            let run = &run;
+            for thread in 1..calls.threads() {
+                scope.spawn(move || run(thread));
+            }
+            run(0);
+        });
     }
 
     /// Takes the points of the next task, support and query, and runs it.
@@ -146,8 +184,7 @@ impl<I: Isa> Task<I> {
         if sets[1].weights.is_some() {
             self.order = sets[1].order(plan.query);
         }
-        // SAFETY: as in `begin`.
-        unsafe { self.shared.lowered.task.run(self.arena.ptr(0)) };
+        self.call(&self.shared.lowered.task);
     }
 
     fn fill(&self, set: usize, points: usize, of: Points<'_>) {
@@ -224,6 +261,8 @@ mod tests {
     use crate::ops::conv2d::Conv2d;
     use crate::ops::elementwise::Function;
     use crate::ops::flatten::Flatten;
+    use crate::ops::global_avg_pool2d::GlobalAvgPool2d;
+    use crate::ops::layer_norm::LayerNorm;
     use crate::ops::linear::Linear;
     use crate::simd::Basic;
 
@@ -231,8 +270,12 @@ mod tests {
 
     /// Gradient and query losses of one task in a memory of at most so many floats if that can be, and that memory.
     fn run(plan: &Plan, most: usize) -> (Vec<f32>, Vec<f32>, usize) {
+        run_on(plan, most, 1)
+    }
+
+    fn run_on(plan: &Plan, most: usize, threads: usize) -> (Vec<f32>, Vec<f32>, usize) {
         let graph = Graph::new(plan, &Flow::new(plan, &Cpu), Basic::LANES);
-        let (program, memory, cut) = fitting(&graph, GRADIENT, false, Basic::LANES, most);
+        let (program, memory, cut) = fitting(&graph, GRADIENT, false, (Basic::LANES, threads), most);
         let len = memory.len;
         let theta = graph.pack(&plan.meta_params(&Init::Torch.draw(&plan.model, 1)));
         let shared = Lowerings::of(graph, &program, memory, GRADIENT, cut);
@@ -260,6 +303,41 @@ mod tests {
         let (all, few) = (run(&plan, usize::MAX), run(&plan, 0));
         assert!(few.2 < all.2 * 3 / 4, "{} of {}", few.2, all.2);
         assert!(all.0 == few.0 && all.1 == few.1 && all.0.iter().any(|&g| g != 0.0));
+    }
+
+    /// Every op that is cut, at sizes that shares divide and do not.
+    #[test]
+    fn threads_that_share_a_task_give_the_same_bytes() {
+        let conv = Conv2d::square(12, 3, 1, 1);
+        let layers: [Op; 14] = [
+            conv.into(),
+            BatchNorm::default().into(),
+            Function::Relu {}.into(),
+            Conv2d { groups: 12, ..conv }.into(),
+            Function::LeakyRelu { negative_slope: 0.1 }.into(),
+            Conv2d { groups: 3, ..conv }.into(),
+            Op::max_pool2d(2, 2),
+            Function::Relu {}.into(),
+            Conv2d { outputs: 21, groups: 3, ..conv }.into(),
+            LayerNorm::default().into(),
+            Conv2d { outputs: 8, groups: 1, ..conv }.into(),
+            BatchNorm::default().into(),
+            GlobalAvgPool2d {}.into(),
+            Linear::to(3).into(),
+        ];
+        let model = Model::sequential(Shape::Image { channels: 2, height: 6, width: 5 }, &layers).unwrap();
+        for (support, query, adapted) in [(4, 6, true), (3, 1, true), (3, 5, false)] {
+            let mut plan =
+                Plan::new(model.clone(), Loss::cross_entropy(), support, query, 2, Rates::fixed(0.1))
+                    .unwrap();
+            plan.adapted[0] = adapted;
+            let one = run_on(&plan, usize::MAX, 1);
+            assert!(one.0.iter().any(|&g| g != 0.0));
+            for threads in [2, 3, 5] {
+                let some = run_on(&plan, usize::MAX, threads);
+                assert!(one.0 == some.0 && one.1 == some.1, "{threads} threads, {support} + {query}");
+            }
+        }
     }
 
     #[test]

@@ -41,5 +41,5 @@ pub(super) fn training<I: Isa>(
     state: TrainState,
     threads: usize,
 ) -> Result<Box<dyn Training>> {
-    Ok(Box::new(CpuTraining::new(train, state, threads, || Lanes::<I>::new(train))?))
+    Ok(Box::new(CpuTraining::new(train, state, |_| threads, || Lanes::<I>::new(train))?))
 }
