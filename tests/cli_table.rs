@@ -170,8 +170,8 @@ fn a_refusal_names_file_and_key_and_writes_nothing() {
     for (arguments, words, code) in [
         (&["table", "--train", "trees.csv"][..], &["`task.label`", "`id`, `width`, `height`, `kind`"][..], 2),
         (&["table", "--train", "trees.csv", "--label", "Kind"], &["`kind`?"], 2),
-        (&["table", "--csv", "trees.csv", "--label", "kind"], &["`task.csv`", "--train FILE"], 2),
-        (&["table", "--label", "kind"], &["`task.label`", "--train FILE"], 2),
+        (&["table", "--csv", "trees.csv", "--label", "kind"], &["--csv (task.csv)", "--train FILE"], 2),
+        (&["table", "--label", "kind"], &["--label (task.label)", "--train FILE"], 2),
         (&["table", "--set", "task.missing=drop"], &["`task.missing`", "task.train"], 2),
         (
             &["table", "--train", "trees.csv", "--label", "kind", "--out-predictions", "no/p.csv"],
@@ -179,7 +179,7 @@ fn a_refusal_names_file_and_key_and_writes_nothing() {
             1,
         ),
         (&["table", "--train", "no.csv"], &["no.csv", "cannot be read"], 1),
-        (&["sinusoid", "--train", "trees.csv"], &["`task.train`", "sinusoid"], 2),
+        (&["sinusoid", "--train", "trees.csv"], &["--train (task.train)", "sinusoid"], 2),
         (&["sinusoid", "--out-predictions", "p.csv"], &["--out-predictions"], 2),
     ] {
         let failed = train(dir.path(), &[arguments, &["--out", "run"]].concat()).code(code);

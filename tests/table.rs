@@ -419,7 +419,7 @@ fn numbers_are_learned_judged_and_predicted() {
     settings.extend([("task.target".to_owned(), text("price")), ("task.epochs".to_owned(), 60.into())]);
     let mut own = Recipe::load("table", &settings).unwrap();
     own.load_data(None).unwrap();
-    assert!(!own.task.family.is_classification() && own.model.loss == fastweights::meta::Loss::Mse);
+    assert!(!own.task.family.is_classification() && own.model.loss.name() == "mse");
     let (models, cpu) = (trained(&own), CpuBackend::new(Some(2)));
     let report = judge(&own, &own.evaluation, &models, &cpu, None).unwrap().report;
     let table = report.table.as_ref().unwrap();
