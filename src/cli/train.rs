@@ -133,11 +133,9 @@ impl Arguments {
     fn flags(&self) -> Vec<(String, String)> {
         let settings = [self.series.settings(), self.table.settings()].concat();
         let mut flags: Vec<_> = settings.iter().map(|(key, _)| of_setting(key)).collect();
-        for (key, flag, given) in [
-            ("seed", "--seed", self.seed.is_some()),
-            ("outer.iterations", "--steps", self.steps.is_some()),
-            ("run.max_memory", "--max-memory", self.max_memory.is_some()),
-        ] {
+        for (key, flag, given) in
+            [("seed", "--seed", self.seed.is_some()), ("outer.iterations", "--steps", self.steps.is_some())]
+        {
             flags.extend(given.then(|| (key.to_owned(), flag.to_owned())));
         }
         flags

@@ -5,7 +5,7 @@ use super::limits::{MANY, positive, within};
 use super::settings::{
     Control, ControlVisit, Inner, ModelSettings, Network, Outer, Recipe, RunSettings, Validation,
 };
-use super::tasks::{Targets, Tasks};
+use super::tasks::Tasks;
 use super::typed;
 use crate::error::{Error, Result};
 use crate::losses::{Loss, Truth};

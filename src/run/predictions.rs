@@ -97,7 +97,7 @@ pub(super) fn largest<T: PartialOrd>(row: &[T]) -> usize {
     (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best })
 }
 
-pub(super) fn softmax(outputs: &[f32]) -> Vec<f64> {
+fn softmax(outputs: &[f32]) -> Vec<f64> {
     let top = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<_> = outputs.iter().map(|&o| f64::from(o - top).exp()).collect();
     let sum: f64 = powers.iter().sum();

@@ -1,7 +1,7 @@
 //! Tables of mini-batches: judged on rows that were held out, and predictions for any rows.
 
 use super::models::Models;
-use super::predictions::{Predictions, largest, softmax};
+use super::predictions::{Predictions, largest};
 use super::report::{Judged, Learners, Points, Report, Seconds};
 use super::table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
 use crate::data::{Columns, Target};
@@ -154,12 +154,7 @@ fn curve(outputs: &[f32], (targets, classes): (&[f32], usize), steps: usize) -> 
 }
 
 /// What the outputs of the meta-learner, `[steps + 1, rows, width]`, and of the control say of rows.
-fn found(
-    columns: &Columns,
-    (loss, targets): (Loss, &[f32]),
-    maml: &[f32],
-    control: Option<&[f32]>,
-) -> Found {
+fn found(columns: &Columns, (loss, targets): (Loss, &[f32]), maml: &[f32], control: Option<&[f32]>) -> Found {
     let size = targets.len() * columns.outputs();
     let (first, last) = (&maml[..size], &maml[maml.len() - size..]);
     let control = control.map(|outputs| &outputs[..size]);

@@ -16,7 +16,7 @@ mod table_typed;
 
 pub use family::{Family, Tasks};
 pub use images::ImageSettings;
-pub(super) use kind::{Draw, Loading, Targets};
+pub(super) use kind::{Draw, Loading};
 pub use rows::{LabelledRows, LoadedTable, TableRows};
 pub use series::{Scale, SeriesSettings, SeriesSource};
 pub use series_csv::{Missing, SeriesCsv};
