@@ -70,30 +70,10 @@ pub(super) fn of(sheet: &Sheet, said: &SeriesColumns) -> Result<(Places, Vec<Str
         return by_row(sheet, &ids, &values);
     }
     if values.is_empty() {
-        values = match named(&VALUES).filter(|column| numeric.contains(column)) {
-            Some(column) if said.layout != Some(Layout::Wide) => vec![column],
-            _ => numeric,
-        };
-        if !ids.is_empty() && values.len() > 1 {
-            let names: Vec<_> = values.iter().map(|&column| sheet.columns[column].as_str()).collect();
-            let reason = format!(
-                "has to be said: {} has several columns of numbers, {}",
-                sheet.path.display(),
-                listed(&names)
-            );
-            return Err(Error::recipe("task.value_column", reason));
-        }
-        let names: Vec<_> = values.iter().map(|&column| sheet.columns[column].as_str()).collect();
-        match names.len() {
-            0 => {
-                return Err(Error::recipe(
-                    "task.value_column",
-                    format!("has to be said: {} has no column of numbers", sheet.path.display()),
-                ));
-            }
-            1 => notes.push(format!("values are taken from `{}`", shown(names[0]))),
-            n => notes.push(format!("a column each, {n} series: {}", listed(&names))),
-        }
+        let usual =
+            named(&VALUES).filter(|column| numeric.contains(column) && said.layout != Some(Layout::Wide));
+        values = usual.map_or(numeric, |column| vec![column]);
+        notes.push(told_values(sheet, &ids, &values, time)?);
     }
     let layout =
         said.layout.unwrap_or(if ids.is_empty() && values.len() > 1 { Layout::Wide } else { Layout::Long });
@@ -105,6 +85,29 @@ pub(super) fn of(sheet: &Sheet, said: &SeriesColumns) -> Result<(Places, Vec<Str
         notes.push(format!("series are told apart by `{}`", shown(&sheet.columns[id])));
     }
     Ok((places, notes))
+}
+
+/// What is said of columns of values that nobody named.
+fn told_values(sheet: &Sheet, ids: &[usize], values: &[usize], time: Option<usize>) -> Result<String> {
+    let file = sheet.path.display();
+    let names: Vec<_> = values.iter().map(|&column| sheet.columns[column].as_str()).collect();
+    let to_say =
+        |what: String| Err(Error::recipe("task.value_column", format!("has to be said: {file} has {what}")));
+    match names[..] {
+        [] => to_say("no column of numbers".to_owned()),
+        [only] => Ok(format!("values are taken from `{}`", shown(only))),
+        _ if !ids.is_empty() => to_say(format!("several columns of numbers, {}", listed(&names))),
+        _ => {
+            let others =
+                (0..sheet.columns.len()).filter(|column| !values.contains(column) && Some(*column) != time);
+            let others: Vec<_> = others.map(|column| sheet.columns[column].as_str()).collect();
+            let left_out = match others.is_empty() {
+                true => String::new(),
+                false => format!("; left out, as they are no numbers or have no name: {}", listed(&others)),
+            };
+            Ok(format!("a column each, {} series: {}{left_out}", names.len(), listed(&names)))
+        }
+    }
 }
 
 /// A row is a series: the first column that is none of the values names it.
