@@ -68,6 +68,7 @@ pub struct SeriesSet {
 
 /// The last time of a series, and the step between times.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(not(feature = "import"), allow(dead_code, reason = "no file is read"))]
 pub(super) enum Clock {
     /// A number.
     Number {
