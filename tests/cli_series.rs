@@ -66,7 +66,7 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
         "train_series = 12",
         "missing = \"drop\"",
         "scale = \"standard\"",
-        "id_column = \"shop\"",
+        "id_column = [\"shop\"]",
     ] {
         assert!(recipe.contains(line), "{recipe}");
     }
@@ -107,6 +107,47 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
 }
 
 #[test]
+fn a_run_forecasts_and_is_judged_on_new_series() {
+    let dir = tempfile::tempdir().unwrap();
+    csv(dir.path(), "shops.csv");
+    train(dir.path(), &["--out", "run", "--stop-at", "10"]).success();
+    // The file has moved.
+    fs::create_dir(dir.path().join("new")).unwrap();
+    fs::rename(dir.path().join("shops.csv"), dir.path().join("new/shops.csv")).unwrap();
+    let run = |arguments: &[&str]| fastweights(dir.path()).args(arguments).args(["--device", "cpu"]).assert();
+    run(&["train", "--resume", "run"]).code(1).stderr(contains("--csv FILE"));
+    run(&["train", "--resume", "run", "--csv", "new/shops.csv", "--quiet"]).success();
+    run(&["eval", "run", "--csv", "new/shops.csv"]).success().stdout(contains("on 4 held-out series"));
+    let mut other = "day,shop,sold\n".to_owned();
+    for day in 0..60 {
+        writeln!(other, "2024-{:02}-{:02},x,{}", 1 + day / 28, 1 + day % 28, 1e9 + f64::from(day % 7))
+            .unwrap();
+        writeln!(other, "2024-{:02}-{:02},y,5", 1 + day / 28, 1 + day % 28).unwrap();
+    }
+    fs::write(dir.path().join("other.csv"), other).unwrap();
+    run(&["eval", "run", "--csv", "other.csv"]).success().stdout(contains("on 2 held-out series"));
+    run(&["predict", "run", "--csv", "other.csv", "--steps", "3", "--out", "next.csv"])
+        .success()
+        .stdout(contains("3 values of 2 series"));
+    let text = fs::read_to_string(dir.path().join("next.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!((lines[0].join(","), lines.len()), ("series,ahead,time,value".to_owned(), 7));
+    assert_eq!(lines[1][..3], ["x", "1", "2024-03-05"]);
+    for line in &lines[1..] {
+        let value: f64 = line[3].parse().unwrap();
+        let near = if line[0] == "x" { (value - 1e9).abs() < 20.0 } else { (value - 5.0).abs() < 5.0 };
+        assert!(near, "{line:?}");
+    }
+    run(&["predict", "run", "--csv", "other.csv", "--steps", "2"])
+        .success()
+        .stdout(contains("x,2,2024-03-06,"));
+    run(&["predict", "run", "--rows", "other.csv"])
+        .code(2)
+        .stderr(contains("--rows").and(contains("--csv FILE")));
+    run(&["eval", "run", "--rows", "other.csv"]).code(2).stderr(contains("--rows"));
+}
+
+#[test]
 fn wrong_calls_say_what_is_meant_and_write_nothing() {
     let dir = tempfile::tempdir().unwrap();
     csv(dir.path(), "shops.csv");
@@ -116,7 +157,13 @@ fn wrong_calls_say_what_is_meant_and_write_nothing() {
     };
     run(&["--csv", "shops.csv"]).code(2).stderr(contains("task.csv").and(contains("train series")));
     run(&["omniglot-5way-1shot", "--csv", "shops.csv"]).code(2).stderr(contains("images"));
-    run(&["series", "--csv", "shops.csv"]).code(2).stderr(contains("task.id_column").and(contains("`shop`")));
+    // Shop, day and values are told from the file; that one is missing, too.
+    run(&["series", "--csv", "shops.csv"])
+        .code(1)
+        .stderr(contains("shops.csv: line").and(contains("task.missing")));
+    run(&["series", "--csv", "shops.csv", "--id-column", "Shop"])
+        .code(2)
+        .stderr(contains("--id-column (task.id_column)").and(contains("did you mean `shop`?")));
     run(&["series", "--time-column", "day"]).code(2).stderr(contains("task.csv"));
     run(&["series", "--csv", "none.csv"]).code(1).stderr(contains("none.csv"));
     let named = ["series", "--csv", "shops.csv", "--id-column", "shop", "--value-column", "sold"];

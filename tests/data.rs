@@ -300,6 +300,102 @@ fn folders_of_pictures_become_sets() {
 }
 
 #[test]
+fn pictures_of_any_kind_are_read_and_bad_ones_left_out_by_choice() {
+    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    let dir = temp();
+    let images = |arguments: &[&str]| data(dir.path(), &[&["import", "images"], arguments].concat()).assert();
+    let mut files = Vec::new();
+    for (format, ending) in
+        [(Bmp, "bmp"), (Gif, "gif"), (Tiff, "tif"), (WebP, "webp"), (Jpeg, "jfif"), (Png, "jpg")]
+    {
+        let color = photo(8, 8, [200, 10, 90], [5, 250, 30], format);
+        files.push((format!("{ending}/a.{ending}"), color.clone()));
+        files.push((format!("{ending}/b.{ending}"), color));
+    }
+    unpack(&dir.path().join("kinds"), &files);
+    unpack(&dir.path().join("kinds"), &[("bmp/c.png".to_owned(), photo(8, 8, [9; 3], [99, 0, 0], Png))]);
+    images(&["kinds", "kinds", "--size", "8"]).success().stdout(contains("13 images"));
+    let kinds = set(dir.path(), "kinds");
+    for class in kinds.classes() {
+        let image = kinds.image(class.first);
+        assert!(image[0].abs_diff(200) < 60 && image[7].abs_diff(5) < 60, "{}: {image:?}", class.name);
+    }
+
+    // Ink in the alpha channel alone, on white or on what is asked for; grey pictures make a grey set.
+    let ink = |left: u32| {
+        let picture =
+            image::RgbaImage::from_fn(6, 6, |x, _| image::Rgba([0, 0, 0, if x < left { 255 } else { 0 }]));
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, Png).unwrap();
+        bytes.into_inner()
+    };
+    let icons: Vec<_> = (0..6).map(|i| (format!("c{}/{i}.png", i / 2), ink(1 + i % 3))).collect();
+    unpack(&dir.path().join("icons"), &icons);
+    images(&["icons", "icons", "--size", "6"])
+        .success()
+        .stderr(contains("one channel"))
+        .stdout(contains("gray"));
+    let icons = set(dir.path(), "icons");
+    let first = icons.classes().iter().find(|class| class.name == "c0").unwrap().first;
+    assert_eq!(icons.image(first)[..6], [0, 255, 255, 255, 255, 255]);
+    images(&["black", "icons", "--size", "6", "--background", "000000"])
+        .code(1)
+        .stderr(contains("all the same"));
+    images(&["red", "icons", "--size", "6", "--background", "#ff0000"]).success().stdout(contains("color"));
+
+    // A picture cut in half, an empty class and a lone picture are named, and left out where that is asked for.
+    let mut files = folders(&["ant", "bee", "cat", "dog"]);
+    let whole = photo(64, 64, [250, 0, 0], [0, 0, 250], Jpeg);
+    files.push(("ant/half.jpg".to_owned(), whole[..whole.len() / 2].to_vec()));
+    unpack(&dir.path().join("bad"), &files);
+    images(&["bad", "bad", "--size", "8"]).code(1).stderr(contains("half.jpg").and(contains("was cut")));
+    unpack(
+        &dir.path().join("bad"),
+        &[("none/a.txt".to_owned(), vec![]), ("lone/a.png".to_owned(), photo(4, 4, [1; 3], [2; 3], Png))],
+    );
+    images(&["bad", "bad", "--size", "8", "--skip-bad"])
+        .success()
+        .stderr(contains("half.jpg").and(contains("the class `lone`")))
+        .stdout(contains("8 images"));
+    let check = data(dir.path(), &["check", "bad"]).assert().success();
+    check.stdout(contains("half.jpg").and(contains("2 to 2 a class")));
+}
+
+#[test]
+fn splits_are_known_by_any_of_their_usual_names() {
+    let dir = temp();
+    let images = |arguments: &[&str]| {
+        data(dir.path(), &[&["import", "images", "--size", "8"], arguments].concat()).assert()
+    };
+    for (i, names) in [
+        ["Train", "Val", "Test"],
+        ["training", "valid", "testing"],
+        ["base", "dev", "novel"],
+        ["meta_train", "meta-val", "metatest"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [train, val, test] = names;
+        let of = |part: &str, class: &str| format!("{part}/{class}");
+        let classes = [of(train, "ant"), of(train, "bee"), of(val, "cat"), of(test, "dog")];
+        let from = format!("in{i}");
+        unpack(&dir.path().join(&from), &folders(&classes.each_ref().map(String::as_str)));
+        images(&[&format!("set{i}"), &from])
+            .success()
+            .stdout(contains("classes: 2 train, 1 validation, 1 test"));
+    }
+    unpack(
+        &dir.path().join("pets"),
+        &folders(&["train/ant", "train/bee", "train/cat", "test/ant", "test/bee", "test/cat"]),
+    );
+    images(&["pets", "pets"]).code(1).stderr(contains("--split classes"));
+    images(&["pets", "pets", "--split", "classes"]).success().stdout(contains("12 images"));
+    unpack(&dir.path().join("two"), &folders(&["train/ant", "train/bee", "test/cat", "test/dog"]));
+    images(&["two", "two"]).success().stderr(contains("validation.every=0"));
+}
+
+#[test]
 fn folders_that_are_no_sets_are_refused_by_name() {
     for (extra, arguments, code, words) in [
         (
@@ -308,8 +404,8 @@ fn folders_that_are_no_sets_are_refused_by_name() {
             1,
             &["`lone`", "two"][..],
         ),
-        (("none/a.txt", vec![]), &[], 1, &["none", "no PNG or JPEG"]),
-        (("ant/c.png", b"text".to_vec()), &[], 1, &["c.png", "no PNG or JPEG"]),
+        (("none/a.txt", vec![]), &[], 1, &["none", "no pictures (PNG", "--skip-bad"]),
+        (("ant/c.png", b"text".to_vec()), &[], 1, &["c.png", "no PNG, JPEG"]),
         (("ant/c.txt", vec![]), &["--size", "0"], 2, &["--size"]),
         (("ant/c.txt", vec![]), &["--size", "4000"], 2, &["--size", "1024"]),
         (("ant/c.txt", vec![]), &["--split", "1,2"], 2, &["--split", "three"]),
@@ -334,8 +430,8 @@ fn folders_that_are_no_sets_are_refused_by_name() {
     unpack(&dir.path().join("beside"), &folders(&["train/ant", "train/bee", "extra/cat"]));
     for (name, from, code, word) in [
         ("x", "two", 1, "three classes"),
-        ("x", "both", 1, "`ant` is in"),
-        ("x", "beside", 1, "beside train"),
+        ("x", "both", 1, "--split classes"),
+        ("x", "beside", 1, "beside the folder of training"),
         ("x", "missing", 1, "missing"),
         ("../x", "two", 2, "NAME"),
         ("glyphs", "two", 2, "NAME"),

@@ -119,7 +119,7 @@ fn perceptrons() -> Vec<(&'static str, TrainPlan)> {
     let series = TaskSource::Series(
         SeriesTable::ragged(SeriesTable::generate(3, 1, 120, 6).values().to_vec(), &[30, 17, 40, 33], 6)
             .unwrap()
-            .standardised(),
+            .standardised(0.0),
     );
     let layers = learned(RateShape::PerLayerStep);
     let mut clipped = plan(series, [5, 6], mlp(6), Loss::mse(), Rates::fixed(0.02));

@@ -78,7 +78,7 @@ fn sinusoids(pool: Option<u32>) -> TaskSource {
 fn ragged() -> TaskSource {
     let lengths = [5000, 16, 17, 40, 333];
     let values = SeriesTable::generate(3, 1, lengths.iter().sum(), 6).values().to_vec();
-    TaskSource::Series(SeriesTable::ragged(values, &lengths, 6).unwrap().standardised())
+    TaskSource::Series(SeriesTable::ragged(values, &lengths, 6).unwrap().standardised(0.0))
 }
 
 /// The same training in float64 on the host, with the tasks that the host draws.

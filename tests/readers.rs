@@ -2,7 +2,9 @@
 //! memory for what a damaged header says.
 
 use fastweights::case::Case;
-use fastweights::data::{FolderImport, RowTable, SeriesColumns, SeriesSet};
+use fastweights::data::{
+    Choices, Dialect, FolderImport, MissingCells, Roles, SeriesColumns, SeriesSet, Sheet,
+};
 use fastweights::recipe::Recipe;
 use proptest::prelude::*;
 use std::fs;
@@ -91,11 +93,15 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         for bytes in [text.as_bytes().to_vec(), damage.to(text.as_bytes(), usize::MAX)] {
             let path = write(&dir, "table.csv", &bytes);
-            for required in [true, false] {
-                if let Ok(table) = RowTable::read(&path, "label", required, &[]) {
-                    let features = table.features.clone();
-                    let values = table.in_order(&features).unwrap();
-                    prop_assert!(values.len() == table.len() * features.len() && values.iter().all(|v| v.is_finite()));
+            for missing in [MissingCells::Refuse, MissingCells::Median, MissingCells::Drop] {
+                let Ok(sheet) = Sheet::read(&path, &Dialect::default(), &[], None) else { continue };
+                let (ignore, keep, categories) = (&[], &[], &[]);
+                let choices = Choices { label: "label", regression: false, ignore, keep, categories, missing };
+                let Ok(mut roles) = Roles::of(&sheet, &choices) else { continue };
+                let rows = roles.rows.clone();
+                if let Ok(columns) = roles.fit(&sheet, &choices, &rows) {
+                    let x = columns.code(&sheet, rows.into_iter()).unwrap().x;
+                    prop_assert!(x.len() == roles.rows.len() * columns.width() && x.iter().all(|v| v.is_finite()));
                 }
             }
         }
@@ -107,8 +113,9 @@ proptest! {
         for bytes in [text.as_bytes().to_vec(), damage.to(text.as_bytes(), usize::MAX)] {
             let path = write(&dir, "series.csv", &bytes);
             for time in [None, Some("time")] {
-                let columns = SeriesColumns { id: "id".into(), value: "value".into(), time: time.map(Into::into), drop_missing: time.is_some() };
-                if let Ok(set) = SeriesSet::read(&path, &columns, None) {
+                let drop_missing = time.is_some();
+                let columns = SeriesColumns { time: time.map(Into::into), drop_missing, ..SeriesColumns::default() };
+                if let Ok(set) = SeriesSet::read(&path, &columns, &Dialect::default(), None) {
                     prop_assert!(set.series.iter().flat_map(|(_, values)| values).all(|v| v.is_finite()));
                 }
             }
@@ -139,7 +146,16 @@ proptest! {
                 write(&dir, &format!("set/c{class}/{picture}.png"), &bytes);
             }
         }
-        let import = FolderImport { name: "some".into(), side: 4, gray: false, shares: None, seed: 0 };
+        let import = FolderImport {
+            name: "some".into(),
+            side: 4,
+            gray: false,
+            shares: None,
+            pool: false,
+            seed: 0,
+            background: [255; 3],
+            skip_bad: false,
+        };
         if let Ok(imported) = import.run(&dir.path().join("set"), &|_| {}) {
             prop_assert!(imported.set.images() >= 11);
         }

@@ -64,8 +64,9 @@ class WideResnet(nn.Module):
     """`wrn-DEPTH-WIDTH`."""
 
     class Block(nn.Module):
-        def __init__(self, inputs, outputs, stride):
+        def __init__(self, inputs, outputs, stride, act):
             super().__init__()
+            self.act = act
             self.bn1 = norm(inputs)
             self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
             self.bn2 = norm(outputs)
@@ -73,33 +74,34 @@ class WideResnet(nn.Module):
             self.convShortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
         def forward(self, x):
-            first = torch.relu(self.bn1(x))
-            y = self.conv2(torch.relu(self.bn2(self.conv1(first))))
+            first = self.act(self.bn1(x))
+            y = self.conv2(self.act(self.bn2(self.conv1(first))))
             return y + (x if self.convShortcut is None else self.convShortcut(first))
 
     class Group(nn.Module):
-        def __init__(self, inputs, outputs, blocks, stride):
+        def __init__(self, inputs, outputs, blocks, stride, act):
             super().__init__()
             block = WideResnet.Block
-            rest = [block(outputs, outputs, 1) for _ in range(blocks - 1)]
-            self.layer = nn.Sequential(block(inputs, outputs, stride), *rest)
+            rest = [block(outputs, outputs, 1, act) for _ in range(blocks - 1)]
+            self.layer = nn.Sequential(block(inputs, outputs, stride, act), *rest)
 
         def forward(self, x):
             return self.layer(x)
 
-    def __init__(self, inputs, outputs, depth=28, width=10):
+    def __init__(self, inputs, outputs, depth=28, width=10, act=torch.relu):
         super().__init__()
+        self.act = act
         blocks, widths = (depth - 4) // 6, [16, 16 * width, 32 * width, 64 * width]
         self.conv1 = nn.Conv2d(inputs, 16, 3, 1, 1, bias=False)
         for i in range(3):
-            group = self.Group(widths[i], widths[i + 1], blocks, 1 if i == 0 else 2)
+            group = self.Group(widths[i], widths[i + 1], blocks, 1 if i == 0 else 2, act)
             setattr(self, f"block{i + 1}", group)
         self.bn1 = norm(widths[3])
         self.fc = nn.Linear(widths[3], outputs)
 
     def forward(self, x):
         x = self.block3(self.block2(self.block1(self.conv1(x))))
-        return self.fc(torch.relu(self.bn1(x)).mean((2, 3)))
+        return self.fc(self.act(self.bn1(x)).mean((2, 3)))
 
 
 class Mean(nn.Module):
@@ -158,7 +160,12 @@ PRESETS = {
         lambda: conv4(1, 5, 28, (6,) * 4, pool=False),
     ),
     "resnet12": (GLYPHS, ["preset=resnet12", "channels=[4, 5, 6, 7]"], lambda: Resnet12(1, 5, (4, 5, 6, 7))),
-    "wrn-16-1": (GLYPHS, ["preset=wrn-16-1"], lambda: WideResnet(1, 5, 16, 1)),
+    # Smooth: of so many ReLUs one always stands near enough to 0 for float32 to see its other side.
+    "wrn-16-1": (
+        GLYPHS,
+        ["preset=wrn-16-1", "activation=silu"],
+        lambda: WideResnet(1, 5, 16, 1, nn.functional.silu),
+    ),
 }
 FULL = {"resnet12, full width": (GLYPHS, ["preset=resnet12"], lambda: Resnet12(1, 5))}
 

@@ -30,6 +30,17 @@ enum Command {
         #[command(subcommand)]
         what: Import,
     },
+    /// Say what a folder of pictures holds and would be imported as, without writing anything
+    Check {
+        /// The folder
+        dir: PathBuf,
+        /// Width and height that images would be cut and resized to, in pixels
+        #[arg(long, value_name = "S", default_value_t = 28)]
+        size: usize,
+        /// No progress
+        #[arg(long, short)]
+        quiet: bool,
+    },
     /// List the sets that are here
     List {
         /// Print them as a JSON array
@@ -65,7 +76,7 @@ enum Import {
         #[command(flatten)]
         common: Common,
     },
-    /// A folder of class folders, or of train, val and test with class folders in them (PNG, JPEG)
+    /// A folder of class folders, or of train, val and test with class folders in them (PNG, JPEG, WebP, BMP, GIF, TIFF)
     Images {
         /// The set's name: a-z, 0-9, _ and -
         name: String,
@@ -77,9 +88,16 @@ enum Import {
         /// One channel instead of three
         #[arg(long)]
         gray: bool,
-        /// Shares of the classes for training, validation and testing, e.g. 64,16,20 [default: 64,16,20]
-        #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
-        split: Option<Vec<usize>>,
+        /// Shares of the classes for training, validation and testing, e.g. 64,16,20 [default: 64,16,20]; `classes` puts folders
+        /// of train, val and test together and deals their classes
+        #[arg(long, value_name = "A,B,C", value_parser = parse_split)]
+        split: Option<ShareOf>,
+        /// What transparent pictures are laid on, as RRGGBB
+        #[arg(long, value_name = "COLOR", default_value = "ffffff", value_parser = parse_color)]
+        background: [u8; 3],
+        /// Leave out pictures that cannot be read, and classes of fewer than two
+        #[arg(long)]
+        skip_bad: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -127,27 +145,85 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             let target = common.free("omniglot")?;
             common.import(&target, out, |steps| import_omniglot(paths, common.seed, &|step| steps.show(step)))
         }
-        Command::Import { what: Import::Images { name, dir, size, gray, split, common } } => {
+        Command::Import {
+            what: Import::Images { name, dir, size, gray, split, background, skip_bad, common },
+        } => {
             check_name(name)?;
             let target = common.free(name)?;
             let import = FolderImport {
                 name: name.clone(),
                 side: *size,
                 gray: *gray,
-                shares: split.as_deref().map(shares).transpose()?,
+                shares: match split {
+                    Some(ShareOf::Shares(shares)) => Some(*shares),
+                    Some(ShareOf::Classes) | None => None,
+                },
+                pool: *split == Some(ShareOf::Classes),
                 seed: common.seed,
+                background: *background,
+                skip_bad: *skip_bad,
             };
             common.import(&target, out, |steps| import.run(dir, &|step| steps.show(step)))
         }
+        Command::Check { dir, size, quiet } => check(dir, *size, *quiet, out),
         Command::List { json, place } => list(&data_dir(place.data.as_deref())?, *json, out),
     }
 }
 
-fn shares(given: &[usize]) -> Result<[usize; 3]> {
-    <[usize; 3]>::try_from(given).map_err(|_| {
-        let reason = format!("has {} numbers; three are needed: training, validation, testing", given.len());
-        Error::recipe("--split", reason)
-    })
+/// Says what a folder would be imported as; what is bad is left out, and named.
+fn check(dir: &Path, size: usize, quiet: bool, out: &mut Out) -> Outcome {
+    let import = FolderImport {
+        name: "checked".to_owned(),
+        side: size,
+        gray: false,
+        shares: None,
+        pool: false,
+        seed: 0,
+        background: [255; 3],
+        skip_bad: true,
+    };
+    let steps = Steps::new(quiet);
+    let imported = import.run(dir, &|step| steps.show(step));
+    steps.finish();
+    let Imported { set, skipped, notes, .. } = imported?;
+    for line in notes {
+        out.line(&format!("note: {line}"))?;
+    }
+    if skipped > 0 {
+        out.line(&format!("{skipped} files that are no pictures would be passed over"))?;
+    }
+    let counts = set.classes().iter().map(|class| class.count);
+    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+    out.line(&format!("{}: {}; {least} to {most} a class", dir.display(), describe(&set)))
+}
+
+/// How classes are dealt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ShareOf {
+    /// By these shares.
+    Shares([usize; 3]),
+    /// Those of all folders together, by the usual shares.
+    Classes,
+}
+
+fn parse_split(text: &str) -> std::result::Result<ShareOf, String> {
+    if text == "classes" {
+        return Ok(ShareOf::Classes);
+    }
+    let parts: std::result::Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let needed = "three whole numbers are needed: training, validation, testing; or the word classes";
+    let parts = parts.map_err(|_| needed.to_owned())?;
+    <[usize; 3]>::try_from(parts)
+        .map(ShareOf::Shares)
+        .map_err(|given| format!("{} given; {needed}", given.len()))
+}
+
+fn parse_color(text: &str) -> std::result::Result<[u8; 3], String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6);
+    let [_, r, g, b] =
+        number.ok_or("six hexadecimal digits are needed, e.g. ffffff for white")?.to_be_bytes();
+    Ok([r, g, b])
 }
 
 impl Common {

@@ -1,11 +1,11 @@
 //! `eval`: a finished run on new tasks, with other settings.
 
 use super::device::DeviceArguments;
-use super::failure::{Outcome, warn};
+use super::failure::{Outcome, note, warn};
 use super::out::Out;
 use super::table;
 use fastweights::Error;
-use fastweights::recipe::Protocol;
+use fastweights::recipe::{Family, Protocol};
 use fastweights::run::{Models, RunDir, judge, write_atomic};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,12 @@ pub(super) struct Arguments {
     /// The directory of image sets [default: FASTWEIGHTS_DATA, or the user's own]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Judge a run of series on this file instead; with the file of training, which may have moved, on its held-out series
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Judge a run of a table on the rows of this file, which need their labels, instead of the held-out ones
+    #[arg(long, value_name = "FILE")]
+    rows: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
     /// Write the result to this file, in the format of evaluation.json; `-` is standard output
@@ -62,7 +68,27 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
     settings.protocol = protocol.or(settings.protocol);
     recipe.task.check_evaluation(&settings)?;
-    recipe.load_data(arguments.data.as_deref())?;
+    for (flag, given, kind) in [
+        ("--csv", &arguments.csv, matches!(recipe.task.family, Family::Series(_))),
+        (
+            "--rows",
+            &arguments.rows,
+            matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot()),
+        ),
+        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_))),
+    ] {
+        if given.is_some() && !kind {
+            return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
+        }
+    }
+    match (&arguments.csv, &arguments.rows) {
+        (Some(csv), _) => recipe.judge_series(csv)?,
+        (_, Some(rows)) => recipe.judge_rows(rows)?,
+        (None, None) => recipe.load_data(arguments.data.as_deref())?,
+    }
+    for line in recipe.notes() {
+        note(&line);
+    }
     // Devices compute in float32.
     if let Some(rate) = arguments.inner_lr.filter(|&rate| !((rate as f32).is_finite() && rate >= 0.0)) {
         let reason = format!("is {rate}; a finite number of 0 or more is needed, at most {:e}", f32::MAX);

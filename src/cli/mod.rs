@@ -6,6 +6,7 @@ mod data;
 mod device;
 mod eval;
 mod failure;
+mod flags;
 mod memory;
 mod model;
 mod numbers;
@@ -46,7 +47,7 @@ enum Command {
     Eval(eval::Arguments),
     /// Write one page of HTML about runs, side by side
     Report(report::Arguments),
-    /// Predict the classes of new rows with a run of a table
+    /// Predict new rows with a run of a table, or what follows in new series with a run of series
     Predict(predict::Arguments),
     /// Fetch, import and list image data sets
     Data(data::Arguments),

@@ -10,3 +10,9 @@ pub(super) fn number(value: f64) -> String {
         _ => format!("{value:.4}"),
     }
 }
+
+/// A mean with the half of its interval; a dash where one value alone has none.
+pub(super) fn interval(mean: f64, half: f64) -> String {
+    let half = if half.is_finite() { number(half) } else { "–".to_owned() };
+    format!("{} ± {half}", number(mean))
+}

@@ -1,25 +1,25 @@
 //! Series: the flags of `train` that name a file, and the tables about kinds of series.
 
 use super::failure::Outcome;
-use super::numbers::number;
+use super::numbers::{interval, number};
 use super::out::Out;
 use fastweights::run::{Effect, Report, SeriesReport};
 use std::path::PathBuf;
 use toml::Value;
 
-/// A long table of series, for a recipe of series.
+/// A file of series, for a recipe of series.
 #[derive(Debug, clap::Args)]
 pub(super) struct SeriesArguments {
-    /// A long table of series: CSV, plain, zipped or gzipped
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    /// A file of series, or a folder of such files: CSV with any separator, plain, zipped or gzipped
+    #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Its column of series' names [default: id]
-    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    /// The columns that name a row's series, e.g. store,item [default: told from the file]
+    #[arg(long, value_name = "NAMES", conflicts_with = "resume")]
     id_column: Option<String>,
-    /// Its column of values [default: realValue]
-    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    /// The column of values, or several that are a series each [default: told from the file]
+    #[arg(long, value_name = "NAMES", conflicts_with = "resume")]
     value_column: Option<String>,
-    /// Its column of times, to sort by [default: rows are in order]
+    /// The column of times, to sort by [default: one of dates, else rows are in order]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     time_column: Option<String>,
 }
@@ -67,6 +67,13 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
             "{} series to learn from, {} held out, {} left out as too short, {} rows without a value left out",
             series.train_series, series.held_out_series, file.short_series, file.dropped_rows
         ))?;
+        if file.flat_series > 0 {
+            out.line(&format!(
+                "{} held-out series were flat before what is judged; what they do next is measured by the median deviation of the \
+                 series to learn from",
+                file.flat_series
+            ))?;
+        }
     }
     let against = &series.after_adaptation;
     for (name, difference) in
@@ -74,9 +81,8 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
     {
         let Some(difference) = difference else { continue };
         out.line(&format!(
-            "after adaptation, series by series: MAML less {name} {} ± {}, better on {:.0} % of the series",
-            number(difference.mean),
-            number(difference.ci95),
+            "after adaptation, series by series: MAML less {name} {}, better on {:.0} % of the series",
+            interval(difference.mean, difference.ci95),
             100.0 * difference.better
         ))?;
     }
@@ -109,11 +115,10 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
 /// `before → after (share; difference ± 95 %)`.
 fn effect(effect: &Effect) -> String {
     format!(
-        "{} → {} ({:+.0} %; {} ± {})",
+        "{} → {} ({:+.0} %; {})",
         number(effect.before),
         number(effect.after),
         -100.0 * effect.lowered,
-        number(effect.difference),
-        number(effect.difference_ci95)
+        interval(effect.difference, effect.difference_ci95)
     )
 }

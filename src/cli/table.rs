@@ -1,7 +1,7 @@
 //! The final table.
 
 use super::failure::Outcome;
-use super::numbers::number;
+use super::numbers::{interval, number};
 use super::out::Out;
 use super::series;
 use fastweights::meta::Curve;
@@ -25,14 +25,14 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
         ),
         (Some(c), _) => format!(
             "Accuracy, %, on {} new tasks of the {} classes of {}: {} ways, {}, {}{rate}\n\
-             batch norm: {}; parameters of meta-iteration {}",
+             {}parameters of meta-iteration {}",
             report.tasks,
             c.split,
             c.data,
             c.ways,
             plural(c.shots, "shot"),
             plural(c.queries, &format!("query {}", c.of)),
-            c.batch_norm,
+            c.batch_norm.map_or_else(String::new, |how| format!("batch norm: {how}; ")),
             report.iterations
         ),
     })?;
@@ -55,8 +55,7 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     for step in rows {
         let mut line = format!("{step:>5}");
         for (_, curve) in &columns {
-            let mean =
-                format!("{} ± {}", number(percent * curve.mean[step]), number(percent * curve.ci95[step]));
+            let mean = interval(percent * curve.mean[step], percent * curve.ci95[step]);
             line += &format!("   {mean:>19}  {:>8}", number(percent * curve.median[step]));
         }
         out.line(&line)?;

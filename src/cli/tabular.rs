@@ -1,24 +1,29 @@
 //! What tables add to the command line: their files, the result, predictions.
 
 use super::failure::Outcome;
+use super::numbers::number;
 use super::out::Out;
+use fastweights::data::shown;
 use fastweights::meta::Backend;
 use fastweights::recipe::{Recipe, TableRows};
-use fastweights::run::{Judgement, Models, Report, RunDir, TableOutcome, table_predictions};
+use fastweights::run::{By, Fit, Found, Judgement, Models, Report, RunDir, TableOutcome, table_predictions};
 use fastweights::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files of a table.
 #[derive(Debug, clap::Args)]
 pub(super) struct TableArguments {
-    /// A CSV file of training rows: a header, numbers, and a column of classes (task.train)
-    #[arg(long, help_heading = "Tables", value_name = "FILE", conflicts_with = "resume")]
+    /// A file of training rows: CSV with any separator, or ARFF; plain, gzipped or zipped (task.train)
+    #[arg(long, help_heading = "Tables", value_name = "FILE")]
     train: Option<String>,
     /// Its column of classes (task.label) [default: label]
     #[arg(long, help_heading = "Tables", value_name = "COLUMN", conflicts_with = "resume")]
     label: Option<String>,
-    /// A CSV file of rows to judge by or, without the column of classes, to predict (task.test)
-    #[arg(long, help_heading = "Tables", value_name = "FILE", conflicts_with = "resume")]
+    /// Its column of numbers to predict, in place of classes (task.target)
+    #[arg(long, help_heading = "Tables", value_name = "COLUMN", conflicts_with_all = ["resume", "label"])]
+    target: Option<String>,
+    /// A file of rows to judge by or, without the column of classes, to predict (task.test)
+    #[arg(long, help_heading = "Tables", value_name = "FILE")]
     test: Option<String>,
     /// Write the predictions to this file too, beside the run's predictions.csv
     #[arg(long, help_heading = "Tables", value_name = "FILE")]
@@ -28,7 +33,7 @@ pub(super) struct TableArguments {
 impl TableArguments {
     /// Them as settings of a recipe.
     pub(super) fn settings(&self) -> Vec<(String, toml::Value)> {
-        [("train", &self.train), ("label", &self.label), ("test", &self.test)]
+        [("train", &self.train), ("label", &self.label), ("target", &self.target), ("test", &self.test)]
             .into_iter()
             .filter_map(|(key, value)| Some((format!("task.{key}"), toml::Value::String(value.clone()?))))
             .collect()
@@ -42,7 +47,7 @@ impl TableArguments {
             let reason = format!("is for mini-batches of a table; `{}` predicts no rows", recipe.name);
             return Err(Error::recipe("--out-predictions", reason));
         }
-        if path.is_dir() { Err(Error::file(path, "is a directory; give a file")) } else { Ok(()) }
+        check_writable(path)
     }
 
     /// Refuses to write what a run has written when it finished.
@@ -70,24 +75,46 @@ impl TableArguments {
     }
 }
 
-/// Prints how rows were classified.
+/// Refuses a file to write that cannot be made, before long work.
+pub(super) fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(path, "is a directory; give a file"));
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+            Err(Error::file(path, format!("cannot be written: there is no directory {}", parent.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints how rows were classified, or their numbers found.
 pub(super) fn print(report: &Report, outcome: &TableOutcome, out: &mut Out) -> Outcome {
-    let TableOutcome { data, judged_by, rows, train_rows, classes, initial, adapted, pretrained, .. } =
-        outcome;
-    out.line(&format!(
-        "{rows} {judged_by} of {data}, {} classes; trained on {train_rows} rows",
-        classes.len()
-    ))?;
+    let TableOutcome { data, judged_by, rows, train_rows, classes, .. } = outcome;
+    let what = match &outcome.target {
+        Some(target) => format!("numbers of `{}`", shown(target)),
+        None => format!("{} classes", classes.len()),
+    };
+    out.line(&format!("{rows} {judged_by} of {data}, {what}; trained on {train_rows} rows"))?;
+    match &outcome.found {
+        Found::Classes(by) => classified(report, classes, by, out),
+        Found::Numbers { by, mean } => fitted(report, by, mean, out),
+    }
+}
+
+fn classified(report: &Report, classes: &[String], by: &By<Judgement>, out: &mut Out) -> Outcome {
+    let By { initial, adapted, pretrained } = by;
     let (steps, maml) = (report.steps.len() - 1, &report.learners.maml);
+    let rows = report.points.query;
     out.line(&format!(
         "accuracy {} as meta-trained (θ₀, no adaptation); {} after {steps} steps on {} training rows",
-        share(initial.accuracy, maml.ci95[0]),
-        share(adapted.accuracy, maml.ci95[steps]),
+        share(initial.accuracy, maml.ci95[0], rows),
+        share(adapted.accuracy, maml.ci95[steps], rows),
         report.points.support
     ))?;
     if let (Some(control), Some(curve)) = (pretrained, &report.learners.pretrained) {
         let (before, after) =
-            (share(control.accuracy, curve.ci95[0]), share(curve.mean[steps], curve.ci95[steps]));
+            (share(control.accuracy, curve.ci95[0], rows), share(curve.mean[steps], curve.ci95[steps], rows));
         out.line(&format!(
             "control, the same network without an inner loop: {before}; {after} after {steps} steps"
         ))?;
@@ -103,8 +130,30 @@ pub(super) fn print(report: &Report, outcome: &TableOutcome, out: &mut Out) -> O
     if classes.len() <= 12 { confusion(classes, initial, out) } else { Ok(()) }
 }
 
-fn share(value: f64, half: f64) -> String {
-    format!("{:.2} ± {:.2} %", 100.0 * value, 100.0 * half)
+/// Prints how numbers were found.
+fn fitted(report: &Report, by: &By<Fit>, mean: &Fit, out: &mut Out) -> Outcome {
+    let steps = report.steps.len() - 1;
+    out.line(&format!("{:<44}  {:>10}  {:>10}  {:>7}", "", "RMSE", "mean error", "R²"))?;
+    let lines = [
+        ("as meta-trained (θ₀, no adaptation)".to_owned(), Some(&by.initial)),
+        (format!("after {steps} steps on {} training rows", report.points.support), Some(&by.adapted)),
+        ("control, the same without an inner loop".to_owned(), by.pretrained.as_ref()),
+        ("the mean of the training rows".to_owned(), Some(mean)),
+    ];
+    for (who, fit) in lines {
+        let Some(fit) = fit else { continue };
+        let r2 = fit.r2.map_or_else(|| "–".to_owned(), |r2| format!("{r2:.3}"));
+        out.line(&format!("{who:<44}  {:>10}  {:>10}  {r2:>7}", number(fit.rmse), number(fit.mae)))?;
+    }
+    Ok(())
+}
+
+/// A share with the half of its interval, which fewer than thirty rows are too few for.
+fn share(value: f64, half: f64, rows: usize) -> String {
+    match rows {
+        0..30 => format!("{:.2} % (of {rows} rows, too few for an interval)", 100.0 * value),
+        _ => format!("{:.2} ± {:.2} %", 100.0 * value, 100.0 * half),
+    }
 }
 
 /// The matrix of the learner without adaptation, with precision and recall.

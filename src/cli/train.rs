@@ -2,6 +2,7 @@
 
 use super::device::{DeviceArguments, Opened};
 use super::failure::{Failure, Outcome, note, warn};
+use super::flags::{as_typed, of_setting};
 use super::memory;
 use super::out::Out;
 use super::progress::{Meter, time};
@@ -67,12 +68,16 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    let (mut recipe, resumed) = arguments.recipe()?;
+    let flags = arguments.flags();
+    let (mut recipe, resumed) = arguments.recipe().map_err(|error| as_typed(error, &flags))?;
     if let Some(path) = &arguments.out {
         RunDir::check_free(path)?;
     }
-    recipe.load_data(arguments.data.as_deref())?;
+    recipe.load_data(arguments.data.as_deref()).map_err(|error| as_typed(error, &flags))?;
     arguments.table.check(&recipe)?;
+    for line in recipe.notes() {
+        arguments.say(line);
+    }
     let mut place = match resumed {
         Some(dir) => match dir.finished(&recipe)? {
             Some(done) => return arguments.finished(done, &dir, out),
@@ -124,6 +129,18 @@ fn resume(dir: &RunDir) -> String {
 }
 
 impl Arguments {
+    /// Settings that were given by flags.
+    fn flags(&self) -> Vec<(String, String)> {
+        let settings = [self.series.settings(), self.table.settings()].concat();
+        let mut flags: Vec<_> = settings.iter().map(|(key, _)| of_setting(key)).collect();
+        for (key, flag, given) in
+            [("seed", "--seed", self.seed.is_some()), ("outer.iterations", "--steps", self.steps.is_some())]
+        {
+            flags.extend(given.then(|| (key.to_owned(), flag.to_owned())));
+        }
+        flags
+    }
+
     /// A line of what goes on.
     fn say(&self, line: String) {
         if !self.quiet {

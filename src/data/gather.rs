@@ -21,6 +21,8 @@ pub(super) struct Pictures {
     pub(super) classes: BTreeMap<String, BTreeMap<String, Picture>>,
     /// Files that are no pictures.
     pub(super) skipped: usize,
+    /// Of Omniglot, the folders above each class.
+    pub(super) above: BTreeMap<String, String>,
     count: usize,
 }
 
@@ -45,27 +47,22 @@ impl Pictures {
         self.count
     }
 
-    /// Decodes everything on all cores and packs it: `splits` holds the split of each class, in order of the names.
+    /// Decodes everything on all cores and packs it: `splits` holds the split of each class, in order of the names. With `skip`
+    /// pictures that cannot be read are left out, and classes with fewer than two; a line for each is given back.
     pub(super) fn assemble(
         self,
         name: &str,
         rule: &Rule,
-        splits: &[Split],
+        (splits, skip): (&[Split], bool),
         watch: Watch<'_>,
-    ) -> Result<ImageSet> {
-        for (class, pictures) in &self.classes {
-            if let (1, Some(only)) = (pictures.len(), pictures.values().next()) {
-                return Err(only.error(format!("is the only picture of the class `{class}`; two are needed")));
-            }
+    ) -> Result<(ImageSet, Vec<String>)> {
+        if !skip {
+            self.check_classes()?;
         }
-        let mut order = splits.iter().zip(self.classes).collect::<Vec<_>>();
+        let mut order = splits.iter().copied().zip(self.classes).collect::<Vec<_>>();
         // Stable, so that names stay sorted within a split.
-        order.sort_by_key(|(split, _)| **split);
-        let (mut classes, mut pictures) = (Vec::new(), Vec::with_capacity(self.count));
-        for (&split, (name, members)) in order {
-            classes.push(ImageClass { name, split, first: pictures.len(), count: members.len() });
-            pictures.extend(members.into_values());
-        }
+        order.sort_by_key(|(split, _)| *split);
+        let pictures: Vec<&Picture> = order.iter().flat_map(|(_, (_, members))| members.values()).collect();
         let len = rule.len();
         let needed = (len as u64).saturating_mul(pictures.len() as u64);
         if needed > MAX_BYTES {
@@ -74,12 +71,55 @@ impl Pictures {
         }
         let mut pixels = vec![0; len * pictures.len()];
         let (done, total) = (AtomicU64::new(0), pictures.len() as u64);
-        pixels.par_chunks_mut(len).zip(&pictures).try_for_each(|(out, picture)| {
-            rule.decode(picture, out)?;
+        let decode = |(out, picture): (&mut [u8], &&Picture)| {
+            let decoded = rule.decode(picture, out);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             watch(Step { phase: Phase::Decode, done, total });
-            Ok::<_, Error>(())
-        })?;
-        ImageSet::new(name, rule.channels, rule.side, classes, pixels)
+            decoded.err()
+        };
+        let mut bad: Vec<_> = pixels.par_chunks_mut(len).zip(&pictures).map(decode).collect();
+        // The first by name is told, whichever is found first.
+        if !skip && let Some(error) = bad.iter_mut().find_map(Option::take) {
+            return Err(error);
+        }
+        let good: Vec<_> = bad.iter().map(Option::is_none).collect();
+        let mut left_out: Vec<_> =
+            bad.into_iter().flatten().map(|error| format!("left out: {error}")).collect();
+        let (classes, pixels) = pack(order, &good, &pixels, (len, &mut left_out));
+        Ok((ImageSet::new(name, rule.channels, rule.side, classes, pixels)?, left_out))
     }
+
+    /// Refuses a class of one picture: it cannot be both shown and asked for.
+    fn check_classes(&self) -> Result<()> {
+        for (class, pictures) in &self.classes {
+            if let (1, Some(only)) = (pictures.len(), pictures.values().next()) {
+                return Err(only.error(format!("is the only picture of the class `{class}`; two are needed")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The classes of a set with the pixels of their good pictures; a class with fewer than two of those is left out.
+fn pack(
+    order: Vec<(Split, (String, BTreeMap<String, Picture>))>,
+    good: &[bool],
+    pixels: &[u8],
+    (len, left_out): (usize, &mut Vec<String>),
+) -> (Vec<ImageClass>, Vec<u8>) {
+    let (mut classes, mut packed, mut at) = (Vec::new(), Vec::with_capacity(pixels.len()), 0);
+    for (split, (name, members)) in order {
+        let places: Vec<_> = (at..at + members.len()).filter(|&place| good[place]).collect();
+        at += members.len();
+        if places.len() < 2 {
+            left_out.push(format!(
+                "left out: the class `{name}`, which has {} good pictures; two are needed",
+                places.len()
+            ));
+            continue;
+        }
+        classes.push(ImageClass { name, split, first: packed.len() / len, count: places.len() });
+        places.iter().for_each(|place| packed.extend_from_slice(&pixels[place * len..][..len]));
+    }
+    (classes, packed)
 }

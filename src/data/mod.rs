@@ -1,5 +1,6 @@
 //! Image data sets: loaded ([`ImageSet`]), imported from published archives and folders, downloaded, and drawn by
-//! the program itself ([`glyphs`]). Series from a long table ([`SeriesSet`]), tables of rows ([`RowTable`], [`Columns`]).
+//! the program itself ([`glyphs`]). Files of text ([`Sheet`]), tables of rows ([`Roles`],
+//! [`Columns`]), series ([`SeriesSet`]).
 //!
 //! Every source of images becomes one packed file, `<data directory>/<name>.safetensors`, which [`load`] reads. What an
 //! import gives depends on the pictures' names and contents and on a seed, and on no order of files or archives.
@@ -7,35 +8,46 @@
 #[cfg(feature = "import")]
 mod archive;
 mod columns;
+#[cfg(feature = "import")]
+mod dates;
+#[cfg(feature = "import")]
+mod decode;
 #[cfg(feature = "fetch")]
 mod fetch;
 #[cfg(feature = "import")]
 mod folder;
 #[cfg(feature = "import")]
+mod form;
+#[cfg(feature = "import")]
 mod gather;
 pub mod glyphs;
-#[cfg(feature = "import")]
-mod moment;
 #[cfg(feature = "import")]
 mod omniglot;
 mod packed;
 #[cfg(feature = "import")]
 mod picture;
 mod place;
+mod roles;
 mod series;
 #[cfg(feature = "import")]
-mod series_csv;
-mod set;
-mod split;
-mod table;
+mod series_file;
 #[cfg(feature = "import")]
-mod table_csv;
+mod series_layout;
+mod set;
+mod sheet;
+#[cfg(feature = "import")]
+mod sheet_file;
+#[cfg(feature = "import")]
+mod spacing;
+mod split;
+#[cfg(feature = "import")]
+mod times;
 #[cfg(feature = "import")]
 mod unpacked;
 #[cfg(not(feature = "import"))]
 mod unread;
 
-pub use columns::Columns;
+pub use columns::{Coded, Coding, Columns, Feature, MissingCells, Target};
 #[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 #[cfg(feature = "import")]
@@ -43,10 +55,11 @@ pub use folder::FolderImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
-pub use series::{SeriesColumns, SeriesSet};
+pub use roles::{Choices, Roles};
+pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};
 pub use set::{ImageClass, ImageSet, check_name};
+pub use sheet::{Decimal, Dialect, Sheet, listed, shown};
 pub use split::{Split, split_counts};
-pub use table::RowTable;
 
 /// What an import gives.
 #[derive(Clone, Debug)]

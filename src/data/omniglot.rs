@@ -17,7 +17,8 @@ use std::sync::Arc;
 const SHARES: [usize; 3] = [1100, 100, 423];
 const DRAWERS: usize = 20;
 const PARTS: [&str; 2] = ["images_background", "images_evaluation"];
-const RULE: Rule = Rule { channels: 1, side: 28, max_side: 1024, max_bytes: 8 << 20, invert: true };
+const RULE: Rule =
+    Rule { channels: 1, side: 28, max_side: 1024, max_bytes: 8 << 20, invert: true, background: [255; 3] };
 /// The published archives have 20,000 entries of some 250 bytes.
 const BOUNDS: Bounds = Bounds { entries: 200_000, entry_bytes: 4 << 20, total_bytes: 256 << 20 };
 /// Folders below folders; also ends the walk of a link that leads to a folder above it.
@@ -54,7 +55,7 @@ pub fn import_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result
     let splits = deal(found, SHARES, seed);
     let notes = notes(&pictures);
     let skipped = pictures.skipped;
-    let set = pictures.assemble("omniglot", &RULE, &splits, watch)?;
+    let (set, _) = pictures.assemble("omniglot", &RULE, (&splits, false), watch)?;
     let source =
         format!("Omniglot (Lake, Salakhutdinov and Tenenbaum 2015), MIT licence; split by seed {seed}");
     Ok(Imported { set: set.with_source(source), skipped, notes })
@@ -73,15 +74,37 @@ fn notes(pictures: &Pictures) -> Vec<String> {
     notes
 }
 
-/// Alphabet and character, and the drawing, of a file that is one.
-fn parse(name: &str) -> Option<(String, &str)> {
+/// Adds a drawing, unless its character was found below other folders: then there are more of them than alphabet and character.
+fn add(
+    (class, drawing, above): (String, &str, &str),
+    place: &Path,
+    picture: Picture,
+    pictures: &mut Pictures,
+) -> Result<()> {
+    // The two archives are one set, and may lie beside each other.
+    let above = above.trim_end_matches(['/', '\\']).to_owned();
+    let is_part = |name: &str| PARTS.iter().any(|part| name.ends_with(part));
+    let first = pictures.above.entry(class.clone()).or_insert_with(|| above.clone());
+    if *first != above && !(is_part(first) && is_part(&above)) {
+        let reason = format!(
+            "holds the character `{class}` below `{first}` and below `{above}`: there are more folders than alphabet and \
+             character; import it as pictures: data import images NAME DIR --size 28 --gray"
+        );
+        return Err(Error::file(place, reason));
+    }
+    pictures.add(&class, drawing, picture)
+}
+
+/// Alphabet and character, the drawing, and the folders above them, of a file that is one.
+fn parse(name: &str) -> Option<(String, &str, &str)> {
     let mut parts = name.rsplit(['/', '\\']);
     let (drawing, character, alphabet) = (parts.next()?, parts.next()?, parts.next()?);
     let png = drawing.len() > 4 && drawing.to_ascii_lowercase().ends_with(".png");
     // macOS keeps attributes of `x` as `._x`, in archives below `__MACOSX`.
     let stray = drawing.starts_with('.') || alphabet == "__MACOSX" || parts.any(|part| part == "__MACOSX");
     let named = !alphabet.is_empty() && !character.is_empty();
-    (png && named && !stray).then(|| (format!("{alphabet}/{character}"), drawing))
+    let above = &name[..name.len() - drawing.len() - character.len() - alphabet.len() - 2];
+    (png && named && !stray).then(|| (format!("{alphabet}/{character}"), drawing, above))
 }
 
 fn zip(path: &Path, pictures: &mut Pictures, watch: Watch<'_>) -> Result<()> {
@@ -92,9 +115,9 @@ fn zip(path: &Path, pictures: &mut Pictures, watch: Watch<'_>) -> Result<()> {
         watch,
         |name| parse(name).is_some(),
         |name, bytes| {
-            let Some((class, drawing)) = parse(&name) else { return Ok(()) };
-            let drawing = drawing.to_owned();
-            pictures.add(&class, &drawing, Picture::Entry { archive: Arc::clone(&shared), name, bytes })
+            let own = name.clone();
+            let Some(parsed) = parse(&own) else { return Ok(()) };
+            add(parsed, path, Picture::Entry { archive: Arc::clone(&shared), name, bytes }, pictures)
         },
     )?;
     pictures.skipped += skipped;
@@ -133,9 +156,8 @@ fn walk(dir: &Path, names: &mut Vec<String>, pictures: &mut Pictures, watch: Wat
                 return Err(Error::file(&path, "lies too deep; name the folder that holds the alphabets"));
             }
             walk(&path, names, pictures, watch)?;
-        } else if let Some((class, drawing)) = parse(&names.join("/")).filter(|_| path.is_file()) {
-            let drawing = drawing.to_owned();
-            pictures.add(&class, &drawing, Picture::File(path))?;
+        } else if let Some(parsed) = parse(&names.join("/")).filter(|_| path.is_file()) {
+            add(parsed, dir, Picture::File(path.clone()), pictures)?;
             watch(Step { phase: Phase::Read, done: pictures.len() as u64, total: 0 });
         } else {
             pictures.skipped += 1;

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use std::io::{BufRead, BufReader, Cursor, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,6 +47,24 @@ pub(super) struct Rule {
     pub(super) max_bytes: u64,
     /// Dark becomes light.
     pub(super) invert: bool,
+    /// What transparent pictures are laid on.
+    pub(super) background: [u8; 3],
+}
+
+/// Formats that are read, and endings of names that files of them have.
+const FORMATS: [(ImageFormat, &[&str]); 6] = [
+    (ImageFormat::Png, &["png"]),
+    (ImageFormat::Jpeg, &["jpg", "jpeg", "jfif", "jpe"]),
+    (ImageFormat::WebP, &["webp"]),
+    (ImageFormat::Bmp, &["bmp"]),
+    (ImageFormat::Gif, &["gif"]),
+    (ImageFormat::Tiff, &["tif", "tiff"]),
+];
+
+/// Whether a file is a picture by its name.
+pub(super) fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    FORMATS.iter().any(|(_, endings)| endings.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 impl Rule {
@@ -68,11 +86,17 @@ impl Rule {
         Ok(())
     }
 
-    fn read(&self, source: impl BufRead + Seek) -> Result<DynamicImage, String> {
+    fn read(&self, mut source: impl BufRead + Seek) -> Result<DynamicImage, String> {
+        let ends = ends_as_jpeg(&mut source).map_err(|e| format!("cannot be read: {e}"))?;
         let mut reader =
             ImageReader::new(source).with_guessed_format().map_err(|e| format!("cannot be read: {e}"))?;
-        if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-            return Err("is no PNG or JPEG picture".into());
+        let format = reader.format().filter(|found| FORMATS.iter().any(|(known, _)| known == found));
+        let Some(format) = format else {
+            return Err("is no PNG, JPEG, WebP, BMP, GIF or TIFF picture".into());
+        };
+        // Decoders fill up what is missing of a JPEG.
+        if format == ImageFormat::Jpeg && !ends {
+            return Err("is a damaged picture: it was cut, its end is missing".into());
         }
         let mut limits = Limits::default();
         limits.max_alloc = Some(self.max_bytes);
@@ -94,7 +118,19 @@ impl Rule {
         let orientation = decoder.orientation().map_err(damaged)?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         image.apply_orientation(orientation);
-        Ok(image)
+        Ok(if image.color().has_alpha() { DynamicImage::ImageRgb8(self.opaque(&image)) } else { image })
+    }
+
+    /// The picture laid on the background.
+    fn opaque(&self, image: &DynamicImage) -> RgbImage {
+        let from = image.to_rgba8();
+        RgbImage::from_fn(from.width(), from.height(), |x, y| {
+            let [r, g, b, alpha] = from.get_pixel(x, y).0.map(u32::from);
+            let over =
+                |ink: u32, ground: u8| ((alpha * ink + (255 - alpha) * u32::from(ground) + 127) / 255) as u8;
+            let [ground_r, ground_g, ground_b] = self.background;
+            image::Rgb([over(r, ground_r), over(g, ground_g), over(b, ground_b)])
+        })
     }
 
     /// Catmull-Rom, widened when shrinking so that thin strokes do not break up: nearly as sharp as Lanczos, and
@@ -130,4 +166,14 @@ impl Rule {
             }
         }
     }
+}
+
+/// Whether the last bytes hold the mark that a JPEG ends with, which its pixels never do.
+fn ends_as_jpeg(source: &mut (impl BufRead + Seek)) -> std::io::Result<bool> {
+    let size = source.seek(SeekFrom::End(0))?;
+    source.seek(SeekFrom::Start(size.saturating_sub(1 << 16)))?;
+    let mut last = Vec::new();
+    source.read_to_end(&mut last)?;
+    source.rewind()?;
+    Ok(last.windows(2).any(|pair| pair == [0xff, 0xd9]))
 }

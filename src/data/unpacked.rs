@@ -61,6 +61,13 @@ fn the_one_file(path: &Path) -> Result<Vec<u8>> {
         files.push((name, bytes));
         Ok(())
     })?;
+    let has = |name: &str| files.iter().any(|(found, _)| found == name);
+    if has("xl/workbook.xml") {
+        return Err(Error::file(path, "is an Excel workbook; save its sheet as CSV"));
+    }
+    if has("content.xml") && has("mimetype") {
+        return Err(Error::file(path, "is an OpenDocument workbook; save its sheet as CSV"));
+    }
     match files.len() {
         1 => Ok(files.remove(0).1),
         0 => Err(Error::file(path, "is an archive without a file")),

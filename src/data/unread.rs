@@ -1,7 +1,7 @@
 //! What a build without the feature `import` says where a file is to be read.
 
 use super::series::{SeriesColumns, SeriesSet};
-use super::table::RowTable;
+use super::sheet::{Dialect, Sheet};
 use crate::error::{Error, Result};
 use std::path::Path;
 
@@ -9,12 +9,12 @@ fn refused<T>(path: &Path) -> Result<T> {
     Err(Error::file(path, "cannot be read: this build has not the feature `import` of the crate"))
 }
 
-impl RowTable {
-    /// Would read a CSV file; see the feature `import`.
+impl Sheet {
+    /// Would read a file of text; see the feature `import`.
     ///
     /// # Errors
     /// [`File`](crate::ErrorKind::File), always.
-    pub fn read(path: &Path, _label: &str, _required: bool, _ignore: &[String]) -> Result<Self> {
+    pub fn read(path: &Path, _: &Dialect, _: &[String], _: Option<(&str, &str)>) -> Result<Self> {
         refused(path)
     }
 }
@@ -24,7 +24,7 @@ impl SeriesSet {
     ///
     /// # Errors
     /// [`File`](crate::ErrorKind::File), always.
-    pub fn read(path: &Path, _columns: &SeriesColumns, _known: Option<&str>) -> Result<Self> {
+    pub fn read(path: &Path, _: &SeriesColumns, _: &Dialect, _: Option<&str>) -> Result<Self> {
         refused(path)
     }
 }

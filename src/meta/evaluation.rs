@@ -54,10 +54,10 @@ impl Curve {
             let n = finite().count() as f64;
             let mean = finite().sum::<f64>() / n;
             let squares = finite().map(|v| (v - mean).powi(2)).sum::<f64>();
-            // One task has no spread to speak of.
-            let deviation = if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+            let deviation = (squares / (n - 1.0)).sqrt();
             curve.mean.push(mean);
-            curve.ci95.push(1.96 * deviation / n.sqrt());
+            // One task has no spread to tell.
+            curve.ci95.push(if n > 1.0 { 1.96 * deviation / n.sqrt() } else { f64::NAN });
             curve.median.push(median(rows.iter().map(|row| row[step])));
         }
         curve
@@ -115,7 +115,7 @@ mod tests {
         let curve = Curve::of(&Evaluation { query_loss, predictions: None }, 3);
         assert_eq!(curve.mean[..3], [3.0, 6.0, 10.0]);
         assert!(curve.mean[3].is_nan() && curve.ci95[3].is_nan());
-        assert_eq!(curve.ci95[2], 0.0);
+        assert!(curve.ci95[2].is_nan());
         assert_eq!(curve.median[..3], [2.0, 8.0, f64::INFINITY]);
         assert_eq!(curve.diverged, 3);
     }

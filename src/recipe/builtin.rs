@@ -30,6 +30,7 @@ const BUILTINS: &[Builtin] = recipes![
     "sinusoid-residual",
     "series",
     "table",
+    "table-original",
     "table-few-shot",
     "table-layer-norm",
     "glyphs-5way-1shot",

@@ -1,7 +1,7 @@
 //! What a recipe's tasks are made of: images, rows or series, loaded.
 
 use super::settings::Recipe;
-use super::tasks::{Family, LoadedTable, Loading, SeriesData};
+use super::tasks::{Family, LoadedTable, Loading, SeriesData, TableRows};
 use crate::data::{ImageSet, SeriesSet, Split};
 use crate::error::{Error, Result};
 use crate::task::SeriesTable;
@@ -55,8 +55,36 @@ impl Recipe {
     /// [`File`](crate::ErrorKind::File) if the file is not the one that the recipe was run with.
     pub fn set_series(&mut self, set: Arc<SeriesSet>) -> Result<()> {
         let Family::Series(series) = &mut self.task.family else { return Ok(()) };
-        series.take(set, self.task.support + self.task.query, self.seed)?;
+        series.take(set, (self.task.support, self.task.query), self.seed)?;
         self.check_loaded()
+    }
+
+    /// Loads another file for those of `task.csv`, whose series are all judged on; unless it is the same file by its SHA-256,
+    /// whose held-out series then are.
+    ///
+    /// # Errors
+    /// As [`Recipe::load_data`].
+    pub fn judge_series(&mut self, path: &Path) -> Result<()> {
+        let Family::Series(series) = &mut self.task.family else { return Ok(()) };
+        series.judge_on(path, (self.task.support, self.task.query), self.seed)?;
+        self.check_loaded()
+    }
+
+    /// Loads the table, with the rows of this file to be judged by.
+    ///
+    /// # Errors
+    /// As [`Recipe::load_data`]; [`File`](crate::ErrorKind::File) if the rows have no labels.
+    pub fn judge_rows(&mut self, path: &Path) -> Result<()> {
+        let Family::Table(table) = &mut self.task.family else { return Ok(()) };
+        table.judge_on(path)?;
+        self.load_data(None)?;
+        match self.table().map(|table| &table.rows) {
+            Some(TableRows::Batches { unlabelled: Some(_), .. }) => {
+                let reason = "has no labels to judge by; `predict` gives it some";
+                Err(Error::file(path, reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks that tasks and model fit what was loaded.
@@ -87,6 +115,17 @@ impl Recipe {
         match &self.task.family {
             Family::Table(table) => table.table(),
             Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) => None,
+        }
+    }
+
+    /// What a person should know of how the data were read, a line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let of = |name: &str, notes: &[String]| notes.iter().map(|note| format!("{name}: {note}")).collect();
+        match (self.table(), self.series()) {
+            (Some(table), _) => of(&table.name, &table.notes),
+            (None, Some(data)) => of(&data.set.name(), &data.set.notes),
+            (None, None) => Vec::new(),
         }
     }
 

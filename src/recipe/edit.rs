@@ -62,7 +62,17 @@ const ANY_NETWORK: [&str; 2] = ["init", "loss"];
 
 /// Who types another network takes away all that the recipe says of its own: `model.preset` and `model.layers` take the place
 /// of one another, and of the settings of either. What is typed beside it stays.
+///
+/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and the other way round.
 pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)]) {
+    for (one, other) in [("label", "target"), ("target", "label")] {
+        if key.strip_prefix("task.") == Some(one)
+            && settings.iter().all(|(key, _)| key.strip_prefix("task.") != Some(other))
+            && let Some(Value::Table(task)) = table.get_mut("task")
+        {
+            task.remove(other);
+        }
+    }
     if !["model.preset", "model.layers"].contains(&key) {
         return;
     }

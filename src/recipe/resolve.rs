@@ -5,7 +5,7 @@ use super::limits::{MANY, positive, within};
 use super::settings::{
     Control, ControlVisit, Inner, ModelSettings, Network, Outer, Recipe, RunSettings, Validation,
 };
-use super::tasks::{Targets, Tasks};
+use super::tasks::Tasks;
 use super::typed;
 use crate::error::{Error, Result};
 use crate::losses::{Loss, Truth};
@@ -100,7 +100,7 @@ impl typed::Model {
 
 impl typed::Outer {
     fn resolve(self, task: &Tasks) -> Result<Outer> {
-        let by_epochs = task.family.as_kind().targets() == Targets::Classes;
+        let by_epochs = task.family.as_kind().counts_epochs();
         let betas = self.betas.unwrap_or([0.9, 0.999]);
         if !betas.iter().all(|b| (0.0..1.0).contains(b)) {
             let [b1, b2] = betas;
@@ -127,7 +127,7 @@ impl typed::Outer {
 
 impl typed::Control {
     fn resolve(self, task: &Tasks, inner: &Inner, outer: &Outer) -> Result<Control> {
-        let classes = task.family.is_classification();
+        let classes = task.family.is_classification() || task.family.as_kind().counts_epochs();
         let equal = task.support == task.query;
         let visit =
             self.visit.unwrap_or(if equal && !classes { ControlVisit::Halves } else { ControlVisit::Joint });

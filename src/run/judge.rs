@@ -98,6 +98,8 @@ fn classification(recipe: &Recipe, settings: &EvaluationSettings, loss: Curve) -
         },
         Family::Sinusoid(_) | Family::Series(_) => return None,
     };
+    let has_norm =
+        recipe.model().is_ok_and(|model| model.nodes().iter().any(|node| node.op.couples_points()));
     Some(Classification {
         data,
         data_sha256,
@@ -107,7 +109,7 @@ fn classification(recipe: &Recipe, settings: &EvaluationSettings, loss: Curve) -
         shots,
         queries: settings.queries?,
         rotations,
-        batch_norm: "current batch (transductive)",
+        batch_norm: has_norm.then_some("current batch (transductive)"),
         loss,
     })
 }

@@ -14,7 +14,7 @@
 //! | `run.lock` | empty; locked while a process trains |
 //! | `evaluation.json` | losses on new tasks against steps of adaptation |
 //! | `columns.toml` | of a table: names of columns, scaling, classes; with a checkpoint all that predicting needs |
-//! | `predictions.csv` | of a table: classes and probabilities of the test or held-out rows |
+//! | `predictions.csv` | of a table: classes and probabilities, or numbers, of the test or held-out rows |
 //! | `tensorboard/` | curves, learned rates, pictures as TensorBoard reads them, if `run.tensorboard` |
 //! | `plots/` | pictures, as SVG and PNG |
 //!
@@ -24,6 +24,7 @@
 mod checkpoint;
 mod dir;
 mod experiment;
+mod forecast;
 mod judge;
 mod learning;
 mod lock;
@@ -35,6 +36,7 @@ mod models;
 mod page;
 #[cfg(feature = "plot")]
 mod plot;
+mod predictions;
 mod process;
 mod rates;
 mod recovery;
@@ -51,6 +53,7 @@ pub use crate::file::write_atomic;
 pub use checkpoint::{Checkpoints, Saved};
 pub use dir::RunDir;
 pub use experiment::{Ending, Experiment, Progress};
+pub use forecast::{Ahead, Forecasts, forecast};
 pub use judge::{evaluation_bytes, judge};
 pub use lock::RunLock;
 pub use measure::Measures;
@@ -60,13 +63,14 @@ pub use models::Models;
 pub use page::write_page;
 #[cfg(feature = "plot")]
 pub use plot::draw_all;
+pub use predictions::{Predicted, Predictions};
 pub use process::Process;
 pub use rates::LearnedRate;
 pub use recovery::Recovery;
 pub use report::{Classification, Judged, Learners, Points, Report, Seconds};
 pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, TraitEffect};
-pub use table_outcome::{ClassJudgement, Judgement, TableOutcome};
-pub use table_report::{Predictions, predict_rows, table_predictions};
+pub use table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
+pub use table_report::{predict_rows, table_predictions};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, write_results};
 pub use trial::{ValidationLine, read_validation};

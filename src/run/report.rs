@@ -66,8 +66,9 @@ pub struct Classification {
     /// Whether a rotated class is another class.
     pub rotations: bool,
     /// Where batch norms take their statistics from: always all points of the set at hand, so that the prediction
-    /// of a query image depends on the others (transduction).
-    pub batch_norm: &'static str,
+    /// of a query image depends on the others (transduction). Absent where the model has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_norm: Option<&'static str>,
     /// The meta-learner's loss.
     pub loss: Curve,
 }

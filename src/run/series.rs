@@ -40,6 +40,9 @@ pub struct SeriesFile {
     pub short_series: usize,
     /// Rows without a value, left out.
     pub dropped_rows: usize,
+    /// Held-out series that were as good as flat before what is judged: the median deviation of the series to learn from stands
+    /// in for theirs.
+    pub flat_series: usize,
 }
 
 /// Differences of losses, series by series.
@@ -70,7 +73,8 @@ impl Difference {
         let n = all.len() as f64;
         let mean = all.iter().sum::<f64>() / n;
         let spread = all.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n;
-        let ci95 = if n > 1.0 { 1.96 * (spread / (n - 1.0)).sqrt() } else { 0.0 };
+        // One series has no spread to tell.
+        let ci95 = if n > 1.0 { 1.96 * (spread / (n - 1.0)).sqrt() } else { f64::NAN };
         Self { mean, ci95, better: all.iter().filter(|d| **d < 0.0).count() as f64 / n }
     }
 }
@@ -169,7 +173,7 @@ pub(super) fn report(
     let (window, scale) = (kind.window, kind.scale);
     let table = recipe.held_out(settings.tasks)?;
     let train_series = match (recipe.series(), &kind.source) {
-        (Some(data), _) => data.train.count(),
+        (Some(data), _) => data.learned,
         (None, SeriesSource::Generated { series, .. }) => *series,
         (None, SeriesSource::Csv(_)) => 0,
     };
@@ -184,6 +188,7 @@ pub(super) fn report(
         csv_sha256: data.set.sha256.clone(),
         short_series: data.short,
         dropped_rows: data.set.dropped,
+        flat_series: data.flat,
     });
     Ok(Some(SeriesReport {
         protocol: settings.protocol.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! How the rows of a table were classified.
+//! How the rows of a table were classified, or their numbers found.
 
 use serde::Serialize;
 
@@ -15,15 +15,69 @@ pub struct TableOutcome {
     pub rows: usize,
     /// Rows trained on.
     pub train_rows: usize,
-    /// The classes, sorted.
+    /// The classes, sorted; none where numbers are predicted.
     pub classes: Vec<String>,
+    /// The column whose numbers were predicted, in place of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// How classes or numbers were found.
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+/// How classes or numbers were found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Found {
+    /// Classes.
+    Classes(By<Judgement>),
+    /// Numbers.
+    Numbers {
+        /// By the learners.
+        #[serde(flatten)]
+        by: By<Fit>,
+        /// By the mean of the training rows.
+        mean: Fit,
+    },
+}
+
+/// By both learners.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct By<T> {
     /// As it was meta-trained, θ₀, without a step of adaptation.
-    pub initial: Judgement,
+    pub initial: T,
     /// After the last step of adaptation on training rows.
-    pub adapted: Judgement,
+    pub adapted: T,
     /// The control, without adaptation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pretrained: Option<Judgement>,
+    pub pretrained: Option<T>,
+}
+
+/// How numbers were found, in the target's own unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Fit {
+    /// Root of the mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Share of the variance that is explained, `1 − Σ (y − ŷ)² / Σ (y − ȳ)²`; none if all numbers are the same.
+    pub r2: Option<f64>,
+}
+
+impl Fit {
+    /// Of numbers that were found for those that are true.
+    pub(super) fn of(found: impl Iterator<Item = f64> + Clone, truth: &[f64]) -> Self {
+        let n = truth.len().max(1) as f64;
+        let mean = truth.iter().sum::<f64>() / n;
+        let errors = || found.clone().zip(truth).map(|(found, truth)| found - truth);
+        let (left, all) =
+            (errors().map(|e| e * e).sum::<f64>(), truth.iter().map(|y| (y - mean).powi(2)).sum::<f64>());
+        Self {
+            rmse: (left / n).sqrt(),
+            mae: errors().map(f64::abs).sum::<f64>() / n,
+            r2: (all > 0.0).then(|| 1.0 - left / all),
+        }
+    }
 }
 
 /// How rows were classified.

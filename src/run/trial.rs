@@ -56,7 +56,8 @@ pub struct ValidationLine {
     pub iteration: u64,
     /// Mean accuracy on meta-validation tasks.
     pub accuracy: f64,
-    /// Half the width of its 95 % interval.
+    /// Half the width of its 95 % interval; NaN, in JSON null, of one task.
+    #[serde(deserialize_with = "number_or_nan")]
     pub ci95: f64,
     /// Mean loss on the same; NaN, in JSON null, where it was finite on no task.
     #[serde(deserialize_with = "number_or_nan")]

@@ -36,7 +36,14 @@ impl ImageTasks {
         let classes = tasks.classes();
         if ways < 2 || ways > classes {
             let name = tasks.set.name();
-            let reason = format!("is {ways}; 2 to {classes} are possible, the {split} classes of `{name}`");
+            let reason = match (classes, split) {
+                (0, Split::Validation) => {
+                    format!(
+                        "`{name}` has no validation classes; --set validation.every=0 does without trials"
+                    )
+                }
+                _ => format!("is {ways}; 2 to {classes} are possible, the {split} classes of `{name}`"),
+            };
             return Err(Error::recipe("task.ways", reason));
         }
         Ok(tasks)

@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose, below};
 use std::sync::{Arc, Mutex};
 
-/// Rows with a class each, visited in mini-batches. All tasks are of one kind, so what is learned is a network that a few
+/// Rows with a class or a number each, visited in mini-batches. All tasks are of one kind, so what is learned is a network that a few
 /// steps on any part of the rows improve.
 #[derive(Debug)]
 pub struct Minibatches {
     values: Arc<[f32]>,
-    labels: Vec<f32>,
+    targets: Vec<f32>,
     inputs: usize,
     whole: bool,
     /// The order of the epoch that was asked for last, by seed and epoch.
@@ -27,24 +27,23 @@ struct Order {
 }
 
 impl Minibatches {
-    /// Mini-batches of `values: [rows, inputs]` with a class each. If `whole`, a mini-batch is both support and query;
+    /// Mini-batches of `values: [rows, inputs]` with a class or a number each. If `whole`, a mini-batch is both support and query;
     /// else its rows are divided among them.
     ///
     /// # Errors
-    /// [`Shape`](crate::ErrorKind::Shape) if values and labels are not of the same rows.
-    pub fn new(values: impl Into<Arc<[f32]>>, inputs: usize, labels: &[usize], whole: bool) -> Result<Self> {
+    /// [`Shape`](crate::ErrorKind::Shape) if values and targets are not of the same rows.
+    pub fn new(values: impl Into<Arc<[f32]>>, inputs: usize, targets: &[f32], whole: bool) -> Result<Self> {
         let values = values.into();
-        if inputs == 0 || labels.is_empty() || values.len() != labels.len() * inputs {
-            return Err(Error::shape("values of rows", &[labels.len(), inputs.max(1)], &[values.len()]));
+        if inputs == 0 || targets.is_empty() || values.len() != targets.len() * inputs {
+            return Err(Error::shape("values of rows", &[targets.len(), inputs.max(1)], &[values.len()]));
         }
-        let labels = labels.iter().map(|&label| label as f32).collect();
-        Ok(Self { values, labels, inputs, whole, order: Mutex::new(None) })
+        Ok(Self { values, targets: targets.to_vec(), inputs, whole, order: Mutex::new(None) })
     }
 
     /// Mini-batches of `size` rows in an epoch.
     #[must_use]
     pub fn an_epoch(&self, size: usize) -> u64 {
-        self.labels.len().div_ceil(size.max(1)) as u64
+        self.targets.len().div_ceil(size.max(1)) as u64
     }
 
     /// Rows of a mini-batch.
@@ -59,7 +58,7 @@ impl Minibatches {
         if let Some(order) = kept.as_ref().filter(|order| (order.seed, order.epoch) == (seed, epoch)) {
             return Arc::clone(&order.rows);
         }
-        let n = self.labels.len();
+        let n = self.targets.len();
         let mut words = Philox::stream(seed, Purpose::Shuffle, epoch as u32, (epoch >> 32) as u32);
         let mut rows: Vec<_> = (0..n as u32).collect();
         for i in 0..n.saturating_sub(1) {
@@ -83,7 +82,7 @@ impl Minibatches {
             let again = (self.whole && support > 0).then_some(support + point);
             for point in [Some(point), again].into_iter().flatten().filter(|&p| p < support + query) {
                 x[point * width..][..width].copy_from_slice(values);
-                y[point] = self.labels[row];
+                y[point] = self.targets[row];
             }
         }
     }
@@ -106,7 +105,7 @@ impl TaskFamily for Minibatches {
                 &[support],
             ));
         }
-        let (size, rows) = (self.size(support, query), self.labels.len());
+        let (size, rows) = (self.size(support, query), self.targets.len());
         if size > rows {
             let reason = format!("is {size}, but there are {rows} training rows");
             return Err(Error::recipe("task.rows", reason));
@@ -116,7 +115,7 @@ impl TaskFamily for Minibatches {
 
     /// Any rows, none twice.
     fn draw(&self, words: &mut Philox, support: usize, query: usize, x: &mut [f32], y: &mut [f32]) {
-        let rows = distinct(words, self.labels.len(), self.size(support, query));
+        let rows = distinct(words, self.targets.len(), self.size(support, query));
         self.put(rows.into_iter(), (support, query), x, y);
     }
 
@@ -140,7 +139,7 @@ mod tests {
     /// Eleven rows whose only feature is their number.
     fn batches(whole: bool) -> Minibatches {
         let values: Vec<_> = (0..11).map(|row| row as f32).collect();
-        Minibatches::new(values, 1, &(0..11).map(|row| row % 2).collect::<Vec<_>>(), whole).unwrap()
+        Minibatches::new(values, 1, &(0..11).map(|row| (row % 2) as f32).collect::<Vec<_>>(), whole).unwrap()
     }
 
     fn visit(family: &Minibatches, iteration: u64, support: usize, query: usize) -> Vec<f32> {

@@ -89,25 +89,36 @@ impl SeriesTable {
     }
 
     /// The same series, values to be given less the mean and over the deviation of what came before the first query
-    /// target of their task. A deviation that is nothing but rounding counts as 1.
+    /// target of their task. Where that deviation is below a hundredth of `typical`, the series has been flat so far, and what it
+    /// does next is measured by `typical` instead; a deviation that is nothing but rounding then counts as 1.
     #[must_use]
-    pub fn standardised(mut self) -> Self {
+    pub fn standardised(mut self, typical: f64) -> Self {
         let mut scales = Vec::with_capacity(self.values.len());
         for i in 0..self.count() {
-            // Welford's running mean and sum of squares.
-            let (mut mean, mut squares) = (0.0_f64, 0.0_f64);
-            for (n, &value) in self.series(i).iter().enumerate() {
-                let deviation = (squares / n.max(1) as f64).sqrt();
+            past(self.series(i), |mean, deviation| {
+                let deviation = if deviation < 0.01 * typical { typical } else { deviation };
                 let constant = deviation <= 1e-6 * mean.abs() || deviation <= f64::from(f32::MIN_POSITIVE);
                 let inverse = if constant { 1.0 } else { 1.0 / deviation };
                 scales.push([mean as f32, inverse as f32]);
-                let off = f64::from(value) - mean;
-                mean += off / (n + 1) as f64;
-                squares += off * (f64::from(value) - mean);
-            }
+            });
         }
         self.scales = Some(scales.into());
         self
+    }
+
+    /// The median deviation of the series.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        let mut all: Vec<_> = (0..self.count()).map(|i| deviation(self.series(i))).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    }
+
+    /// Series whose deviation before their last `query` values is below a hundredth of `typical`.
+    #[must_use]
+    pub fn flat(&self, query: usize, typical: f64) -> usize {
+        let before = |i: usize| &self.series(i)[..self.series(i).len().saturating_sub(query)];
+        (0..self.count()).filter(|&i| deviation(before(i)) < 0.01 * typical).count()
     }
 
     /// The values of all series in a row.
@@ -234,14 +245,44 @@ impl SeriesTable {
     }
 }
 
+/// Tells mean and deviation of what came before each value: Welford's running mean and sum of squares.
+fn past(values: &[f32], mut tell: impl FnMut(f64, f64)) {
+    let (mut mean, mut squares) = (0.0_f64, 0.0_f64);
+    for (n, &value) in values.iter().enumerate() {
+        tell(mean, (squares / n.max(1) as f64).sqrt());
+        let off = f64::from(value) - mean;
+        mean += off / (n + 1) as f64;
+        squares += off * (f64::from(value) - mean);
+    }
+}
+
+/// The deviation (n) of values.
+fn deviation(values: &[f32]) -> f64 {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+    (values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn what_a_flat_series_does_next_is_measured_by_what_others_do() {
+        let values = [vec![0.0; 8], vec![0.0, 500.0], (0..10).map(|v| 100.0 * v as f32).collect()].concat();
+        let table = SeriesTable::ragged(values, &[10, 10], 2).unwrap();
+        let typical = table.spread();
+        assert!((typical - 287.23).abs() < 0.01, "{typical}");
+        assert_eq!((table.flat(1, typical), table.flat(0, typical)), (1, 0));
+        let scaled = table.clone().standardised(typical);
+        assert!((1.0 / scaled.scale(0, 9)[1] - typical as f32).abs() < 1e-3);
+        assert_eq!(scaled.scale(1, 9), table.standardised(0.0).scale(1, 9));
+    }
+
+    #[test]
     fn scales_are_those_of_the_values_before() {
         let values = vec![3.0, 3.0, 5.0, 9.0, -4.0, /* next */ 1e6, 1e6, 1e6, 2e6];
-        let table = SeriesTable::ragged(values.clone(), &[5, 4], 2).unwrap().standardised();
+        let table = SeriesTable::ragged(values.clone(), &[5, 4], 2).unwrap().standardised(0.0);
         for (i, from, at) in [(0, 0, 3), (0, 0, 4), (1, 5, 3)] {
             let past: Vec<f64> = values[from..from + at].iter().map(|&v| v.into()).collect();
             let mean = past.iter().sum::<f64>() / past.len() as f64;

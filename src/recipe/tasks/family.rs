@@ -2,9 +2,11 @@
 
 use super::images::{self, ImageSettings};
 use super::kind::{Kind, Targets};
-use super::series::{self, SeriesCsv, SeriesSettings};
+use super::series::{self, SeriesSettings};
+use super::series_csv::SeriesCsv;
 use super::sinusoid::{self, SinusoidSettings};
-use super::table::{self, TableSettings};
+use super::table::TableSettings;
+use super::table_typed;
 use crate::error::{Error, Result};
 use crate::recipe::evaluation::EvaluationSettings;
 use crate::recipe::limits::{MANY, within};
@@ -52,7 +54,7 @@ pub enum Family {
     Series(SeriesSettings),
     /// n-way k-shot classification of images.
     Images(ImageSettings),
-    /// Rows of a table, a class each: mini-batches of all of them, or n-way k-shot tasks.
+    /// Rows of a table, a class or a number each: mini-batches of all of them, or n-way k-shot tasks.
     Table(TableSettings),
 }
 
@@ -75,7 +77,7 @@ impl Name {
             Self::Sinusoid => sinusoid::Typed::KEYS,
             Self::Series => series::Typed::KEYS,
             Self::Images => images::Typed::KEYS,
-            Self::Table => table::Typed::KEYS,
+            Self::Table => table_typed::Typed::KEYS,
         }
     }
 
@@ -85,6 +87,23 @@ impl Name {
             Self::Sinusoid | Self::Series => "",
             Self::Images => ", which has ways, shots and queries",
             Self::Table => ", which has rows, or ways, shots and queries",
+        }
+    }
+
+    /// What to type in place of a setting of another kind.
+    fn hint(self, key: &str) -> &'static str {
+        match self {
+            Self::Table if key == "csv" => {
+                "; the file of a table is task.train, e.g. train table --train FILE"
+            }
+            Self::Series if key == "train" => {
+                "; the file of series is task.csv, e.g. train series --csv FILE"
+            }
+            Self::Sinusoid | Self::Series | Self::Images | Self::Table => match key {
+                "csv" => "; only recipes of series read one, e.g. train series --csv FILE",
+                "support" | "query" => self.instead_of_points(),
+                _ => "",
+            },
         }
     }
 
@@ -104,7 +123,7 @@ impl Name {
                 (Family::Images(settings), support, query)
             }
             Self::Table => {
-                let (settings, support, query) = read::<table::Typed>(section, table)?.resolve()?;
+                let (settings, support, query) = read::<table_typed::Typed>(section, table)?.resolve()?;
                 (Family::Table(settings), support, query)
             }
         };
@@ -123,11 +142,7 @@ impl Tasks {
             !name.keys().contains(&key.as_str()) && Name::ALL.iter().any(|n| n.keys().contains(&key.as_str()))
         };
         let Some(key) = table.keys().find(|key| of_others(key)) else { return name.resolve(table) };
-        let hint = match key.as_str() {
-            "csv" => "; only recipes of series read one, e.g. train series --csv FILE",
-            "support" | "query" => name.instead_of_points(),
-            _ => "",
-        };
+        let hint = name.hint(key);
         let kind = name.resolve(Table::new())?.family.kind();
         Err(Error::recipe(format!("task.{key}"), format!("is not a setting of task.kind = \"{kind}\"{hint}")))
     }

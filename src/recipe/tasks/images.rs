@@ -91,7 +91,10 @@ impl ImageSettings {
             [("channels", self.channels, set.channels()), ("side", self.side, set.side())]
         {
             if asked != found {
-                let reason = format!("is {asked}, but the images of `{}` have {found}", set.name());
+                let name = set.name();
+                let reason = format!(
+                    "is {asked}, but the images of `{name}` have {found}; --set task.{key}={found} takes them as they are"
+                );
                 return Err(Error::recipe(format!("task.{key}"), reason));
             }
         }

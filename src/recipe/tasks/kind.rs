@@ -71,6 +71,11 @@ pub(in crate::recipe) trait Kind {
     /// Whether `task.support` and `task.query` are settings, not what follows from others.
     fn counts_points(&self) -> bool;
 
+    /// Whether `outer.iterations` follows from epochs over rows where it is not given.
+    fn counts_epochs(&self) -> bool {
+        false
+    }
+
     /// Usual settings of an evaluation of tasks with `support` points.
     fn usual(&self, support: usize) -> Usual {
         Usual { tasks: 600, points: support.max(1), queries: None, protocol: None }

@@ -1,6 +1,19 @@
 //! Data that a recipe holds once they are loaded.
 
+use crate::error::{Error, Result};
+use std::path::Path;
 use std::sync::Arc;
+
+/// Refuses a file that was there when the run was made, with the flag that says where it is now.
+pub(super) fn still_there(path: &Path, known: Option<&str>, flag: &str) -> Result<()> {
+    match known {
+        Some(_) if !path.exists() => {
+            let reason = format!("is not there any more; if it was moved, say where it is: {flag} FILE");
+            Err(Error::file(path, reason))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Data with a checksum.
 pub(super) trait Summed {

@@ -1,7 +1,7 @@
-//! The rows of a table: read, held out, scaled, and made into tasks.
+//! The rows of a table: held out, coded, and made into tasks.
 
 use super::loaded::Summed;
-use crate::data::{Columns, RowTable};
+use crate::data::{Choices, Columns, Roles, Sheet};
 use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose, below};
 use crate::task::{Minibatches, Rows, TaskFamily, split_classes};
@@ -11,10 +11,10 @@ use std::sync::Arc;
 /// Rows as a model sees them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelledRows {
-    /// `[rows, features]`, scaled.
+    /// `[rows, inputs]`, scaled.
     pub x: Vec<f32>,
-    /// The class of each; nothing if it is not known.
-    pub y: Option<Vec<usize>>,
+    /// The class of each, or its scaled number; nothing if it is not known.
+    pub y: Option<Vec<f32>>,
     /// The number of each in its file, from 1, the header not counted.
     pub numbers: Vec<usize>,
 }
@@ -22,12 +22,14 @@ pub struct LabelledRows {
 /// The table of a recipe, once read.
 #[derive(Debug)]
 pub struct LoadedTable {
-    /// Names and scaling.
+    /// Names, coding and scaling.
     pub columns: Columns,
     /// The file of training rows, by its name alone.
     pub name: String,
     /// SHA-256 of its bytes.
     pub sha256: String,
+    /// What a person should know of how it was read, a line each.
+    pub notes: Vec<String>,
     /// The rows, by their use.
     pub rows: TableRows,
     pub(super) source: Arc<dyn TaskFamily>,
@@ -68,42 +70,11 @@ impl Summed for LoadedTable {
     }
 }
 
-/// Reads a file by a path that is made absolute.
-pub(super) fn read(path: &mut String, label: &str, required: bool, ignore: &[String]) -> Result<RowTable> {
-    let absolute =
-        std::path::absolute(&*path).map_err(|e| Error::file_caused(&*path, "cannot be found", e))?;
-    // It was valid UTF-8 before; the working directory may not be.
-    if let Some(text) = absolute.to_str() {
-        text.clone_into(path);
-    }
-    RowTable::read(&absolute, label, required, ignore)
-}
-
-/// Compares a file with what the run knows of it.
-pub(super) fn unchanged(key: &str, table: &RowTable, known: &mut Option<String>) -> Result<()> {
-    match known {
-        Some(known) if *known != table.sha256 => {
-            let reason = format!(
-                "is not the file that the run was made with ({key}): its SHA-256 is {}, that of the run {known}",
-                table.sha256
-            );
-            Err(Error::file(&table.path, reason))
-        }
-        _ => {
-            *known = Some(table.sha256.clone());
-            Ok(())
-        }
-    }
-}
-
-fn file_name(table: &RowTable) -> String {
-    table.path.file_name().unwrap_or(table.path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// Rows of each class, shuffled by the seed, a share held out: places of training and of held-out rows, ascending.
-fn hold_out(table: &RowTable, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+/// Rows of each class, shuffled by the seed, a share held out: places of training and of held-out rows among the labels,
+/// ascending. Rows of which numbers are predicted are of one class.
+fn hold_out(labels: &[&str], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     let mut classes = BTreeMap::<&str, Vec<usize>>::new();
-    for (row, label) in table.labels.iter().flatten().enumerate() {
+    for (row, label) in labels.iter().enumerate() {
         classes.entry(label).or_default().push(row);
     }
     let (mut train, mut held) = (Vec::new(), Vec::new());
@@ -123,99 +94,140 @@ fn hold_out(table: &RowTable, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>)
     (train, held)
 }
 
+/// Rows of a sheet as the model sees them; with what is to be predicted, if `judged` or if the sheet has it.
+fn labelled(columns: &Columns, sheet: &Sheet, rows: impl Iterator<Item = usize>) -> Result<LabelledRows> {
+    let coded = columns.code(sheet, rows)?;
+    let y = columns.targets(sheet, &coded.numbers)?;
+    Ok(LabelledRows { x: coded.x, y, numbers: coded.numbers })
+}
+
 /// Rows of mini-batches: those of a test file or a share of the rows are held out.
 pub(super) fn batches(
-    table: &RowTable,
-    test: Option<&RowTable>,
-    (label, ignore): (&str, &[String]),
+    sheet: &Sheet,
+    test: Option<&Sheet>,
+    choices: &Choices<'_>,
     (held_out, seed): (f64, u64),
     both: bool,
 ) -> Result<LoadedTable> {
-    let labelled = test.filter(|test| test.labels.is_some());
-    let all = 0..table.len();
-    let (train, held) = match labelled {
-        Some(_) => (all.collect(), Vec::new()),
-        None => hold_out(table, held_out, seed),
+    let mut roles = Roles::of(sheet, choices)?;
+    let has_labels = |test: &&Sheet| {
+        let column = test.place(choices.label);
+        column.is_some_and(|column| (0..test.len()).any(|row| test.value(row, column).is_some()))
     };
-    if labelled.is_none() && held.is_empty() {
+    let judging = test.filter(has_labels);
+    let (train, held) = match judging {
+        Some(_) => ((0..roles.rows.len()).collect(), Vec::new()),
+        None if choices.regression => hold_out(&vec![""; roles.rows.len()], held_out, seed),
+        None => hold_out(&roles.labels.iter().map(String::as_str).collect::<Vec<_>>(), held_out, seed),
+    };
+    if judging.is_none() && held.is_empty() {
         let reason = format!(
             "is {held_out}, which holds out none of {} rows; give a larger share or a task.test with labels",
-            table.len()
+            roles.rows.len()
         );
         return Err(Error::recipe("task.held_out", reason));
     }
-    let columns = Columns::of(table, label, ignore, train.iter().copied())?;
-    let whole = |table: &RowTable| -> Result<LabelledRows> {
-        Ok(LabelledRows {
-            x: columns.inputs(table)?,
-            y: columns.labels(table)?,
-            numbers: (1..=table.len()).collect(),
-        })
+    let rows_of =
+        |places: Vec<usize>| -> Vec<usize> { places.iter().map(|&place| roles.rows[place]).collect() };
+    let (train, held) = (rows_of(train), rows_of(held));
+    let columns = roles.fit(sheet, choices, &train)?;
+    let train = labelled(&columns, sheet, train.into_iter())?;
+    let mut notes = [sheet.notes.clone(), roles.notes].concat();
+    let (judged, judged_by) = match judging {
+        Some(test) => (labelled(&columns, test, 0..test.len())?, test.name()),
+        None => (labelled(&columns, sheet, held.into_iter())?, "held-out rows".to_owned()),
     };
-    let all = whole(table)?;
-    let width = columns.features.len();
-    let some = |places: &[usize]| LabelledRows {
-        x: places.iter().flat_map(|&row| &all.x[row * width..][..width]).copied().collect(),
-        y: all.y.as_ref().map(|y| places.iter().map(|&row| y[row]).collect()),
-        numbers: places.iter().map(|&row| row + 1).collect(),
-    };
-    let train = some(&train);
-    let (judged, judged_by) = match labelled {
-        Some(test) => (whole(test)?, file_name(test)),
-        None => (some(&held), "held-out rows".to_owned()),
-    };
-    let unlabelled = test.filter(|test| test.labels.is_none()).map(whole).transpose()?;
-    let labels = train.y.as_deref().unwrap_or_default();
-    let source = Arc::new(Minibatches::new(train.x.clone(), width, labels, both)?);
+    let unlabelled = test.filter(|test| !has_labels(test));
+    let unlabelled = unlabelled.map(|test| labelled(&columns, test, 0..test.len())).transpose()?;
+    if let Some(test) = test {
+        let whole = unlabelled.as_ref().unwrap_or(&judged).numbers.len();
+        if whole < test.len() {
+            notes.push(format!(
+                "{} rows of {} left out since a value is missing",
+                test.len() - whole,
+                test.name()
+            ));
+        }
+    }
+    let targets = train.y.as_deref().unwrap_or_default();
+    let source = Arc::new(Minibatches::new(train.x.clone(), columns.width(), targets, both)?);
     let rows = TableRows::Batches { train, judged, judged_by, unlabelled };
-    let (name, sha256) = (file_name(table), table.sha256.clone());
-    Ok(LoadedTable { columns, name, sha256, rows, source })
+    Ok(LoadedTable { columns, name: sheet.name(), sha256: sheet.sha256.clone(), notes, rows, source })
 }
 
 /// Rows of few-shot tasks: classes are held out.
 pub(super) fn classes(
-    table: &RowTable,
-    (label, ignore): (&str, &[String]),
+    sheet: &Sheet,
+    choices: &Choices<'_>,
     seed: u64,
     ways: usize,
     split: &mut Option<[usize; 3]>,
 ) -> Result<LoadedTable> {
-    let mut names: Vec<_> = table.labels.iter().flatten().collect();
+    let mut roles = Roles::of(sheet, choices)?;
+    let mut names: Vec<_> = roles.labels.iter().collect();
     names.sort_unstable();
     names.dedup();
-    let (found, fifth) = (names.len(), (names.len() / 5).max(ways));
-    let counts = *split.get_or_insert([found.saturating_sub(2 * fifth), fifth, fifth]);
-    if counts.iter().sum::<usize>() > found
-        || counts[0] < ways
-        || counts[2] < ways
-        || (1..ways).contains(&counts[1])
-    {
-        let reason = format!(
-            "is {counts:?}, of meta-training, meta-validation and meta-test; {} has {found} classes, and {ways} ways need as many in \
-             each part, or none in meta-validation; give e.g. task.split=[{}, 0, {ways}]",
-            table.path.display(),
-            found.saturating_sub(ways)
-        );
-        return Err(Error::recipe("task.split", reason));
-    }
-    let parts = split_classes(found, seed, counts)?;
-    let is_training = |row: &usize| {
-        let name = table.labels.as_ref().map(|labels| &labels[*row]);
-        parts[0].iter().any(|&class| Some(names[class]) == name)
-    };
-    let training: Vec<_> = (0..table.len()).filter(is_training).collect();
-    let columns = Columns::of(table, label, ignore, training.iter().copied())?;
-    let labels = table.labels.as_deref().unwrap_or_default();
-    let rows = Rows::new(columns.inputs(table)?, columns.features.len(), labels, ways)?;
+    let counts = *split.get_or_insert(usual_split(names.len(), ways));
+    check_split(sheet, names.len(), ways, counts)?;
+    let parts = split_classes(names.len(), seed, counts)?;
+    let is_training = |name: &String| parts[0].iter().any(|&class| names[class] == name);
+    let places = (0..roles.rows.len()).filter(|&place| is_training(&roles.labels[place]));
+    let training: Vec<_> = places.map(|place| roles.rows[place]).collect();
+    let columns = roles.fit(sheet, choices, &training)?;
+    let coded = columns.code(sheet, roles.rows.iter().copied())?;
+    let rows = Rows::new(coded.x, columns.width(), &roles.labels, ways)?;
     let [train, validation, test] =
         parts.map(|part| (!part.is_empty()).then(|| rows.only(&part)).transpose());
     let parts = [train?, validation?, test?];
     let source: Arc<dyn TaskFamily> = Arc::new(parts[0].clone().unwrap_or(rows));
     Ok(LoadedTable {
         columns,
-        name: file_name(table),
-        sha256: table.sha256.clone(),
+        name: sheet.name(),
+        sha256: sheet.sha256.clone(),
+        notes: [sheet.notes.clone(), roles.notes].concat(),
         rows: TableRows::Classes(parts),
         source,
     })
+}
+
+/// A fifth of the classes each for meta-validation and meta-test, at least as many as a task has.
+fn usual_split(found: usize, ways: usize) -> [usize; 3] {
+    let fifth = (found / 5).max(ways);
+    [found.saturating_sub(2 * fifth), fifth, fifth]
+}
+
+/// Refuses a split that leaves too few classes to a part, with one that does not.
+fn check_split(sheet: &Sheet, found: usize, ways: usize, counts: [usize; 3]) -> Result<()> {
+    let [train, validation, test] = counts;
+    if train + validation + test <= found && train >= ways && test >= ways && !(1..ways).contains(&validation)
+    {
+        return Ok(());
+    }
+    let file = sheet.path.display();
+    if found < 2 * ways {
+        let most = found / 2;
+        let way_out = match most {
+            0 | 1 => {
+                "a few-shot table needs 4 classes or more; the recipe `table` learns to tell these apart"
+                    .to_owned()
+            }
+            _ => format!(
+                "at most --set task.ways={most} leaves as many to learn from and to be judged by, with validation.every=0"
+            ),
+        };
+        let reason = format!(
+            "is {ways}, but {file} has {found} classes, and tasks of other classes are held out; {way_out}"
+        );
+        return Err(Error::recipe("task.ways", reason));
+    }
+    let [train, validation, test] = match usual_split(found, ways) {
+        usual if usual[0] >= ways => usual,
+        _ => [found - ways, 0, ways],
+    };
+    let every = if validation == 0 { " with validation.every=0" } else { "" };
+    let reason = format!(
+        "is {counts:?}, of meta-training, meta-validation and meta-test; {file} has {found} classes, and {ways} ways need as many in \
+         each part, or none in meta-validation; give e.g. --set 'task.split=[{train}, {validation}, {test}]'{every}"
+    );
+    Err(Error::recipe("task.split", reason))
 }

@@ -1,9 +1,10 @@
 //! Series; a task is one series, a point a window and the value that follows.
 
 use super::kind::{Draw, Kind, Loading, Targets, Usual, check_points, points};
-use super::loaded::Loaded;
+use super::loaded::{Loaded, still_there};
+use super::series_csv::{Missing, Names, SeriesCsv};
 use super::series_data::{Cut, SeriesData};
-use crate::data::{SeriesColumns, SeriesSet};
+use crate::data::{Decimal, Dialect, Gaps, Layout, SeriesSet};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::{EvaluationSettings, Protocol};
@@ -12,7 +13,7 @@ use crate::recipe::section::section;
 use crate::task::{SeriesTable, TaskBatch, TaskSource};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use std::path::absolute;
+use std::path::{Path, absolute};
 use std::sync::Arc;
 
 /// Series; a task is one series, a point a window and the value that follows.
@@ -40,42 +41,8 @@ pub enum SeriesSource {
         /// Values a series (default 200).
         length: usize,
     },
-    /// Read from a long table.
+    /// Read from a file.
     Csv(SeriesCsv),
-}
-
-/// A long table: a row for each series and time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SeriesCsv {
-    /// The file: CSV, or one CSV file zipped or gzipped.
-    pub csv: String,
-    /// SHA-256 of the file as it lies there; written down when it is first read, and checked whenever it is read again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// The column that names a row's series (default `id`).
-    pub id_column: String,
-    /// The column of values (default `realValue`).
-    pub value_column: String,
-    /// The column of times, by which rows are sorted; without one they stand in the order of time already.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_column: Option<String>,
-    /// What becomes of rows without a value (default `refuse`).
-    pub missing: Missing,
-    /// Series to learn from, chosen by the seed; the others are meta-test. By default three quarters of them, at most
-    /// 3000, which is written down when the file is read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_series: Option<usize>,
-}
-
-/// What becomes of rows without a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Missing {
-    /// They are an error.
-    #[default]
-    Refuse,
-    /// They are left out and counted; the values beside the gap become neighbours.
-    Drop,
 }
 
 /// How values are scaled.
@@ -98,11 +65,20 @@ section!(Typed {
     scale: Scale,
     csv: String,
     sha256: String,
-    id_column: String,
-    value_column: String,
+    id_column: Names,
+    value_column: Names,
     time_column: String,
+    dates: String,
+    layout: Layout,
     missing: Missing,
+    gaps: Gaps,
+    pieces: usize,
     train_series: usize,
+    separator: String,
+    decimal: Decimal,
+    encoding: String,
+    header: bool,
+    missing_values: Vec<String>,
 });
 
 impl Typed {
@@ -129,8 +105,17 @@ impl Typed {
             ("id_column", self.id_column.is_some()),
             ("value_column", self.value_column.is_some()),
             ("time_column", self.time_column.is_some()),
+            ("dates", self.dates.is_some()),
+            ("layout", self.layout.is_some()),
             ("missing", self.missing.is_some()),
+            ("gaps", self.gaps.is_some()),
+            ("pieces", self.pieces.is_some()),
             ("train_series", self.train_series.is_some()),
+            ("separator", self.separator.is_some()),
+            ("decimal", self.decimal.is_some()),
+            ("encoding", self.encoding.is_some()),
+            ("header", self.header.is_some()),
+            ("missing_values", self.missing_values.is_some()),
         ];
         let (foreign, reason) = match self.csv {
             Some(_) => (&generated[..], "is a setting of generated series; with task.csv the file says it"),
@@ -153,14 +138,37 @@ impl Typed {
         if let Some(count) = self.train_series {
             within("task.train_series", count, 1..=MANY)?;
         }
+        let dates = self.dates.as_deref();
+        if dates.is_some_and(|said| {
+            !said.contains('%') && !["day_first", "month_first", "number"].contains(&said)
+        }) {
+            let reason = format!(
+                "is `{}`; day_first, month_first, number or a pattern such as \"%d.%m.%Y\" is needed",
+                dates.unwrap_or_default()
+            );
+            return Err(Error::recipe("task.dates", reason));
+        }
+        let dialect = Dialect {
+            separator: self.separator.clone(),
+            decimal: self.decimal,
+            encoding: self.encoding.clone(),
+            header: self.header,
+            missing_values: self.missing_values.clone().unwrap_or_default(),
+        };
+        dialect.check()?;
         Ok(SeriesCsv {
             csv: csv.to_owned(),
             sha256: self.sha256.clone(),
-            id_column: self.id_column.clone().unwrap_or_else(|| "id".to_owned()),
-            value_column: self.value_column.clone().unwrap_or_else(|| "realValue".to_owned()),
+            id_column: Names::list(&self.id_column),
+            value_column: Names::list(&self.value_column),
             time_column: self.time_column.clone(),
+            dates: self.dates.clone(),
+            layout: self.layout,
             missing: self.missing.unwrap_or_default(),
+            gaps: self.gaps.unwrap_or_default(),
+            pieces: within("task.pieces", self.pieces.unwrap_or(1), 1..=10_000)?,
             train_series: self.train_series,
+            dialect,
         })
     }
 }
@@ -180,15 +188,46 @@ impl SeriesSettings {
     }
 
     /// Takes these series for those of the file, split by the seed, and notes what follows from them.
-    pub(in crate::recipe) fn take(&mut self, set: Arc<SeriesSet>, points: usize, seed: u64) -> Result<()> {
+    pub(in crate::recipe) fn take(
+        &mut self,
+        set: Arc<SeriesSet>,
+        (support, query): (usize, usize),
+        seed: u64,
+    ) -> Result<()> {
         let SeriesSource::Csv(csv) = &mut self.source else { return Ok(()) };
         set.check(csv.sha256.as_deref())?;
-        let cut = Cut { window: self.window, points, standard: self.scale == Scale::Standard, seed };
+        let standard = self.scale == Scale::Standard;
+        let cut = Cut { window: self.window, points: support + query, query, standard, seed };
         let data = cut.split(Arc::clone(&set), csv.train_series)?;
         csv.csv = set.path.display().to_string();
         csv.sha256 = Some(set.sha256.clone());
         csv.train_series = Some(data.train.count());
         self.data = Loaded(Some(Arc::new(data)));
+        Ok(())
+    }
+
+    /// Takes the series of a file to be judged on: all of them, or those held out if it is the file of the recipe.
+    pub(in crate::recipe) fn judge_on(
+        &mut self,
+        path: &Path,
+        points: (usize, usize),
+        seed: u64,
+    ) -> Result<()> {
+        let path = absolute(path).map_err(|e| Error::file_caused(path, "has no place", e))?;
+        let (columns, dialect) =
+            self.csv().map_or_else(Default::default, |csv| (csv.columns(), csv.dialect.clone()));
+        let set = Arc::new(SeriesSet::read(&path, &columns, &dialect, None)?);
+        if self
+            .csv()
+            .and_then(|csv| csv.sha256.as_deref())
+            .is_some_and(|known| set.check(Some(known)).is_ok())
+        {
+            return self.take(set, points, seed);
+        }
+        self.source = SeriesSource::Csv(SeriesCsv::of(&set));
+        let standard = self.scale == Scale::Standard;
+        let cut = Cut { window: self.window, points: points.0 + points.1, query: points.1, standard, seed };
+        self.data = Loaded(Some(Arc::new(cut.all(set)?)));
         Ok(())
     }
 
@@ -209,7 +248,7 @@ impl SeriesSettings {
     }
 
     fn scaled(&self, table: SeriesTable) -> SeriesTable {
-        if self.scale == Scale::Standard { table.standardised() } else { table }
+        if self.scale == Scale::Standard { table.standardised(0.0) } else { table }
     }
 
     /// Most support points of series of this many values.
@@ -283,14 +322,9 @@ impl Kind for SeriesSettings {
 
     fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
         let SeriesSource::Csv(csv) = &self.source else { return Ok(()) };
-        let columns = SeriesColumns {
-            id: csv.id_column.clone(),
-            value: csv.value_column.clone(),
-            time: csv.time_column.clone(),
-            drop_missing: csv.missing == Missing::Drop,
-        };
         let path = absolute(&csv.csv).map_err(|e| Error::file_caused(&csv.csv, "has no place", e))?;
-        let set = SeriesSet::read(&path, &columns, csv.sha256.as_deref())?;
-        self.take(Arc::new(set), *loading.support + *loading.query, loading.seed)
+        still_there(&path, csv.sha256.as_deref(), "--csv")?;
+        let set = SeriesSet::read(&path, &csv.columns(), &csv.dialect, csv.sha256.as_deref())?;
+        self.take(Arc::new(set), (*loading.support, *loading.query), loading.seed)
     }
 }

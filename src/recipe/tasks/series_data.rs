@@ -14,10 +14,18 @@ pub struct SeriesData {
     pub set: Arc<SeriesSet>,
     /// Series to learn from.
     pub train: SeriesTable,
+    /// How many they are; none where all series are there to be judged on.
+    pub learned: usize,
     /// Series to be judged on.
     pub held_out: SeriesTable,
     /// Their numbers in the set.
     pub held_out_numbers: Vec<usize>,
+    /// What was taken off each of them before it was rounded to float32: its first value, where values are scaled.
+    pub held_out_origins: Vec<f64>,
+    /// The median deviation of the series to learn from, which stands in for that of a series that has been flat.
+    pub typical: f64,
+    /// Held-out series that were as good as flat before what is judged.
+    pub flat: usize,
     /// Series left out since they are too short for one task.
     pub short: usize,
 }
@@ -36,6 +44,8 @@ pub(super) struct Cut {
     pub(super) window: usize,
     /// Support and query points of a task.
     pub(super) points: usize,
+    /// Query points of them.
+    pub(super) query: usize,
     pub(super) standard: bool,
     pub(super) seed: u64,
 }
@@ -43,21 +53,49 @@ pub(super) struct Cut {
 impl Cut {
     /// Splits the series that are long enough.
     pub(super) fn split(&self, set: Arc<SeriesSet>, train: Option<usize>) -> Result<SeriesData> {
-        let (mut usable, short) = self.usable(&set)?;
+        let (mut usable, short) = self.usable(&set, 2)?;
         let train = train_count(&set, usable.len(), train)?;
         shuffle(&mut usable, self.seed);
         let held_out = usable.split_off(train);
+        let train = self.table(&set, &usable)?;
+        let typical = train.spread();
+        let scaled = |table: SeriesTable| if self.standard { table.standardised(typical) } else { table };
+        let judged = self.table(&set, &held_out)?;
         Ok(SeriesData {
-            train: self.table(&set, &usable)?,
-            held_out: self.table(&set, &held_out)?,
+            flat: if self.standard { judged.flat(self.query, typical) } else { 0 },
+            learned: train.count(),
+            train: scaled(train),
+            held_out: scaled(judged),
+            held_out_origins: held_out.iter().map(|&i| self.origin(&set.series[i].1)).collect(),
             held_out_numbers: held_out,
+            typical,
+            short,
+            set,
+        })
+    }
+
+    /// All series that are long enough, to be judged on; nothing is learned from them.
+    pub(super) fn all(&self, set: Arc<SeriesSet>) -> Result<SeriesData> {
+        let (usable, short) = self.usable(&set, 1)?;
+        let table = self.table(&set, &usable)?;
+        let typical = table.spread();
+        let flat = if self.standard { table.flat(self.query, typical) } else { 0 };
+        let scaled = if self.standard { table.standardised(typical) } else { table };
+        Ok(SeriesData {
+            learned: 0,
+            train: scaled.clone(),
+            held_out: scaled,
+            held_out_origins: usable.iter().map(|&i| self.origin(&set.series[i].1)).collect(),
+            held_out_numbers: usable,
+            typical,
+            flat,
             short,
             set,
         })
     }
 
     /// Numbers of the series that are long enough for one task, and how many are not.
-    fn usable(&self, set: &SeriesSet) -> Result<(Vec<usize>, usize)> {
+    fn usable(&self, set: &SeriesSet, needed: usize) -> Result<(Vec<usize>, usize)> {
         let Self { window, points, .. } = self;
         let least = window + points;
         let usable: Vec<_> = (0..set.series.len()).filter(|&i| set.series[i].1.len() >= least).collect();
@@ -70,10 +108,11 @@ impl Cut {
             );
             return Err(Error::recipe("task.window", reason));
         }
-        if usable.len() < 2 {
+        if usable.len() < needed {
             let reason = format!(
                 "{} has 1 series of at least {least} values (task.window with task.support and task.query), besides {short} shorter; \
-                 one to learn from and one to be judged on are needed",
+                 one to learn from and one to be judged on are needed. --set task.pieces=N cuts a series into N pieces; a run that \
+                 was trained on other series forecasts this one: predict RUN --csv FILE",
                 set.path.display()
             );
             return Err(Error::recipe("task.csv", reason));
@@ -81,12 +120,19 @@ impl Cut {
         Ok((usable, short))
     }
 
+    /// What is taken off a series before it is rounded: a level of a billion would leave no digits to its moves.
+    fn origin(&self, values: &[f64]) -> f64 {
+        if self.standard { values.first().copied().unwrap_or(0.0) } else { 0.0 }
+    }
+
     fn table(&self, set: &SeriesSet, numbers: &[usize]) -> Result<SeriesTable> {
         let chosen = numbers.iter().map(|&i| &set.series[i].1);
         let lengths: Vec<_> = chosen.clone().map(Vec::len).collect();
-        let values: Vec<f32> = chosen.flatten().copied().collect();
-        let table = SeriesTable::ragged(values, &lengths, self.window)?;
-        Ok(if self.standard { table.standardised() } else { table })
+        let moves = |values: &Vec<f64>| {
+            let origin = self.origin(values);
+            values.iter().map(|value| (value - origin) as f32).collect::<Vec<_>>()
+        };
+        SeriesTable::ragged(chosen.flat_map(moves).collect::<Vec<_>>(), &lengths, self.window)
     }
 }
 

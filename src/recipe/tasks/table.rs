@@ -1,23 +1,23 @@
-//! Rows of a table, a class each: mini-batches of all of them, or n-way k-shot tasks.
+//! Rows of a table, a class or a number each: mini-batches of all of them, or n-way k-shot tasks.
 
-use super::kind::{self, Draw, Kind, Loading, Targets, Usual, check_classes, check_points};
-use super::loaded::Loaded;
+use super::kind::{Draw, Kind, Loading, Targets, Usual, check_classes, check_points};
+use super::loaded::{Loaded, still_there};
 use super::rows::{self, LoadedTable, TableRows};
-use crate::data::{RowTable, Split};
+use super::table_tasks::{Batch, Predicted, TableTasks};
+use crate::data::{Choices, Dialect, MissingCells, Sheet, Split};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
 use crate::recipe::limits::{MANY, within};
-use crate::recipe::section::section;
 use crate::task::{TaskBatch, TaskFamily as _, TaskSource};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of a mini-batch unless the recipe says otherwise.
-const ROWS: usize = 16;
+pub(super) const ROWS: usize = 32;
 
-/// A table of rows with a class each.
+/// A table of rows with a class or a number each.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TableSettings {
     /// The CSV file of training rows, absolute once read; absent: rows that the program makes itself.
@@ -26,162 +26,33 @@ pub struct TableSettings {
     /// SHA-256 of its bytes, once read; another file is refused then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_sha256: Option<String>,
-    /// Its column of classes (default `label`).
-    pub label: String,
+    /// What is predicted.
+    #[serde(flatten)]
+    pub predicted: Predicted,
     /// Columns that are no features (default none).
     pub ignore: Vec<String>,
+    /// Columns that are features, although they seem to number the rows or to be text (default none).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// Columns of numbers that are categories (default none; columns of words always are).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// What becomes of cells without a value (default `refuse`).
+    pub missing: MissingCells,
+    /// How the files are read, as far as it is said.
+    #[serde(flatten)]
+    pub dialect: Dialect,
     /// What a task is.
     #[serde(flatten)]
     pub tasks: TableTasks,
-    /// Features, once read.
+    /// Inputs of the network, once read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<usize>,
-    /// Classes of the file, once read.
+    /// Classes of the file, once read; none where a number is predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
     #[serde(skip)]
-    table: Loaded<LoadedTable>,
-}
-
-/// What a task of a table is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum TableTasks {
-    /// A mini-batch of all rows.
-    Batches {
-        /// Support and query of a mini-batch (default `both`).
-        batch: Batch,
-        /// Rows a mini-batch (default 16, or all if there are fewer).
-        #[serde(skip_serializing_if = "Option::is_none")]
-        rows: Option<usize>,
-        /// Times that all rows are gone through, where `outer.iterations` is not given (default 10).
-        epochs: u64,
-        /// A CSV file of rows to judge by or, without labels, to predict (default none).
-        #[serde(skip_serializing_if = "Option::is_none")]
-        test: Option<String>,
-        /// SHA-256 of its bytes, once read.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        test_sha256: Option<String>,
-        /// Share of the rows, of each class, that are held out and judged by, where no test file has labels (default 0.2).
-        held_out: f64,
-    },
-    /// n-way k-shot, with classes held out.
-    FewShot {
-        /// Classes a task.
-        ways: usize,
-        /// Support rows a class (default 1).
-        shots: usize,
-        /// Query rows a class (default 1).
-        queries: usize,
-        /// Classes of meta-training, meta-validation and meta-test, chosen by the seed (default: a fifth each for the
-        /// latter two, at least `ways`).
-        #[serde(skip_serializing_if = "Option::is_none")]
-        split: Option<[usize; 3]>,
-    },
-}
-
-/// Support and query of a mini-batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Batch {
-    /// The whole mini-batch is both.
-    #[default]
-    Both,
-    /// Its first half is the support, the rest the query.
-    Split,
-}
-
-section!(Typed {
-    ways: usize,
-    shots: usize,
-    queries: usize,
-    train: String,
-    train_sha256: String,
-    label: String,
-    ignore: Vec<String>,
-    batch: Batch,
-    rows: usize,
-    epochs: u64,
-    test: String,
-    test_sha256: String,
-    held_out: f64,
-    split: [usize; 3],
-    features: usize,
-    classes: usize,
-});
-
-impl Typed {
-    /// The settings, and support and query points.
-    pub(super) fn resolve(self) -> Result<(TableSettings, usize, usize)> {
-        self.check_tasks()?;
-        let (tasks, support, query) = match self.ways {
-            Some(ways) => {
-                let [ways, shots, queries] = kind::classes(ways, self.shots, self.queries)?;
-                let tasks = TableTasks::FewShot { ways, shots, queries, split: self.split };
-                (tasks, ways * shots, ways * queries)
-            }
-            None => {
-                let rows = self.rows.map(|rows| within("task.rows", rows, 2..=MANY)).transpose()?;
-                let batch = self.batch.unwrap_or_default();
-                let tasks = TableTasks::Batches {
-                    batch,
-                    rows,
-                    epochs: within("task.epochs", self.epochs.unwrap_or(10), 1..=1_000_000)?,
-                    test: self.test,
-                    test_sha256: self.test_sha256,
-                    held_out: within("task.held_out", self.held_out.unwrap_or(0.2), 0.0..=0.9)?,
-                };
-                let (support, query) = batch.points(rows.unwrap_or(ROWS));
-                (tasks, support, query)
-            }
-        };
-        let settings = TableSettings {
-            train: self.train,
-            train_sha256: self.train_sha256,
-            label: self.label.unwrap_or_else(|| "label".to_owned()),
-            ignore: self.ignore.unwrap_or_default(),
-            tasks,
-            features: self.features,
-            classes: self.classes,
-            table: Loaded::default(),
-        };
-        Ok((settings, support, query))
-    }
-
-    /// Refuses settings of the other tasks that rows can be made into.
-    fn check_tasks(&self) -> Result<()> {
-        let of_batches = [
-            ("batch", self.batch.is_some()),
-            ("rows", self.rows.is_some()),
-            ("epochs", self.epochs.is_some()),
-            ("test", self.test.is_some()),
-            ("test_sha256", self.test_sha256.is_some()),
-            ("held_out", self.held_out.is_some()),
-        ];
-        let of_classes = [
-            ("shots", self.shots.is_some()),
-            ("queries", self.queries.is_some()),
-            ("split", self.split.is_some()),
-        ];
-        let (foreign, whose) = match self.ways {
-            Some(_) => (&of_batches[..], "mini-batches of a table; leave task.ways out"),
-            None => (&of_classes[..], "few-shot tasks of a table; give task.ways"),
-        };
-        match foreign.iter().find(|(_, given)| *given) {
-            Some((key, _)) => Err(Error::recipe(format!("task.{key}"), format!("is a setting of {whose}"))),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Batch {
-    /// Support and query points of a mini-batch of `rows`.
-    fn points(self, rows: usize) -> (usize, usize) {
-        match self {
-            Self::Both => (rows, rows),
-            Self::Split => (rows / 2, rows - rows / 2),
-        }
-    }
+    pub(super) table: Loaded<LoadedTable>,
 }
 
 impl TableSettings {
@@ -221,23 +92,66 @@ impl TableSettings {
         Ok(sampler.family_evaluation(rows, sequence, range))
     }
 
-    /// Reads the file of training rows, or makes its rows.
-    fn read(&mut self) -> Result<RowTable> {
-        let few_shot = self.is_few_shot();
-        let table = match &mut self.train {
-            Some(path) => rows::read(path, &self.label, true, &self.ignore)?,
-            // Few-shot tasks need many classes.
-            None if few_shot => RowTable::generate(200, 20, 12, 0.9),
-            None => RowTable::generate(2, 300, 20, 2.0),
-        };
-        rows::unchanged("task.train", &table, &mut self.train_sha256)?;
-        Ok(table)
+    /// The column that is predicted.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        match &self.predicted {
+            Predicted::Label(column) | Predicted::Target(column) => column,
+        }
     }
+
+    /// Whether a number is predicted, not a class.
+    #[must_use]
+    pub fn is_regression(&self) -> bool {
+        matches!(self.predicted, Predicted::Target(_))
+    }
+
+    /// Takes the rows of a file for those of `task.test`.
+    pub(in crate::recipe) fn judge_on(&mut self, path: &std::path::Path) -> Result<()> {
+        let TableTasks::Batches { test, test_sha256, .. } = &mut self.tasks else { return Ok(()) };
+        let text = path.to_str().ok_or_else(|| Error::file(path, "is no name in UTF-8"))?;
+        (*test, *test_sha256) = (Some(text.to_owned()), None);
+        Ok(())
+    }
+
+    /// Reads the file of training rows, or makes its rows.
+    fn read(&mut self) -> Result<Sheet> {
+        let few_shot = self.is_few_shot();
+        let sheet = match &mut self.train {
+            Some(path) => {
+                let (path, known) = (absolute(path)?, self.train_sha256.as_deref());
+                still_there(path.as_ref(), known, "--train")?;
+                Sheet::read(path.as_ref(), &self.dialect, &[], known.map(|sum| ("task.train_sha256", sum)))?
+            }
+            // Few-shot tasks need many classes.
+            None if few_shot => Sheet::generate(200, 20, 12, 0.9),
+            None => Sheet::generate(2, 300, 20, 2.0),
+        };
+        self.train_sha256 = Some(sheet.sha256.clone());
+        Ok(sheet)
+    }
+}
+
+/// Makes a path absolute.
+fn absolute(path: &mut String) -> Result<String> {
+    let absolute =
+        std::path::absolute(&*path).map_err(|e| Error::file_caused(&*path, "cannot be found", e))?;
+    // It was valid UTF-8 before; the working directory may not be.
+    if let Some(text) = absolute.to_str() {
+        text.clone_into(path);
+    }
+    Ok(path.clone())
+}
+
+/// Times that `rows` training rows are gone through unless the recipe says: some 100,000 rows in all, each 20 to 200 times.
+fn usual_epochs(rows: usize) -> u64 {
+    (100_000 / rows.max(1) as u64).clamp(20, 200)
 }
 
 impl Kind for TableSettings {
     fn targets(&self) -> Targets {
         match self.tasks {
+            TableTasks::Batches { .. } if self.is_regression() => Targets::Numbers,
             TableTasks::Batches { .. } => Targets::Classes,
             TableTasks::FewShot { .. } => Targets::ClassesOfTask,
         }
@@ -246,6 +160,7 @@ impl Kind for TableSettings {
     fn shape(&self) -> Result<(Shape, usize)> {
         let outputs = match self.tasks {
             TableTasks::FewShot { ways, .. } => Some(ways),
+            TableTasks::Batches { .. } if self.is_regression() => Some(1),
             TableTasks::Batches { .. } => self.classes,
         };
         let known = self.features.map(Shape::Vector).zip(outputs);
@@ -261,6 +176,10 @@ impl Kind for TableSettings {
 
     fn counts_points(&self) -> bool {
         false
+    }
+
+    fn counts_epochs(&self) -> bool {
+        !self.is_few_shot()
     }
 
     fn usual(&self, support: usize) -> Usual {
@@ -319,31 +238,46 @@ impl Kind for TableSettings {
     /// Reads the rows and settles what depends on them: mini-batches no larger than the table, and meta-iterations that go
     /// through it as often as asked for.
     fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
-        let table = self.read()?;
-        let (label, ignore) = (self.label.as_str(), self.ignore.as_slice());
+        let sheet = self.read()?;
+        let (column, regression) = match &self.predicted {
+            Predicted::Label(column) => (column, false),
+            Predicted::Target(column) => (column, true),
+        };
+        let choices = Choices {
+            label: column,
+            regression,
+            ignore: &self.ignore,
+            keep: &self.keep,
+            categories: &self.categories,
+            missing: self.missing,
+        };
         let loaded = match &mut self.tasks {
             TableTasks::Batches { batch, rows, epochs, test, test_sha256, held_out } => {
-                let test = test.as_mut().map(|path| rows::read(path, label, false, ignore)).transpose()?;
-                if let Some(test) = &test {
-                    rows::unchanged("task.test", test, test_sha256)?;
-                }
+                let test = test.as_mut().map(|path| {
+                    let known = test_sha256.as_deref().map(|sum| ("task.test_sha256", sum));
+                    let names = if sheet.named { &sheet.columns[..] } else { &[] };
+                    Sheet::read(absolute(path)?.as_ref(), &self.dialect, names, known)
+                });
+                let test = test.transpose()?;
+                *test_sha256 = test.as_ref().map(|test| test.sha256.clone());
                 let (share, both) = ((*held_out, loading.seed), *batch == Batch::Both);
-                let loaded = rows::batches(&table, test.as_ref(), (label, ignore), share, both)?;
+                let loaded = rows::batches(&sheet, test.as_ref(), &choices, share, both)?;
                 let train = loaded.training_rows();
                 let size = *rows.get_or_insert(ROWS.min(train));
                 (*loading.support, *loading.query) = batch.points(size);
                 if *loading.iterations == 0 {
+                    let epochs = *epochs.get_or_insert(usual_epochs(train));
                     let tasks = epochs.saturating_mul(train.div_ceil(size) as u64);
                     *loading.iterations = tasks.div_ceil(loading.meta_batch as u64);
                 }
                 loaded
             }
             TableTasks::FewShot { ways, split, .. } => {
-                rows::classes(&table, (label, ignore), loading.seed, *ways, split)?
+                rows::classes(&sheet, &choices, loading.seed, *ways, split)?
             }
         };
-        self.features = Some(loaded.columns.features.len());
-        self.classes = Some(loaded.columns.classes.len());
+        self.features = Some(loaded.columns.width());
+        self.classes = Some(loaded.columns.outputs()).filter(|_| !regression);
         self.table = Loaded(Some(Arc::new(loaded)));
         Ok(())
     }

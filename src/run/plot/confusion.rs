@@ -1,7 +1,7 @@
 //! Rows by true class and by the class that they were taken for.
 
 use super::canvas::{Draw, INK, MAML, px, text};
-use crate::run::TableOutcome;
+use crate::run::{Judgement, TableOutcome};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -12,6 +12,7 @@ pub(super) const MOST: usize = 40;
 /// The confusion matrix of the learner without adaptation.
 pub(super) struct Confusion<'a> {
     pub(super) outcome: &'a TableOutcome,
+    pub(super) judgement: &'a Judgement,
 }
 
 /// A name that fits beside the squares.
@@ -38,7 +39,7 @@ impl Draw for Confusion<'_> {
         let title = format!("{}: rows by true class (left) and by class found", self.outcome.judged_by);
         area.draw(&Text::new(title, at(280.0, 24.0), style(15.0)))?;
         let font = (cell * 0.3).clamp(5.0, 15.0);
-        for (row, counts) in self.outcome.initial.confusion.iter().enumerate() {
+        for (row, counts) in self.judgement.confusion.iter().enumerate() {
             let total = counts.iter().sum::<usize>().max(1) as f64;
             let y = top + row as f64 * cell;
             let name = text(font.min(13.0), scale).pos(Pos::new(HPos::Right, VPos::Center));

@@ -13,6 +13,7 @@ use super::dir::RunDir;
 use super::metrics::read_metrics;
 use super::models::{Models, adapt};
 use super::report::Judged;
+use super::table_outcome::Found;
 use super::trial::read_validation;
 use crate::error::{Error, Result};
 use crate::meta::Backend;
@@ -44,8 +45,11 @@ pub fn draw_all(
     if !trials.is_empty() {
         files.extend(save(&dir.plots(), "accuracy", &accuracy::Accuracy { trials: &trials })?);
     }
-    if let Some(outcome) = judged.report.table.as_ref().filter(|o| o.classes.len() <= confusion::MOST) {
-        files.extend(save(&dir.plots(), "confusion", &confusion::Confusion { outcome })?);
+    if let Some(outcome) = judged.report.table.as_ref().filter(|o| o.classes.len() <= confusion::MOST)
+        && let Found::Classes(by) = &outcome.found
+    {
+        let picture = confusion::Confusion { outcome, judgement: &by.initial };
+        files.extend(save(&dir.plots(), "confusion", &picture)?);
     }
     if let Some(pictures) = first_task(recipe, models, judged, device)? {
         files.extend(save(&dir.plots(), "task", &pictures)?);

@@ -58,10 +58,11 @@ pub(super) fn pictures(
         let values = table.series(number);
         let [mean, inverse] =
             table.scale(number, values.len() - if same { all.query } else { recipe.task.query });
+        let origin = recipe.series().map_or(0.0, |data| data.held_out_origins[number]);
         let forecast = |evaluation: Evaluation| {
             let predictions = evaluation.predictions?;
             let whole = |part: &[f32]| -> Vec<f64> {
-                part.iter().map(|&y| f64::from(y) / f64::from(inverse) + f64::from(mean)).collect()
+                part.iter().map(|&y| f64::from(y) / f64::from(inverse) + f64::from(mean) + origin).collect()
             };
             let last = predictions.len().checked_sub(all.query)?;
             Some(Forecast { before: whole(&predictions[..all.query]), after: whole(&predictions[last..]) })
@@ -82,7 +83,7 @@ pub(super) fn pictures(
         };
         let picture = Series {
             title: format!("{title}: {what}"),
-            values: values[values.len() - shown..].iter().map(|&v| v.into()).collect(),
+            values: values[values.len() - shown..].iter().map(|&v| f64::from(v) + origin).collect(),
             support: all.support,
             same,
             steps,
