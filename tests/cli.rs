@@ -375,7 +375,7 @@ fn a_wrong_call_names_the_key_and_writes_nothing() {
         (&["train", "--set", "inner.steps=many"], &["`inner.steps`", "many"]),
         (&["train", "--set", "model.loss=cross_entropy"], &["`model.loss`", "mse"]),
         (&["train", "--set", "nonsense"], &["nonsense", "key=value"]),
-        (&["train", "--steps", "0"], &["`outer.iterations`", "1 to"]),
+        (&["train", "--steps", "0"], &["`--steps (outer.iterations)`", "1 to"]),
         (&["train", "--steps", "-1"], &["--steps"]),
         (&["train", "--seed", "99999999999999999999"], &["--seed"]),
         (&["train", "--threads", "0"], &["--threads"]),

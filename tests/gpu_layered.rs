@@ -28,7 +28,7 @@ fn golden_cases_to_2e_5() {
     let Some(device) = adapter::device("golden_cases_to_2e_5") else { return };
     let gpu = layered(device);
     let cases = mlp_cases();
-    assert_eq!(cases.len(), 9, "the MLP cases without batch norm");
+    assert_eq!(cases.len(), 14, "the chains of linear layers and functions");
     let mut worst = 0.0_f64;
     for (name, case) in cases {
         let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
@@ -227,7 +227,7 @@ fn wrong_kernels_are_caught() {
         ("product_tangent", "a.x * b_dot", "a.y * b_dot"),
         ("linear_tangent", "select(0.0, z_dot, open)", "z_dot"),
         ("linear_update_tangent", "vec2<f32>(1.0, 0.0)", "vec2<f32>(0.0, 0.0)"),
-        ("loss_tangent", "(dy_dot - mean)", "dy_dot"),
+        ("loss_tangent", "(dy_dot - lead - mean)", "(dy_dot - lead)"),
     ] {
         let text = library.text(shader).unwrap();
         assert!(text.contains(term), "{shader}");

@@ -45,10 +45,11 @@ pub(super) fn without_head(text: &str) -> (&str, u64, Option<u8>) {
         let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
         let (line, after) = (rest[..end].trim_end(), &rest[end..]);
         let named = line.get(..4).filter(|start| start.eq_ignore_ascii_case("sep=")).map(|_| &line[4..]);
-        let comment = line.starts_with('#') && !names_columns(line, after);
+        let comment = line.starts_with('#') && !names_columns(line, after) && !after.trim().is_empty();
+        let gap = line.is_empty() && !after.is_empty();
         if let Some(&[byte]) = named.map(str::as_bytes) {
             separator = Some(byte);
-        } else if !(comment && !after.trim().is_empty()) && !(line.is_empty() && !after.is_empty()) {
+        } else if !(comment || gap) {
             return (rest, lines, separator);
         }
         (rest, lines) = (after, lines + 1);

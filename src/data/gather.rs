@@ -100,9 +100,12 @@ impl Pictures {
     }
 }
 
+/// A class's name, and its pictures by their own names.
+type Class = (String, BTreeMap<String, Picture>);
+
 /// The classes of a set with the pixels of their good pictures; a class with fewer than two of those is left out.
 fn pack(
-    order: Vec<(Split, (String, BTreeMap<String, Picture>))>,
+    order: Vec<(Split, Class)>,
     good: &[bool],
     pixels: &[u8],
     (len, left_out): (usize, &mut Vec<String>),

@@ -289,10 +289,12 @@ pub(super) fn number(text: &str, decimal: Decimal) -> Option<f64> {
         let first = text.trim_start_matches(['+', '-']).chars().next()?;
         (first.is_ascii_digit() || first == '.').then(|| text.parse().ok())?
     };
-    if decimal == Decimal::Point && !text.contains(group) && text.is_ascii() {
-        if let Some(number) = plain(text) {
-            return Some(number);
-        }
+    if decimal == Decimal::Point
+        && !text.contains(group)
+        && text.is_ascii()
+        && let Some(number) = plain(text)
+    {
+        return Some(number);
     }
     let text = text.replace('\u{2212}', "-");
     let (sign, rest) = match text.strip_prefix(['+', '-']) {

@@ -321,7 +321,7 @@ impl Plan {
 /// meta-learned only.
 fn may_adapt(model: &Model, param: usize) -> bool {
     let steps = model.norm_sets() > 1;
-    model.params().get(param).is_none_or(|param| !param.is_fixed() && !(steps && model.is_norm(param.block)))
+    model.params().get(param).is_none_or(|param| !(param.is_fixed() || steps && model.is_norm(param.block)))
 }
 
 /// A whole training: the meta-gradient, where tasks come from, and the outer optimizer.

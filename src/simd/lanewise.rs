@@ -162,7 +162,6 @@ unsafe fn pixel_tile<V: Vector, const M: usize>(
 
 /// `N` of a class's taps of all planes, from the `first` on: adds to the sums.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "less to compile than iterators")]
 unsafe fn tap_tile<V: Vector, const N: usize>(
     planes: &Planes,
     class: &Class,

@@ -55,7 +55,7 @@ pub enum Family {
     /// n-way k-shot classification of images.
     Images(ImageSettings),
     /// Rows of a table, a class or a number each: mini-batches of all of them, or n-way k-shot tasks.
-    Table(TableSettings),
+    Table(Box<TableSettings>),
 }
 
 /// The kinds by their names.
@@ -124,7 +124,7 @@ impl Name {
             }
             Self::Table => {
                 let (settings, support, query) = read::<table_typed::Typed>(section, table)?.resolve()?;
-                (Family::Table(settings), support, query)
+                (Family::Table(Box::new(settings)), support, query)
             }
         };
         Ok(Tasks { support, query, family })
@@ -208,7 +208,7 @@ impl Family {
             Self::Sinusoid(kind) => kind,
             Self::Series(kind) => kind,
             Self::Images(kind) => kind,
-            Self::Table(kind) => kind,
+            Self::Table(kind) => kind.as_ref(),
         }
     }
 
@@ -217,7 +217,7 @@ impl Family {
             Self::Sinusoid(kind) => kind,
             Self::Series(kind) => kind,
             Self::Images(kind) => kind,
-            Self::Table(kind) => kind,
+            Self::Table(kind) => kind.as_mut(),
         }
     }
 }

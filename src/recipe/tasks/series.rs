@@ -42,7 +42,7 @@ pub enum SeriesSource {
         length: usize,
     },
     /// Read from a file.
-    Csv(SeriesCsv),
+    Csv(Box<SeriesCsv>),
 }
 
 /// How values are scaled.
@@ -91,7 +91,7 @@ impl Typed {
         let (source, natural) = match &self.csv {
             None => (self.generated(window + support + query)?, Scale::None),
             Some(csv) if csv.is_empty() => return Err(Error::recipe("task.csv", "is empty; name a file")),
-            Some(csv) => (SeriesSource::Csv(self.file(csv)?), Scale::Standard),
+            Some(csv) => (SeriesSource::Csv(Box::new(self.file(csv)?)), Scale::Standard),
         };
         let scale = scale.unwrap_or(natural);
         Ok((SeriesSettings { window, scale, source, data: Loaded::default() }, support, query))
@@ -224,7 +224,7 @@ impl SeriesSettings {
         {
             return self.take(set, points, seed);
         }
-        self.source = SeriesSource::Csv(SeriesCsv::of(&set));
+        self.source = SeriesSource::Csv(Box::new(SeriesCsv::of(&set)));
         let standard = self.scale == Scale::Standard;
         let cut = Cut { window: self.window, points: points.0 + points.1, query: points.1, standard, seed };
         self.data = Loaded(Some(Arc::new(cut.all(set)?)));
