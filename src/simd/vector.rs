@@ -20,7 +20,7 @@ pub(crate) unsafe trait Vector: Copy {
     /// `self · b + c`, rounded once where the machine can.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// [`Self::mul_add`], rounded once on every machine: for sums of which little remains, where it is worth its time.
-    unsafe fn mul_add_once(self, b: Self, c: Self) -> Self;
+    unsafe fn fma(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn sub(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
@@ -89,7 +89,7 @@ unsafe impl Vector for Portable {
         Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
     }
     #[inline(always)]
-    unsafe fn mul_add_once(self, b: Self, c: Self) -> Self {
+    unsafe fn fma(self, b: Self, c: Self) -> Self {
         // Products of two numbers are exact in float64.
         let sum = |i: usize| f64::from(self.0[i]) * f64::from(b.0[i]) + f64::from(c.0[i]);
         Self(std::array::from_fn(|i| sum(i) as f32))

@@ -38,7 +38,7 @@ macro_rules! vector {
                 Self(unsafe { $fma(self.0, b.0, c.0) })
             }
             #[inline(always)]
-            unsafe fn mul_add_once(self, b: Self, c: Self) -> Self {
+            unsafe fn fma(self, b: Self, c: Self) -> Self {
                 // SAFETY: promised by the caller.
                 unsafe { self.mul_add(b, c) }
             }

@@ -215,21 +215,21 @@ unsafe fn forward<V: Vector, const N: usize>(k: &ForwardAt, column: usize) {
                 let x = k.x.add(row * k.on.width + column);
                 for n in 0..N {
                     let d = V::load(x.add(n * V::LANES)).sub(sum[n]);
-                    about[n] = d.mul_add_once(d, about[n]);
+                    about[n] = d.fma(d, about[n]);
                 }
             }
             let part = rows as f32 / (done + rows) as f32;
             for n in 0..N {
                 let apart = sum[n].sub(mean[n]);
                 squares[n] = squares[n].add(about[n]);
-                squares[n] = apart.mul(apart).mul_add_once(V::splat(done as f32 * part), squares[n]);
-                mean[n] = apart.mul_add_once(V::splat(part), mean[n]);
+                squares[n] = apart.mul(apart).fma(V::splat(done as f32 * part), squares[n]);
+                mean[n] = apart.fma(V::splat(part), mean[n]);
             }
             done += rows;
         }
         let (share, mut root) = (V::splat(1.0 / k.on.rows as f32), [zero; N]);
         for n in 0..N {
-            root[n] = V::splat(1.0).div(squares[n].mul_add_once(share, V::splat(k.eps)).sqrt());
+            root[n] = V::splat(1.0).div(squares[n].fma(share, V::splat(k.eps)).sqrt());
         }
         store(root, k.root, column);
         let (gamma, beta) = (load::<V, N>(k.gamma, column, 1.0), load::<V, N>(k.beta, column, 0.0));
@@ -238,7 +238,7 @@ unsafe fn forward<V: Vector, const N: usize>(k: &ForwardAt, column: usize) {
             for n in 0..N {
                 let hat = V::load(k.x.add(at + n * V::LANES)).sub(mean[n]).mul(root[n]);
                 hat.store(k.hat.add(at + n * V::LANES));
-                let mut y = hat.mul_add_once(gamma[n], beta[n]);
+                let mut y = hat.fma(gamma[n], beta[n]);
                 if k.on.relu {
                     y = y.relu();
                 }
@@ -266,12 +266,12 @@ unsafe fn backward<V: Vector, const N: usize>(k: &BackwardAt, column: usize) {
                         dy.store(k.dy.add(at));
                     }
                     s_block[n] = s_block[n].add(dy);
-                    q_block[n] = dy.mul_add_once(V::load(k.hat.add(at)), q_block[n]);
+                    q_block[n] = dy.fma(V::load(k.hat.add(at)), q_block[n]);
                 }
             }
             for n in 0..N {
-                s[n] = s_block[n].mul_add_once(share, s[n]);
-                q[n] = q_block[n].mul_add_once(share, q[n]);
+                s[n] = s_block[n].fma(share, s[n]);
+                q[n] = q_block[n].fma(share, q[n]);
             }
         }
         store(s, k.sums, column);
@@ -308,12 +308,12 @@ unsafe fn forward_tangent<V: Vector, const N: usize>(k: &TangentAt, column: usiz
                 for n in 0..N {
                     let x = V::load(k.x.add(at + n * V::LANES));
                     sum[n] = sum[n].add(x);
-                    dot[n] = x.mul_add_once(V::load(k.primal_hat.add(at + n * V::LANES)), dot[n]);
+                    dot[n] = x.fma(V::load(k.primal_hat.add(at + n * V::LANES)), dot[n]);
                 }
             }
             for n in 0..N {
-                mean[n] = sum[n].mul_add_once(share, mean[n]);
-                m[n] = dot[n].mul_add_once(share, m[n]);
+                mean[n] = sum[n].fma(share, mean[n]);
+                m[n] = dot[n].fma(share, m[n]);
             }
         }
         let root = load::<V, N>(k.root, column, 0.0);
@@ -331,7 +331,7 @@ unsafe fn forward_tangent<V: Vector, const N: usize>(k: &TangentAt, column: usiz
                 let hat = V::load(k.primal_hat.add(at));
                 let moved = V::load(k.x.add(at)).sub(mean[n]).sub(hat.mul(m[n])).mul(root[n]);
                 moved.store(k.hat.add(at));
-                let mut y = moved.mul_add_once(gamma[n], hat.mul_add_once(gamma_dot[n], beta_dot[n]));
+                let mut y = moved.fma(gamma[n], hat.fma(gamma_dot[n], beta_dot[n]));
                 if k.on.relu {
                     y = y.gated(V::load(k.primal_y.add(at)));
                 }
@@ -359,14 +359,13 @@ unsafe fn backward_tangent<V: Vector, const N: usize>(k: &BackwardTangentAt, col
                         dy.store(k.dy.add(at));
                     }
                     s_block[n] = s_block[n].add(dy);
-                    q_block[n] = dy.mul_add_once(V::load(k.primal_hat.add(at)), q_block[n]);
-                    q_block[n] =
-                        V::load(k.primal_dy.add(at)).mul_add_once(V::load(k.hat.add(at)), q_block[n]);
+                    q_block[n] = dy.fma(V::load(k.primal_hat.add(at)), q_block[n]);
+                    q_block[n] = V::load(k.primal_dy.add(at)).fma(V::load(k.hat.add(at)), q_block[n]);
                 }
             }
             for n in 0..N {
-                s_dot[n] = s_block[n].mul_add_once(share, s_dot[n]);
-                q_dot[n] = q_block[n].mul_add_once(share, q_dot[n]);
+                s_dot[n] = s_block[n].fma(share, s_dot[n]);
+                q_dot[n] = q_block[n].fma(share, q_dot[n]);
             }
         }
         store(s_dot, k.sums, column);
@@ -384,7 +383,7 @@ unsafe fn backward_tangent<V: Vector, const N: usize>(k: &BackwardTangentAt, col
         let (mut scale, mut scale_dot) = ([zero; N], [zero; N]);
         for n in 0..N {
             scale[n] = gamma[n].mul(root[n]);
-            scale_dot[n] = gamma_dot[n].mul_add_once(root[n], gamma[n].mul(root_dot[n]));
+            scale_dot[n] = gamma_dot[n].fma(root[n], gamma[n].mul(root_dot[n]));
         }
         for row in 0..k.on.rows {
             let at = row * k.on.width + column;
@@ -392,9 +391,9 @@ unsafe fn backward_tangent<V: Vector, const N: usize>(k: &BackwardTangentAt, col
                 let at = at + n * V::LANES;
                 let hat = V::load(k.primal_hat.add(at));
                 let g = V::load(k.primal_dy.add(at)).sub(s[n]).sub(hat.mul(q[n]));
-                let moved = V::load(k.hat.add(at)).mul_add_once(q[n], hat.mul(q_dot[n]));
+                let moved = V::load(k.hat.add(at)).fma(q[n], hat.mul(q_dot[n]));
                 let g_dot = V::load(k.dy.add(at)).sub(s_dot[n]).sub(moved);
-                g.mul_add_once(scale_dot[n], g_dot.mul(scale[n])).store(k.dx.add(at));
+                g.fma(scale_dot[n], g_dot.mul(scale[n])).store(k.dx.add(at));
             }
         }
     }
