@@ -184,6 +184,7 @@ fn a_second_process_is_refused_and_a_dead_one_holds_nothing() {
 fn an_end_that_is_asked_for_saves_first() {
     for name in ["TERM", "HUP", "INT"] {
         if name == "HUP" && hangups_are_ignored() {
+            eprintln!("skipped: SIGHUP, which the tests were started to ignore");
             continue;
         }
         let dir = temp();
