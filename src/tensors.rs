@@ -20,11 +20,19 @@ pub(crate) struct Header {
     /// Of the two numbers above and all tensors, in hexadecimal digits; files of format 1 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+    /// What the writer says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 impl Header {
     pub(crate) fn new(seed: u64, step: u64) -> Self {
-        Self { format: "2".into(), seed, step, sha256: None }
+        Self { format: "2".into(), seed, step, sha256: None, note: None }
+    }
+
+    /// The same with what the writer says of the file.
+    pub(crate) fn with_note(self, note: Option<String>) -> Self {
+        Self { note, ..self }
     }
 
     /// Whether the file is as it was written.
@@ -36,7 +44,7 @@ impl Header {
         }
     }
 
-    /// SHA-256 of numbers, names, types, shapes and values; every part is preceded by its length.
+    /// SHA-256 of numbers, note, names, types, shapes and values; every part is preceded by its length.
     fn checksum(&self, tensors: &Named) -> String {
         let mut sum = Sha256::new();
         let mut part = |bytes: &[u8]| {
@@ -45,6 +53,9 @@ impl Header {
         };
         part(&self.seed.to_le_bytes());
         part(&self.step.to_le_bytes());
+        if let Some(note) = &self.note {
+            part(note.as_bytes());
+        }
         for (name, (dtype, shape, bytes)) in tensors {
             part(name.as_bytes());
             part(format!("{dtype:?} {shape:?}").as_bytes());

@@ -6,7 +6,12 @@ use crate::meta::TrainState;
 use crate::tensors::{Header, Source, Tensors};
 use std::path::Path;
 
-pub(super) fn save(algorithm: &Algorithm, state: &TrainState, path: &Path) -> Result<()> {
+pub(super) fn save(
+    algorithm: &Algorithm,
+    state: &TrainState,
+    path: &Path,
+    note: Option<String>,
+) -> Result<()> {
     let (model, theta) = (&algorithm.model, algorithm.model.param_count());
     let mut file = Tensors::default();
     file.add_theta("", model, &state.params);
@@ -15,7 +20,7 @@ pub(super) fn save(algorithm: &Algorithm, state: &TrainState, path: &Path) -> Re
         file.add_theta(&format!("optimizer.{kind}."), model, values);
         file.add(format!("optimizer.{kind}.inner_lr"), &[values.len() - theta], &values[theta..]);
     }
-    file.write(path, Header::new(algorithm.seed, state.iteration))
+    file.write(path, Header::new(algorithm.seed, state.iteration).with_note(note))
 }
 
 pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {
@@ -28,4 +33,12 @@ pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {
     };
     let (params, m, v) = (part("")?, part("optimizer.m.")?, part("optimizer.v.")?);
     Ok(TrainState { iteration: file.header()?.step, params, m, v })
+}
+
+/// The note in a learner's file, if it has one.
+///
+/// # Errors
+/// [`File`](crate::ErrorKind::File) naming the file, if it is not whole or no learner's.
+pub fn note(path: &Path) -> Result<Option<String>> {
+    Ok(Source::read(path.to_owned())?.header()?.note.clone())
 }

@@ -22,6 +22,7 @@
 //! however often the run was interrupted and resumed.
 
 mod checkpoint;
+mod conclude;
 mod dir;
 mod experiment;
 mod forecast;
@@ -51,6 +52,7 @@ mod trial;
 
 pub use crate::file::write_atomic;
 pub use checkpoint::{Checkpoints, Saved};
+pub use conclude::conclude;
 pub use dir::RunDir;
 pub use experiment::{Ending, Experiment, Progress};
 pub use forecast::{Ahead, Forecasts, forecast};
