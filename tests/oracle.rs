@@ -202,7 +202,8 @@ fn unequal_tasks_in_one_batch_equal_the_tasks_alone() {
         };
         counts.iter().flat_map(row).collect::<Vec<f64>>()
     };
-    batch.weights = Some(PointWeights { support: mask(support, |c| c.0).into(), query: mask(query, |c| c.1).into() });
+    batch.weights =
+        Some(PointWeights { support: mask(support, |c| c.0).into(), query: mask(query, |c| c.1).into() });
     let all = oracle::meta_gradient(&plan, &params, &batch).unwrap();
     let mut mean = vec![0.0; params.len()];
     for (t, &(s, q)) in counts.iter().enumerate() {

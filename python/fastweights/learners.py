@@ -161,7 +161,7 @@ class MAML:
         if isinstance(tasks, Tasks):
             watch = None if callback is None else lambda *seen: callback(Progress(*seen)) is True
             source, many = tasks._source, 16 if meta_batch is None else meta_batch
-            return self._engine.fit(source, iterations, (many, seed), watch, every)
+            return self._engine.fit(source, iterations, many, seed, watch, every)
         if not isinstance(tasks, Iterable):
             raise TypeError(f"tasks is {type(tasks).__name__}; a family of fastweights.tasks or an iterable is needed")
         return fit_generator(self, tasks, iterations, meta_batch, callback, every)

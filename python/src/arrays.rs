@@ -78,7 +78,9 @@ impl Batch<'_> {
         };
         let ((tasks, support), (_, query)) = (axes(support_x)?, axes(query_x)?);
         let weights = match (support_weights, query_weights) {
-            (Some(support), Some(query)) => Some(PointWeights { support: lent(support)?, query: lent(query)? }),
+            (Some(support), Some(query)) => {
+                Some(PointWeights { support: lent(support)?, query: lent(query)? })
+            }
             _ => None,
         };
         let batch = TaskBatch {

@@ -23,7 +23,9 @@ fn words(error: &Error) -> String {
 pub(crate) fn exception(error: Error) -> PyErr {
     let text = words(&error);
     match error.kind() {
-        ErrorKind::Recipe { .. } | ErrorKind::Shape { .. } | ErrorKind::Failed(_) => PyValueError::new_err(text),
+        ErrorKind::Recipe { .. } | ErrorKind::Shape { .. } | ErrorKind::Failed(_) => {
+            PyValueError::new_err(text)
+        }
         ErrorKind::Limit { .. } => PyMemoryError::new_err(text),
         ErrorKind::Device(_) => DeviceError::new_err(text),
         ErrorKind::File { .. } => PyOSError::new_err(text),

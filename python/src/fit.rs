@@ -21,19 +21,14 @@ struct Fit {
     changes: u64,
 }
 
-#[pymethods]
 impl Learner {
-    /// Trains for `iterations` more; query losses of them. `callback` is called between blocks, or every so many
-    /// meta-iterations, with their number, the last one's, mean query and support loss, meta-iterations a second and all query losses
-    /// of the block; it ends the training by a true value.
-    #[pyo3(signature = (source, iterations, meta_batch, seed, callback = None, every = None))]
-    fn fit<'py>(
+    /// See the method of Python.
+    pub(crate) fn train<'py>(
         &self,
         py: Python<'py>,
         source: &Source,
-        iterations: u64,
-        (meta_batch, seed): (usize, u64),
-        callback: Option<Bound<'py, PyAny>>,
+        (iterations, meta_batch, seed): (u64, usize, u64),
+        callback: Option<&Bound<'py, PyAny>>,
         every: Option<u64>,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let mut fit = self.begin(py, source, iterations, (meta_batch, seed))?;
@@ -46,9 +41,10 @@ impl Learner {
             len = ((len as f64 * BLOCK / block.time.as_secs_f64().max(1e-6)) as u64).clamp(1, 4 * len);
             py.check_signals()?;
             let due = every.is_none() || block.end() == next;
-            if let Some(callback) = callback.as_ref().filter(|_| due) {
+            if let Some(callback) = callback.filter(|_| due) {
                 let (mean, all) = (block.mean(), block.losses.iter().map(|losses| losses.query).collect());
-                let seen = (block.end(), fit.end, mean.query, mean.support, block.rate(), array1(py, all));
+                let seen =
+                    (block.end(), fit.end, mean.query, mean.support, block.rate(), array1(py, all));
                 if callback.call1(seen)?.is_truthy()? {
                     break;
                 }
@@ -56,9 +52,7 @@ impl Learner {
         }
         Ok(array1(py, losses))
     }
-}
 
-impl Learner {
     fn begin(
         &self,
         py: Python<'_>,

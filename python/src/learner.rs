@@ -5,6 +5,7 @@ use crate::devices::Device;
 use crate::errors::exception;
 use crate::model::Model;
 use crate::settings::Settings;
+use crate::sources::Source;
 use crate::task_learners::TaskLearners;
 use fastweights::Error;
 use fastweights::learner::{Maml, MetaLearner as _};
@@ -100,6 +101,24 @@ impl Learner {
         Ok((out.meta_loss, array1(py, out.gradient)))
     }
 
+    /// Trains for `iterations` more; query losses of them. `callback` is called between blocks, or every so many
+    /// meta-iterations, with their number, the last one's, mean query and support loss, meta-iterations a second and all query
+    /// losses of the block; it ends the training by a true value.
+    #[pyo3(signature = (source, iterations, meta_batch, seed, callback = None, every = None))]
+    #[expect(clippy::too_many_arguments, reason = "arguments of a function of Python")]
+    fn fit<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Source,
+        iterations: u64,
+        meta_batch: usize,
+        seed: u64,
+        callback: Option<Bound<'py, PyAny>>,
+        every: Option<u64>,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        self.train(py, source, (iterations, meta_batch, seed), callback.as_ref(), every)
+    }
+
     /// Query losses after 0 … `steps` steps, `[tasks, steps + 1]`; accuracies alike, where targets are decisions; and
     /// predictions `[steps + 1, tasks, query, outputs]`.
     fn evaluate<'py>(
@@ -130,7 +149,12 @@ impl Learner {
     }
 
     /// Learners with these fast weights `[tasks, P]`, after so many steps.
-    fn with_fast_weights(&self, py: Python<'_>, fast: PyReadonlyArray1<'_, f32>, steps: usize) -> PyResult<TaskLearners> {
+    fn with_fast_weights(
+        &self,
+        py: Python<'_>,
+        fast: PyReadonlyArray1<'_, f32>,
+        steps: usize,
+    ) -> PyResult<TaskLearners> {
         let fast = fast.as_slice()?;
         let learners = self.with(py, |inside| inside.maml.with_fast_weights(fast, steps))?;
         TaskLearners::new(learners, self.device.clone())

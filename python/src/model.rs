@@ -111,7 +111,11 @@ impl Model {
 
     /// Parameters in the order of the flat vector: name, shape, whether it is fixed.
     fn params(&self) -> Vec<(String, Vec<usize>, bool)> {
-        self.0.params().iter().map(|param| (param.name.clone(), param.shape.clone(), param.is_fixed())).collect()
+        self.0
+            .params()
+            .iter()
+            .map(|param| (param.name.clone(), param.shape.clone(), param.is_fixed()))
+            .collect()
     }
 
     /// Nodes: name, op in words, what goes in, shape of what comes out, number of parameters.

@@ -69,9 +69,12 @@ impl Settings {
     /// The algorithm that they stand for.
     pub(crate) fn algorithm(self, model: &Model) -> PyResult<Algorithm> {
         let Self { algorithm, loss, init, seed, iterations, inner, outer } = self;
-        let (model, steps) = (model.clone(), inner.steps.unwrap_or(if algorithm == "reptile" { 5 } else { 1 }));
+        let (model, steps) =
+            (model.clone(), inner.steps.unwrap_or(if algorithm == "reptile" { 5 } else { 1 }));
         let needed = |what: &str| {
-            PyValueError::new_err(format!("{what} needs `iterations`, the meta-iterations of the whole training"))
+            PyValueError::new_err(format!(
+                "{what} needs `iterations`, the meta-iterations of the whole training"
+            ))
         };
         let mut all = match algorithm.as_str() {
             "maml" => Algorithm::maml(model, loss),
@@ -79,9 +82,12 @@ impl Settings {
             "anil" => Algorithm::anil(model, loss),
             "boil" => Algorithm::boil(model, loss),
             "meta_sgd" => Algorithm::meta_sgd(model, loss),
-            "maml_plus_plus" => {
-                Algorithm::maml_plus_plus(model, loss, steps, iterations.ok_or_else(|| needed("MAMLPlusPlus"))?)
-            }
+            "maml_plus_plus" => Algorithm::maml_plus_plus(
+                model,
+                loss,
+                steps,
+                iterations.ok_or_else(|| needed("MAMLPlusPlus"))?,
+            ),
             "reptile" => Algorithm::reptile(model, loss, steps, 0.1),
             other => return Err(PyValueError::new_err(format!("there is no algorithm `{other}`"))),
         };

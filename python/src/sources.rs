@@ -43,8 +43,7 @@ impl Source {
 }
 
 /// Support and query of tasks: `x`, `y`, `x`, `y`, and weights where points have some.
-type Drawn<'py> =
-    (Array<'py>, Array<'py>, Array<'py>, Array<'py>, Option<Array<'py>>, Option<Array<'py>>);
+type Drawn<'py> = (Array<'py>, Array<'py>, Array<'py>, Array<'py>, Option<Array<'py>>, Option<Array<'py>>);
 
 #[pymethods]
 impl Source {
@@ -84,7 +83,12 @@ impl Source {
     /// The tasks of a recipe.
     #[staticmethod]
     #[pyo3(signature = (recipe, overrides, data = None))]
-    fn of_recipe(py: Python<'_>, recipe: String, overrides: Vec<String>, data: Option<PathBuf>) -> PyResult<Self> {
+    fn of_recipe(
+        py: Python<'_>,
+        recipe: String,
+        overrides: Vec<String>,
+        data: Option<PathBuf>,
+    ) -> PyResult<Self> {
         py.detach(|| {
             let mut recipe = Recipe::load(&recipe, &settings(&overrides)?)?;
             recipe.load_data(data.as_deref())?;
@@ -100,7 +104,13 @@ impl Source {
     }
 
     /// The tasks of a meta-iteration.
-    fn batch<'py>(&self, py: Python<'py>, iteration: u64, meta_batch: usize, seed: u64) -> PyResult<Drawn<'py>> {
+    fn batch<'py>(
+        &self,
+        py: Python<'py>,
+        iteration: u64,
+        meta_batch: usize,
+        seed: u64,
+    ) -> PyResult<Drawn<'py>> {
         let sampler = self.sampler(meta_batch, seed, Visit::Split);
         let batch = py.detach(|| sampler.check().map(|()| sampler.batch(iteration))).map_err(exception)?;
         let (n, s, q) = (batch.tasks, batch.support, batch.query);

@@ -53,7 +53,8 @@ impl TaskLearners {
         run: impl FnOnce(&mut Vec<Learner<'static>>) -> fastweights::Result<T> + Send,
     ) -> PyResult<T> {
         self.device.check()?;
-        py.detach(|| run(&mut self.learners.lock().unwrap_or_else(PoisonError::into_inner))).map_err(exception)
+        py.detach(|| run(&mut self.learners.lock().unwrap_or_else(PoisonError::into_inner)))
+            .map_err(exception)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::failure::Outcome;
 use super::numbers::number;
-use super::out::Out;
+use super::out::{Out, check_writable};
+use fastweights::adapted::Answers;
 use fastweights::data::shown;
 use fastweights::recipe::{Recipe, TableRows};
-use fastweights::run::{By, Fit, Found, Judgement, Predictions, Report, TableOutcome};
+use fastweights::run::{By, Fit, Found, Judgement, Report, TableOutcome};
 use fastweights::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Files of a table.
 #[derive(Debug, clap::Args)]
@@ -61,24 +62,11 @@ impl TableArguments {
     }
 
     /// Writes the predictions of a finished run to where they were asked for, if it has any.
-    pub(super) fn write_predictions(&self, predictions: Option<&Predictions>) -> Result<()> {
+    pub(super) fn write_predictions(&self, predictions: Option<&Answers>) -> Result<()> {
         match (predictions, &self.out_predictions) {
             (Some(predictions), Some(path)) => predictions.write(path),
             _ => Ok(()),
         }
-    }
-}
-
-/// Refuses a file to write that cannot be made, before long work.
-pub(super) fn check_writable(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::file(path, "is a directory; give a file"));
-    }
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            Err(Error::file(path, format!("cannot be written: there is no directory {}", parent.display())))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -14,9 +14,7 @@ use super::training::TrainingArguments;
 use fastweights::backend::Opened;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
-use fastweights::run::{
-    Ending, EventFile, Experiment, Recovery, RunDir, RunLock, Seconds, conclude,
-};
+use fastweights::run::{Ending, EventFile, Experiment, Recovery, RunDir, RunLock, Seconds, conclude};
 use fastweights::{Error, ErrorKind, Result};
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -258,7 +258,7 @@ fn is_stray(name: &str) -> bool {
 }
 
 /// Names and paths of the folders in a folder, by name; files are counted as skipped.
-fn subfolders(dir: &Path, skipped: &mut usize) -> Result<Vec<(String, PathBuf)>> {
+pub(super) fn subfolders(dir: &Path, skipped: &mut usize) -> Result<Vec<(String, PathBuf)>> {
     let failed = |e| Error::file_caused(dir, "cannot be read", e);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
@@ -276,7 +276,8 @@ fn subfolders(dir: &Path, skipped: &mut usize) -> Result<Vec<(String, PathBuf)>>
     Ok(found)
 }
 
-fn walk(
+/// Adds the pictures below a folder to a class, by their names from there on.
+pub(super) fn walk(
     dir: &Path,
     class: &str,
     names: &mut Vec<String>,

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) const MAX_PICTURES: usize = 2_000_000;
 
 /// The most pixels of a set, in bytes: all of them are kept in memory.
-const MAX_BYTES: u64 = 8 << 30;
+pub(super) const MAX_BYTES: u64 = 8 << 30;
 
 /// Pictures by class and by their own names: the order in which they were found leaves no trace.
 #[derive(Debug, Default)]

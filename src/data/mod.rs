@@ -26,6 +26,9 @@ mod omniglot;
 mod packed;
 #[cfg(feature = "import")]
 mod picture;
+mod picture_form;
+#[cfg(feature = "import")]
+mod pictures;
 mod place;
 mod roles;
 mod series;
@@ -54,6 +57,7 @@ pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 pub use folder::FolderImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
+pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
 pub use place::{Stored, data_dir, load, stored};
 pub use roles::{Choices, Roles};
 pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};

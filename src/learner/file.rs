@@ -1,7 +1,7 @@
 //! A learner's state as one file.
 
 use super::Algorithm;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::TrainState;
 use crate::tensors::{Header, Source, Tensors};
 use std::path::Path;
@@ -20,7 +20,11 @@ pub(super) fn save(
         file.add_theta(&format!("optimizer.{kind}."), model, values);
         file.add(format!("optimizer.{kind}.inner_lr"), &[values.len() - theta], &values[theta..]);
     }
-    file.write(path, Header::new(algorithm.seed, state.iteration).with_note(note))
+    let mut header = Header::new(algorithm.seed, state.iteration);
+    if let Some(note) = note {
+        header = header.with_about(&note).map_err(|e| Error::file_caused(path, "cannot take the note", e))?;
+    }
+    file.write(path, header)
 }
 
 pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {
@@ -29,7 +33,7 @@ pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {
     let part = |prefix: &str| {
         let mut values = file.theta(prefix, model)?;
         values.extend(file.floats(&format!("{prefix}inner_lr"), &[rates])?);
-        Ok::<_, crate::Error>(values)
+        Ok::<_, Error>(values)
     };
     let (params, m, v) = (part("")?, part("optimizer.m.")?, part("optimizer.v.")?);
     Ok(TrainState { iteration: file.header()?.step, params, m, v })
@@ -40,5 +44,8 @@ pub(super) fn load(algorithm: &Algorithm, path: &Path) -> Result<TrainState> {
 /// # Errors
 /// [`File`](crate::ErrorKind::File) naming the file, if it is not whole or no learner's.
 pub fn note(path: &Path) -> Result<Option<String>> {
-    Ok(Source::read(path.to_owned())?.header()?.note.clone())
+    let file = Source::read(path.to_owned())?;
+    let Some(about) = &file.header()?.about else { return Ok(None) };
+    // What others say there is no note.
+    Ok(serde_json::from_str(about.get()).ok())
 }

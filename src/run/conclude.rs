@@ -1,16 +1,16 @@
 //! The end of a run: judged, drawn, written down.
 
+use super::adapt::table_predictions;
 use super::dir::RunDir;
 use super::experiment::Experiment;
 use super::judge::judge;
 use super::models::Models;
 #[cfg(feature = "plot")]
 use super::plot::draw_all;
-use super::predictions::Predictions;
 use super::report::Report;
-use super::table_report::table_predictions;
 #[cfg(feature = "tensorboard")]
 use super::tensorboard::write_results;
+use crate::adapted::Answers;
 use crate::error::{Error, Result};
 use crate::meta::Backend;
 
@@ -24,7 +24,7 @@ pub fn conclude(
     dir: &RunDir,
     device: &dyn Backend,
     warn: &mut dyn FnMut(&Error),
-) -> Result<(Report, Option<Predictions>)> {
+) -> Result<(Report, Option<Answers>)> {
     let recipe = experiment.recipe();
     // Where there are trials, the best checkpoint is judged, else the last.
     let models = match recipe.validation.every {

@@ -155,8 +155,9 @@ impl<T: Copy + Default> TaskBatch<T> {
             if !array.iter().fold(false, |any, &value| any | bad(value)) {
                 continue;
             }
-            let counts =
-                |at: usize| weights.is_none_or(|weights| weights.get(at / width).is_some_and(|&w| w.into() > 0.0));
+            let counts = |at: usize| {
+                weights.is_none_or(|weights| weights.get(at / width).is_some_and(|&w| w.into() > 0.0))
+            };
             if let Some(at) = (0..array.len()).find(|&at| bad(array[at]) && counts(at)) {
                 let (task, point) = (at / width / points, at / width % points);
                 let value = Into::<f64>::into(array[at]);

@@ -205,13 +205,7 @@ impl<E: Engine> CpuTraining<E> {
     ///
     /// # Safety
     /// Parameters must not change meanwhile; a chunk belongs to who draws its number.
-    unsafe fn run_chunks(
-        &self,
-        shared: &Shared,
-        worker: &mut E::Worker,
-        next: &AtomicUsize,
-        iteration: u64,
-    ) {
+    unsafe fn run_chunks(&self, shared: &Shared, worker: &mut E::Worker, next: &AtomicUsize, iteration: u64) {
         let (len, chunks) = (shared.params.len(), self.engine.chunks());
         loop {
             let chunk = next.fetch_add(1, Ordering::Relaxed);

@@ -29,7 +29,8 @@ impl<I: Isa> Given<I> {
         memory: Option<u64>,
     ) -> Self {
         let cut = Cut::of_tasks(tasks);
-        let wanted = Wanted { gradient: true, all_losses: plan.track_all, predictions: false, fast: plan.track_all };
+        let wanted =
+            Wanted { gradient: true, all_losses: plan.track_all, predictions: false, fast: plan.track_all };
         let workers = given::threads(plan, tasks, cut.chunks, threads);
         let with = |threads: usize| {
             let bytes = memory.map(|all| all / workers as u64);
