@@ -29,18 +29,18 @@ class Shapes:
         self.input_shape, self.inputs, self.outputs = input_shape, prod(input_shape), outputs
         self.classes = truth == "class"
         self.targets = 1 if self.classes else outputs
-        self._image = len(input_shape) > 1
+        # As what a point may come: an image also flat, and one of one row, a series of channels, without its rows.
+        self._forms = [input_shape]
+        if len(input_shape) == 3:
+            channels, rows, columns = input_shape
+            self._forms += [(channels, columns), (self.inputs,)] if rows == 1 else [(self.inputs,)]
 
     def _axes(self, x: np.ndarray) -> int:
         """Axes of a point in ``x``; 0 if it does not end in a point."""
-        axes = len(self.input_shape)
-        if x.ndim > axes and x.shape[-axes:] == self.input_shape:
-            return axes
-        return int(self._image and x.ndim > 1 and x.shape[-1] == self.inputs)
+        return next((len(form) for form in self._forms if x.ndim > len(form) and x.shape[-len(form) :] == form), 0)
 
     def _point(self) -> str:
-        shape = ", ".join(map(str, self.input_shape))
-        return f"{shape}] or [..., {self.inputs}" if self._image else shape
+        return "] or [..., ".join(", ".join(map(str, form)) for form in self._forms)
 
     def leading(self, what: str, values: Any, leads: Sequence[int], names: str) -> tuple[np.ndarray, int]:
         """Features and the number of axes ahead of a point, which must be one of ``leads``."""

@@ -43,8 +43,7 @@ impl Learner {
             let due = every.is_none() || block.end() == next;
             if let Some(callback) = callback.filter(|_| due) {
                 let (mean, all) = (block.mean(), block.losses.iter().map(|losses| losses.query).collect());
-                let seen =
-                    (block.end(), fit.end, mean.query, mean.support, block.rate(), array1(py, all));
+                let seen = (block.end(), fit.end, mean.query, mean.support, block.rate(), array1(py, all));
                 if callback.call1(seen)?.is_truthy()? {
                     break;
                 }
