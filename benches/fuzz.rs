@@ -66,10 +66,13 @@ fn main() {
             continue;
         }
         let start = Instant::now();
-        PEAK.store(0, Ordering::Relaxed);
-        let before = NOW.load(Ordering::Relaxed);
-        let outcome = driver::run(target, seed, inputs, dir.path(), &mut |_| {});
-        let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+        let (mut before, mut peak) = (usize::MAX, 0);
+        let outcome = driver::run(target, seed, inputs, dir.path(), &mut |_| {
+            // What the input before took; the driver's own corpus is not counted.
+            peak = peak.max(PEAK.load(Ordering::Relaxed).saturating_sub(before));
+            before = NOW.load(Ordering::Relaxed);
+            PEAK.store(before, Ordering::Relaxed);
+        });
         println!(
             "{}: {} inputs in {:.1} s, {} kinds of outcome, {:.3} s at most, {} MiB at most, {} panics",
             target.name,

@@ -164,8 +164,13 @@ fn assemble(
     if named && !given && (from..rows.starts.len()).all(longer) {
         columns.insert(0, String::new());
     }
-    if let Some(name) = columns[0].strip_prefix('#') {
-        columns[0] = name.trim_start().to_owned();
+    match columns.first_mut() {
+        None => return Err(Error::file(path, "has no column with a name or a value in it")),
+        Some(first) => {
+            if let Some(name) = first.strip_prefix('#') {
+                *first = name.trim_start().to_owned();
+            }
+        }
     }
     check_names(path, &mut columns)?;
     let width = columns.len();
