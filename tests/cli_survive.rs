@@ -318,18 +318,8 @@ fn a_device_that_is_lost_is_opened_anew_where_that_is_asked_for() {
     let dir = temp();
     let at = dir.path();
     let run = |name: &str, lost: &str, more: &[&str]| {
-        let usual = [
-            "train",
-            "sinusoid",
-            "--device",
-            "cpu",
-            "--threads",
-            "1",
-            "--steps",
-            "120",
-            "--save-every",
-            "20",
-        ];
+        let usual =
+            ["train", "sinusoid", "--device", "cpu", "--threads", "1", "--steps", "40", "--save-every", "5"];
         let mut command = fastweights(at);
         command.env("FASTWEIGHTS_LOSE_DEVICE", lost).args(usual).args(SMALL).args(["--out", name]).args(more);
         command.assert()
