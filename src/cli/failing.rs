@@ -2,7 +2,7 @@
 //! third block of a training.
 
 use fastweights::meta::{
-    Backend, Evaluation, Forecast, Losses, MetaOutput, Plan, TrainPlan, TrainState, Training,
+    Backend, Evaluation, Forecast, Losses, Plan, Prepared, TrainPlan, TrainState, Training,
 };
 use fastweights::task::TaskBatch;
 use fastweights::{Error, Result};
@@ -37,8 +37,8 @@ impl Backend for Failing {
         self.device.forecast(plan)
     }
 
-    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
-        self.device.meta_gradient(plan, params, tasks)
+    fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>> {
+        self.device.prepare(plan, tasks, weighted)
     }
 
     fn evaluate(
