@@ -13,6 +13,9 @@ use serde::Deserialize;
 #[pyclass(frozen, module = "fastweights._engine")]
 pub(crate) struct Model(pub(crate) fastweights::model::Model);
 
+/// A node: name, op in words, what goes in, shape of what comes out, number of parameters.
+type Described = (String, String, Vec<String>, Vec<usize>, usize);
+
 /// A network by its name, with settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,8 +121,8 @@ impl Model {
             .collect()
     }
 
-    /// Nodes: name, op in words, what goes in, shape of what comes out, number of parameters.
-    fn nodes(&self) -> Vec<(String, String, Vec<String>, Vec<usize>, usize)> {
+    /// The nodes.
+    fn nodes(&self) -> Vec<Described> {
         let name = |value: &fastweights::model::Value| {
             value.node().map_or_else(|| "input".to_owned(), |node| self.0.nodes()[node].name.clone())
         };

@@ -9,6 +9,9 @@ use numpy::{PyArray1, PyArrayMethods as _, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
+/// Losses and, where targets are decisions, accuracies, `[tasks]`.
+type Scores<'py> = (Bound<'py, PyArray1<f32>>, Option<Bound<'py, PyArray1<f32>>>);
+
 /// Learners of many tasks, or of one.
 #[pyclass(frozen, module = "fastweights._engine")]
 pub(crate) struct TaskLearners {
@@ -136,12 +139,7 @@ impl TaskLearners {
     }
 
     /// Losses `[tasks]` and, where targets are decisions, accuracies.
-    fn evaluate<'py>(
-        &self,
-        py: Python<'py>,
-        x: Array<'py>,
-        y: Array<'py>,
-    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Option<Bound<'py, PyArray1<f32>>>)> {
+    fn evaluate<'py>(&self, py: Python<'py>, x: Array<'py>, y: Array<'py>) -> PyResult<Scores<'py>> {
         let (x, y) = (x.readonly(), y.readonly());
         let (x, y) = (x.as_slice()?, y.as_slice()?);
         let is_cpu = self.device.is_cpu;
