@@ -79,7 +79,7 @@ impl Kernel for Along<'_> {
     }
 }
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     fn adapted(&self) -> impl Iterator<Item = usize> {
         (0..self.layout.layers.len()).filter(|&l| self.layout.layers[l].mode == Mode::Explicit)
     }
