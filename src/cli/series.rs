@@ -61,7 +61,7 @@ pub(super) fn heading(report: &Report, series: &SeriesReport, rate: &str) -> Str
 }
 
 /// What was read, and by how much adaptation lowers the loss in each kind of series.
-pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
+pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Outcome {
     if let Some(file) = &series.file {
         out.line(&format!(
             "{} series to learn from, {} held out, {} left out as too short, {} rows without a value left out",
@@ -84,6 +84,18 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
             "after adaptation, series by series: MAML less {name} {}, better on {:.0} % of the series",
             interval(difference.mean, difference.ci95),
             100.0 * difference.better
+        ))?;
+    }
+    let learners = &report.learners;
+    if let (Some(maml), Some(naive)) =
+        (learners.maml.median.last(), learners.naive.as_ref().and_then(|c| c.median.last()))
+        && maml >= naive
+    {
+        out.line(&format!(
+            "the median series is forecast no better than by its last value ({} against {}): these series move as by chance from one \
+             value to the next, or training was too short",
+            number(*maml),
+            number(*naive)
         ))?;
     }
     if series.traits.iter().all(|kind| kind.thirds.is_empty()) {

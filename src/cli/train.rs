@@ -4,6 +4,7 @@ use super::device::{DeviceArguments, Opened};
 use super::failure::{Failure, Outcome, note, warn};
 use super::flags::{as_typed, of_setting};
 use super::memory;
+use super::numbers::number;
 use super::out::Out;
 use super::progress::{Meter, time};
 use super::series::SeriesArguments;
@@ -342,15 +343,23 @@ impl Arguments {
                  judges it anew"
             ));
         }
-        if !self.json {
-            return Ok(());
-        }
         let file = dir.evaluation();
         let text =
             std::fs::read_to_string(&file).map_err(|e| Error::file_caused(&file, "cannot be read", e))?;
-        let report =
+        let report: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
-        out.text(&json(report, dir)?)
+        if self.json {
+            return out.text(&json(report, dir)?);
+        }
+        let last =
+            |key: &str| report["learners"]["maml"][key].as_array().and_then(|values| values.last()?.as_f64());
+        let (metric, steps) =
+            (report["metric"].as_str().unwrap_or("result"), report["steps"].as_array().map_or(0, Vec::len));
+        let mean = last("mean").map_or_else(|| "not finite".to_owned(), number);
+        out.line(&format!(
+            "{path}: finished after {done} meta-iterations; {metric} {mean} after {} steps (evaluation.json)",
+            steps.saturating_sub(1)
+        ))
     }
 }
 

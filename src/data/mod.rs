@@ -7,6 +7,8 @@
 
 #[cfg(feature = "import")]
 mod archive;
+#[cfg(feature = "import")]
+mod arrays;
 mod columns;
 #[cfg(feature = "import")]
 mod dates;
@@ -15,12 +17,20 @@ mod decode;
 #[cfg(feature = "fetch")]
 mod fetch;
 #[cfg(feature = "import")]
-mod folder;
-#[cfg(feature = "import")]
 mod form;
+#[cfg(feature = "import")]
+mod found;
 #[cfg(feature = "import")]
 mod gather;
 pub mod glyphs;
+#[cfg(feature = "import")]
+mod image_import;
+#[cfg(feature = "import")]
+mod image_layout;
+#[cfg(feature = "import")]
+mod lists;
+#[cfg(feature = "import")]
+mod npy;
 #[cfg(feature = "import")]
 mod omniglot;
 mod packed;
@@ -41,6 +51,8 @@ mod sheet_file;
 mod spacing;
 mod split;
 #[cfg(feature = "import")]
+mod tarball;
+#[cfg(feature = "import")]
 mod times;
 #[cfg(feature = "import")]
 mod unpacked;
@@ -51,7 +63,7 @@ pub use columns::{Coded, Coding, Columns, Feature, MissingCells, Target};
 #[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 #[cfg(feature = "import")]
-pub use folder::FolderImport;
+pub use image_import::ImageImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
 pub use place::{Stored, data_dir, load, stored};
@@ -69,6 +81,8 @@ pub struct Imported {
     pub set: ImageSet,
     /// Files that are no pictures and were passed over, e.g. `.DS_Store`.
     pub skipped: usize,
+    /// What was told of the source, a line each, e.g. which folders are classes.
+    pub told: Vec<String>,
     /// What a person should know, a line each, e.g. that characters are missing.
     pub notes: Vec<String>,
 }

@@ -14,6 +14,7 @@ mod series;
 mod sine;
 mod source;
 mod traits;
+mod uneven;
 
 pub use crate::philox::{Philox, Purpose, below, philox4x32_10, unit};
 pub use batch::{PointWeights, TaskBatch};
@@ -27,3 +28,4 @@ pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};
 pub use source::TaskSource;
 pub use traits::Traits;
+pub use uneven::UnevenImages;
