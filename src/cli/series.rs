@@ -86,18 +86,7 @@ pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Ou
             100.0 * difference.better
         ))?;
     }
-    let learners = &report.learners;
-    if let (Some(maml), Some(naive)) =
-        (learners.maml.median.last(), learners.naive.as_ref().and_then(|c| c.median.last()))
-        && maml >= naive
-    {
-        out.line(&format!(
-            "the median series is forecast no better than by its last value ({} against {}): these series move as by chance from one \
-             value to the next, or training was too short",
-            number(*maml),
-            number(*naive)
-        ))?;
-    }
+    beaten_by_nothing(report, out)?;
     if series.traits.iter().all(|kind| kind.thirds.is_empty()) {
         return Ok(());
     }
@@ -120,6 +109,23 @@ pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Ou
                 number(third.naive)
             ))?;
         }
+    }
+    Ok(())
+}
+
+/// Says where the last value forecasts as well.
+fn beaten_by_nothing(report: &Report, out: &mut Out) -> Outcome {
+    let learners = &report.learners;
+    if let (Some(maml), Some(naive)) =
+        (learners.maml.median.last(), learners.naive.as_ref().and_then(|c| c.median.last()))
+        && maml >= naive
+    {
+        out.line(&format!(
+            "the median series is forecast no better than by its last value ({} against {}): these series move as by chance from one \
+             value to the next, or training was too short",
+            number(*maml),
+            number(*naive)
+        ))?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Pictures in arrays, as NumPy keeps them: an array of images, and their labels or the places of each class.
 
-use super::found::Found;
 use super::npy::{Array, Kind};
 use super::picture::{Picture, Pixels};
 use super::sheet::{listed, shown};
@@ -14,6 +13,15 @@ const IMAGES: [&str; 9] = ["images", "image", "imagedata", "imgs", "img", "x", "
 const LABELS: [&str; 8] = ["labels", "label", "y", "targets", "target", "classes", "class", "arr1"];
 const NAMES: [&str; 5] = ["classnames", "labelnames", "catname2label", "names", "categories"];
 
+/// What arrays hold.
+#[derive(Default)]
+pub(super) struct Arrays {
+    /// Pictures by paths that say what they are of: `train/cat/0000012`.
+    pub(super) pictures: Vec<(String, Picture)>,
+    /// What was told, a line each.
+    pub(super) told: Vec<String>,
+}
+
 /// The arrays of one split, or of all.
 #[derive(Default)]
 struct Part {
@@ -23,14 +31,15 @@ struct Part {
     others: Vec<(String, Array)>,
 }
 
-/// Takes the pictures of arrays: `images` (`[n, h, w, 3]`, `[n, 3, h, w]` or `[n, h, w]`) with `labels` (`[n]`, numbers or
+/// Reads the pictures of arrays: `images` (`[n, h, w, 3]`, `[n, 3, h, w]` or `[n, h, w]`) with `labels` (`[n]`, numbers or
 /// text), or with an array of places for each class, by its name; `[classes, n, h, w, 3]` alone; or an array of images for
 /// each class. Words for a split in
 /// the names (`x_train`, `test_labels`) split the set.
 ///
 /// # Errors
 /// [`File`](crate::ErrorKind::File) naming the file and the array that does not fit, with how to save it.
-pub(super) fn take(path: &Path, files: Vec<(String, Vec<u8>)>, found: &mut Found) -> Result<()> {
+pub(super) fn read(path: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Arrays> {
+    let mut found = Arrays::default();
     let (mut parts, mut names) = (BTreeMap::<Option<Split>, Part>::new(), None);
     for (name, bytes) in files {
         let array = Array::parse(bytes)
@@ -49,9 +58,9 @@ pub(super) fn take(path: &Path, files: Vec<(String, Vec<u8>)>, found: &mut Found
     }
     for (split, part) in parts {
         let below = split.map_or_else(String::new, |split| format!("{split}/"));
-        part.take(path, &below, names.as_deref(), found)?;
+        part.take(path, &below, names.as_deref(), &mut found)?;
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The split that a name speaks of, and the rest of it, plain.
@@ -66,7 +75,7 @@ fn read_name(name: &str) -> (Option<Split>, String) {
 }
 
 impl Part {
-    fn take(self, path: &Path, below: &str, names: Option<&[String]>, found: &mut Found) -> Result<()> {
+    fn take(self, path: &Path, below: &str, names: Option<&[String]>, found: &mut Arrays) -> Result<()> {
         let wrong = |array: &str, reason: String| {
             Err(Error::file(path, format!("array `{}` {reason}", shown(array))))
         };
@@ -104,16 +113,14 @@ impl Part {
             else {
                 continue;
             };
-            found.add(
-                format!("{below}{class}/{i:07}"),
-                Picture::Array { path: path.into(), pixels: Arc::clone(&pixels), at: i },
-            )?;
+            let picture = Picture::Array { path: path.into(), pixels: Arc::clone(&pixels), at: i };
+            found.pictures.push((format!("{below}{class}/{i:07}"), picture));
         }
         Ok(())
     }
 
     /// An array of images for each class.
-    fn of_classes(self, path: &Path, below: &str, found: &mut Found) -> Result<()> {
+    fn of_classes(self, path: &Path, below: &str, found: &mut Arrays) -> Result<()> {
         if self.labels.is_some() || self.others.iter().any(|(_, array)| array.shape.len() < 3) {
             let names: Vec<_> = self.labels.iter().chain(&self.others).map(|(name, _)| name).collect();
             let reason = format!(
@@ -127,7 +134,7 @@ impl Part {
             let class = name.replace('/', "_");
             for at in 0..pixels.count {
                 let picture = Picture::Array { path: path.into(), pixels: Arc::clone(&pixels), at };
-                found.add(format!("{below}{class}/{at:07}"), picture)?;
+                found.pictures.push((format!("{below}{class}/{at:07}"), picture));
             }
         }
         Ok(())
@@ -169,7 +176,7 @@ fn places(
 }
 
 /// An array as pictures.
-fn pixels(path: &Path, name: &str, array: Array, found: &mut Found) -> Result<Pixels> {
+fn pixels(path: &Path, name: &str, array: Array, found: &mut Arrays) -> Result<Pixels> {
     let wrong = |reason: String| Error::file(path, format!("array `{}` {reason}", shown(name)));
     let dims = |shape: &[usize]| match *shape {
         [n, h, w] => Some((n, h, w, 1, false)),

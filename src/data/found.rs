@@ -82,6 +82,13 @@ impl Found {
         kept
     }
 
+    /// Takes the pictures of files of arrays.
+    fn take_arrays(&mut self, path: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
+        let arrays = arrays::read(path, files)?;
+        self.told.extend(arrays.told);
+        arrays.pictures.into_iter().try_for_each(|(path, picture)| self.add(path, picture))
+    }
+
     /// Takes what another source holds, below a folder.
     fn take(&mut self, below: &str, other: Self) -> Result<()> {
         for (path, picture) in other.pictures {
@@ -122,7 +129,7 @@ pub(super) fn open(path: &Path, bounds: Bounds, watch: Watch<'_>) -> Result<Foun
             archive::check_total(path, size, bounds)?;
             let bytes = std::fs::read(path).map_err(failed)?;
             let mut found = Found::default();
-            arrays::take(path, vec![("images".to_owned(), bytes)], &mut found)?;
+            found.take_arrays(path, vec![("images".to_owned(), bytes)])?;
             Ok(found)
         }
     }
@@ -183,7 +190,7 @@ fn zip(path: &Path, bounds: Bounds, watch: Watch<'_>) -> Result<Found> {
     })?;
     found.skipped += skipped;
     if !npy.is_empty() {
-        arrays::take(path, npy, &mut found)?;
+        found.take_arrays(path, npy)?;
     }
     Ok(found)
 }

@@ -210,6 +210,34 @@ fn listed_rows(
     let classes: Vec<&str> =
         class_of.values().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let known = Known::new(&paths, &classes);
+    let (all, used, missing) = read_lists(found, texts, wish, &known)?;
+    if used.is_empty() {
+        return Ok(None);
+    }
+    one_folder(wish, &used)?;
+    found.skipped =
+        found.skipped.saturating_sub(used.iter().filter(|name| found.texts.contains_key(*name)).count());
+    told.push(format!("classes by lists: {}", listed(&used)));
+    if !missing.is_empty() {
+        let reason = format!("{} lines name what is not there: {}", missing.len(), listed(&missing));
+        if !wish.skip_bad {
+            return Err(Error::file(
+                wish.path,
+                format!("by its lists {reason}; --skip-bad does without these"),
+            ));
+        }
+        told.push(reason);
+    }
+    rows_of(places, &class_of, &all, (wish, told)).map(Some)
+}
+
+/// The lines of the lists among texts, the names of those lists, and what they name that is not there.
+fn read_lists<'a>(
+    found: &Found,
+    texts: Vec<String>,
+    wish: &Wish<'_>,
+    known: &Known<'a>,
+) -> Result<(Vec<Line<'a>>, Vec<String>, Vec<String>)> {
     let (mut all, mut used, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for name in texts {
         let bytes = match found.texts.get(&name) {
@@ -219,7 +247,7 @@ fn listed_rows(
             }
             None => std::fs::read(&name).map_err(|e| Error::file_caused(&name, "cannot be read", e))?,
         };
-        let list = match lists::read(Path::new(&name), bytes, &known) {
+        let list = match lists::read(Path::new(&name), bytes, known) {
             // What lies beside pictures by chance need not be a list.
             Err(_) if wish.lists.is_empty() => continue,
             list => list?,
@@ -239,24 +267,7 @@ fn listed_rows(
         all.extend(list.lines);
         used.push(name);
     }
-    if used.is_empty() {
-        return Ok(None);
-    }
-    one_folder(wish, &used)?;
-    found.skipped =
-        found.skipped.saturating_sub(used.iter().filter(|name| found.texts.contains_key(*name)).count());
-    told.push(format!("classes by lists: {}", listed(&used)));
-    if !missing.is_empty() {
-        let reason = format!("{} lines name what is not there: {}", missing.len(), listed(&missing));
-        if !wish.skip_bad {
-            return Err(Error::file(
-                wish.path,
-                format!("by its lists {reason}; --skip-bad does without these"),
-            ));
-        }
-        told.push(reason);
-    }
-    rows_of(places, &class_of, &all, (wish, told)).map(Some)
+    Ok((all, used, missing))
 }
 
 /// Texts of a source that may be its lists: those that are called by a split; all, where pictures lie in no folder of a class.

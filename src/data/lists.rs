@@ -301,7 +301,7 @@ mod tests {
             (
                 "split.json",
                 r#"{"train": ["cat"], "test": ["owl"]}"#,
-                vec![row("cat", "", train), row("birds/owl", "", test)],
+                vec![row("birds/owl", "", test), row("cat", "", train)],
             ),
             (
                 "classes.json",

@@ -169,7 +169,9 @@ fn described(header: &str) -> Result<(Kind, Vec<usize>), String> {
             return Err(reason.into());
         }
         _ => {
-            return Err(format!("is an array of `{descr}`; whole numbers, float32, float64 or text are read"));
+            return Err(format!(
+                "is an array of `{descr}`; whole numbers, float32, float64 or text are read"
+            ));
         }
     };
     Ok((kind, shape))
