@@ -29,10 +29,13 @@
 //! (`examples/own_tasks.rs`, `examples/own_data.rs`). Single batches of given tasks go to
 //! [`Backend::meta_gradient`](meta::Backend::meta_gradient) as a [`TaskBatch`](task::TaskBatch).
 
+pub mod adapted;
 pub mod backend;
 pub mod case;
 pub mod data;
 mod error;
+#[cfg(feature = "export")]
+pub mod export;
 mod file;
 mod kept;
 pub mod learner;

@@ -6,6 +6,7 @@ use crate::model::Model;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -17,14 +18,27 @@ pub(crate) struct Header {
     seed: u64,
     /// Meta-iterations done.
     pub(crate) step: u64,
-    /// Of the two numbers above and all tensors, in hexadecimal digits; files of format 1 have none.
+    /// Of all else here and all tensors, in hexadecimal digits; files of format 1 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+    /// What else there is to say of the tensors, as it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<Box<RawValue>>,
 }
 
 impl Header {
     pub(crate) fn new(seed: u64, step: u64) -> Self {
-        Self { format: "2".into(), seed, step, sha256: None }
+        Self { format: "2".into(), seed, step, sha256: None, about: None }
+    }
+
+    /// The seed of the draws that the tensors come from.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// With more to say.
+    pub(crate) fn with_about(self, about: &impl Serialize) -> serde_json::Result<Self> {
+        Ok(Self { about: Some(serde_json::value::to_raw_value(about)?), ..self })
     }
 
     /// Whether the file is as it was written.
@@ -45,6 +59,10 @@ impl Header {
         };
         part(&self.seed.to_le_bytes());
         part(&self.step.to_le_bytes());
+        if let Some(about) = &self.about {
+            part(b"about");
+            part(about.get().as_bytes());
+        }
         for (name, (dtype, shape, bytes)) in tensors {
             part(name.as_bytes());
             part(format!("{dtype:?} {shape:?}").as_bytes());
@@ -86,13 +104,34 @@ impl Tensors {
         };
         header.sha256 = Some(header.checksum(&self.0));
         let header = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
+        let metadata = HashMap::from([(KEY.to_owned(), header)]);
+        let bytes = self.serialized(Some(metadata)).map_err(|e| failed(e.into()))?;
+        write_atomic(path, &bytes)
+    }
+
+    /// Writes the tensors and nothing else.
+    #[cfg(feature = "export")]
+    pub(crate) fn write_alone(&self, path: &Path) -> Result<()> {
+        let bytes = self.serialized(None);
+        write_atomic(path, &bytes.map_err(|e| Error::file_caused(path, "cannot be put into safetensors", e))?)
+    }
+
+    /// Names, shapes and bytes of those in float32.
+    #[cfg(feature = "export")]
+    pub(crate) fn floats(&self) -> impl Iterator<Item = (&str, &[usize], &[u8])> {
+        let floats = self.0.iter().filter(|(_, (dtype, ..))| *dtype == Dtype::F32);
+        floats.map(|(name, (_, shape, bytes))| (&name[..], &shape[..], &bytes[..]))
+    }
+
+    /// The bytes of a file with this metadata.
+    fn serialized(
+        &self,
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<Vec<u8>, safetensors::SafeTensorError> {
         let views = (self.0.iter())
             .map(|(name, (dtype, shape, bytes))| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| failed(e.into()))?;
-        let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])))
-            .map_err(|e| failed(e.into()))?;
-        write_atomic(path, &bytes)
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+        safetensors::serialize(views, metadata)
     }
 }
 
@@ -167,7 +206,8 @@ impl Source {
     }
 
     pub(crate) fn theta(&self, prefix: &str, model: &Model) -> Result<Vec<f32>> {
-        let mut theta = Vec::with_capacity(model.param_count());
+        // A graph in a file may ask for more than there is.
+        let mut theta = Vec::new();
         for param in model.params() {
             theta.extend(self.floats(&format!("{prefix}{}", param.name), &param.shape)?);
         }
@@ -183,14 +223,15 @@ mod tests {
         let mut tensors = Tensors::default();
         tensors.add("0.weight".into(), &[2, 1], &[1.0, -2.5]);
         tensors.add_wide("sums".into(), &[0.1]);
-        tensors.write(path, Header::new(7, 120)).unwrap();
+        let about = serde_json::json!({ "eps": 1e-5, "classes": ["a", "b"] });
+        tensors.write(path, Header::new(7, 120).with_about(&about).unwrap()).unwrap();
         std::fs::read(path).unwrap()
     }
 
     /// Whether what was written is read: a header of this program, and all that it speaks of.
     fn whole(path: &Path) -> Result<()> {
         let source = Source::read(path.to_owned())?;
-        source.header()?;
+        assert!(source.header()?.about.is_some());
         source.floats("0.weight", &[2, 1])?;
         source.wide("sums").map(|_| ())
     }

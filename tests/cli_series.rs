@@ -126,7 +126,7 @@ fn a_run_forecasts_and_is_judged_on_new_series() {
     }
     fs::write(dir.path().join("other.csv"), other).unwrap();
     run(&["eval", "run", "--csv", "other.csv"]).success().stdout(contains("on 2 held-out series"));
-    run(&["predict", "run", "--csv", "other.csv", "--steps", "3", "--out", "next.csv"])
+    run(&["predict", "run", "--input", "other.csv", "--ahead", "3", "--out", "next.csv"])
         .success()
         .stdout(contains("3 values of 2 series"));
     let text = fs::read_to_string(dir.path().join("next.csv")).unwrap();
@@ -138,12 +138,12 @@ fn a_run_forecasts_and_is_judged_on_new_series() {
         let near = if line[0] == "x" { (value - 1e9).abs() < 20.0 } else { (value - 5.0).abs() < 5.0 };
         assert!(near, "{line:?}");
     }
-    run(&["predict", "run", "--csv", "other.csv", "--steps", "2"])
+    run(&["predict", "run", "--input", "other.csv", "--ahead", "2"])
         .success()
         .stdout(contains("x,2,2024-03-06,"));
-    run(&["predict", "run", "--rows", "other.csv"])
+    run(&["predict", "run", "--input", "other.csv", "--steps", "2"])
         .code(2)
-        .stderr(contains("--rows").and(contains("--csv FILE")));
+        .stderr(contains("--steps").and(contains("--ahead N")));
     run(&["eval", "run", "--rows", "other.csv"]).code(2).stderr(contains("--rows"));
 }
 

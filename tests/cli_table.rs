@@ -64,7 +64,7 @@ fn a_run_on_a_file_leaves_result_pictures_and_predictions() {
 
     // New rows need nothing but the run: the training file may be gone.
     fs::rename(dir.path().join("trees.csv"), dir.path().join("gone.csv")).unwrap();
-    let predict = ["predict", "run", "--rows", "new.csv", "--out", "new-classes.csv", "--device", "cpu"];
+    let predict = ["predict", "run", "--input", "new.csv", "--out", "new-classes.csv", "--device", "cpu"];
     fastweights(dir.path(), &predict).success().stdout(contains("7 rows"));
     let text = fs::read_to_string(dir.path().join("new-classes.csv")).unwrap();
     let classes: Vec<_> = text.lines().map(|line| line.split(',').nth(1).unwrap()).collect();
@@ -114,7 +114,7 @@ fn a_column_of_numbers_is_predicted() {
             .and(contains("R²")),
     );
     fs::write(dir.path().join("one.csv"), "town;rooms;more\noslo;4,5;1\n").unwrap();
-    let predict = ["predict", "run", "--rows", "one.csv", "--out", "p.csv", "--device", "cpu"];
+    let predict = ["predict", "run", "--input", "one.csv", "--out", "p.csv", "--device", "cpu"];
     fastweights(dir.path(), &predict).success().stdout(contains("numbers of `price` of 1 rows"));
     let found = fs::read_to_string(dir.path().join("p.csv")).unwrap();
     let value: f64 = found.strip_prefix("row,price\n1,").unwrap().trim().parse().unwrap();
@@ -144,7 +144,7 @@ fn what_is_told_from_a_file_is_said() {
     );
     // Labels that are empty are to be predicted.
     fs::write(dir.path().join("new.csv"), "Id,sex,label\n7,m,\n8,f,\n").unwrap();
-    let predict = ["predict", "run", "--rows", "new.csv", "--out", "p.csv", "--device", "cpu"];
+    let predict = ["predict", "run", "--input", "new.csv", "--out", "p.csv", "--device", "cpu"];
     fastweights(dir.path(), &predict).success().stdout(contains("of 2 rows"));
     let arguments = [&arguments[1..4], &["--test", "new.csv", "--steps", "20", "--out", "run2"]].concat();
     train(dir.path(), &arguments).success().stdout(contains("8 held-out rows"));
@@ -191,7 +191,7 @@ fn a_refusal_names_file_and_key_and_writes_nothing() {
     }
     train(dir.path(), &["sinusoid", "--steps", "1", "--set", "evaluation.tasks=2", "--out", "waves"])
         .success();
-    fastweights(dir.path(), &["predict", "waves", "--rows", "trees.csv", "--out", "p.csv"])
+    fastweights(dir.path(), &["predict", "waves", "--input", "trees.csv", "--out", "p.csv"])
         .failure()
-        .stderr(contains("mini-batches of a table"));
+        .stderr(contains("needs the columns `x`"));
 }

@@ -25,6 +25,8 @@ const ORDER: &[&str] = &[
     "case",      // meta-gradients with their answers
     "backend",   // devices
     "learner",   // learners as a library
+    "adapted",   // models adapted to one task, as files
+    "export",    // models in the formats of other programs
     "recipe",    // experiments as data
     "workloads", // what speed is measured on
     "run",       // what an experiment leaves behind
@@ -67,6 +69,7 @@ const CLOSED: &[&str] = &[
     "RateShape",
     "Adapt",
     "Name",
+    "Signature",
 ];
 
 const FILE_LINES: usize = 400;

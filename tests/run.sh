@@ -150,7 +150,7 @@ fi
 # Every feature alone, and none of them, in a directory of their own: other flags would have the tests built anew.
 features="env RUSTFLAGS=-Dwarnings cargo check --target-dir target/features --no-default-features"
 check "no features" $features --all-targets
-for feature in gpu import fetch plot tensorboard; do
+for feature in gpu import export fetch plot tensorboard; do
     check "feature $feature" $features --all-targets --features "$feature"
 done
 check "all features" $features --all-targets --all-features

@@ -2,13 +2,14 @@
 
 mod adapter;
 
+use fastweights::adapted::{Answers, Inputs, Origin, Predicted, Signature, Start};
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::GpuBackend;
 use fastweights::case::relative_error;
 use fastweights::data::{Choices, Columns, Dialect, MissingCells, Roles, Sheet, Target};
 use fastweights::meta::{Backend, Trainer};
 use fastweights::recipe::{EvaluationSettings, LabelledRows, Recipe, TableRows, parse_setting};
-use fastweights::run::{Found, Models, Predicted, Predictions, judge, predict_rows, table_predictions};
+use fastweights::run::{Found, Models, judge, ready, table_predictions};
 use fastweights::task::{Visit, unit};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -391,17 +392,45 @@ fn what_cannot_be_is_refused_by_key() {
     }
 }
 
-fn text(dir: &TempDir, predictions: &Predictions) -> String {
+fn text(dir: &TempDir, predictions: &Answers) -> String {
     let path = dir.path().join("p.csv");
     predictions.write(&path).unwrap();
     std::fs::read_to_string(path).unwrap()
 }
 
-fn probabilities(predictions: &Predictions) -> &[f64] {
-    match &predictions.of {
+fn predicted(answers: &Answers) -> &Predicted {
+    match answers {
+        Answers::Examples(predictions) => &predictions.of,
+        Answers::Ahead(_) => panic!("no rows"),
+    }
+}
+
+fn probabilities(answers: &Answers) -> &[f64] {
+    match predicted(answers) {
         Predicted::Classes { probabilities, .. } => probabilities,
         Predicted::Numbers { .. } => panic!("no classes"),
     }
+}
+
+/// What a run predicts for rows, after so many steps on its training rows.
+fn predict(
+    recipe: &Recipe,
+    columns: &Columns,
+    models: &Models,
+    steps: usize,
+    rows: &LabelledRows,
+) -> fastweights::Result<Answers> {
+    let (plan, params) = (recipe.plan()?, models.maml.clone());
+    let start =
+        Start { origin: Origin::default(), plan, params, signature: Signature::Table(columns.clone()) };
+    let inputs = Inputs::Examples {
+        head: vec!["row".into()],
+        examples: rows.numbers.iter().map(|number| vec![number.to_string()]).collect(),
+        x: rows.x.clone(),
+        notes: Vec::new(),
+    };
+    let cpu = CpuBackend::new(Some(2));
+    ready(recipe, &start, &cpu, steps)?.predict(&cpu, &inputs, 0)
 }
 
 #[test]
@@ -429,7 +458,7 @@ fn numbers_are_learned_judged_and_predicted() {
     assert!(by.initial.rmse < 500.0 && by.initial.r2.unwrap() > 0.98, "{by:?}");
     assert_eq!((report.metric, table.target.as_deref()), ("mse", Some("price")));
     let held = table_predictions(&own, &models, &cpu).unwrap().unwrap();
-    let Predicted::Numbers { values, .. } = &held.of else { panic!("no numbers") };
+    let Predicted::Numbers { values, .. } = predicted(&held) else { panic!("no numbers") };
     assert!(values.iter().all(|v| (999_000.0..1_021_000.0).contains(v)), "{values:?}");
     assert!(crate::text(&dir, &held).starts_with("row,price\n"));
     let again = Recipe::parse(&own.to_toml().unwrap(), "again", &[]).unwrap();
@@ -473,9 +502,9 @@ fn clouds_are_learned_judged_and_predicted() {
     cold.control.enabled = false;
     let x = LabelledRows { y: None, ..rows.clone() };
     let columns = &own.table().unwrap().columns;
-    assert_eq!(predict_rows(&cold, columns, &models, &cpu, (0, None), &x).unwrap(), held);
-    assert!(predict_rows(&cold, columns, &models, &cpu, (3, None), &x).is_err(), "adapting needs the rows");
-    let adapted = predict_rows(&own, columns, &models, &cpu, (3, None), &x).unwrap();
+    assert_eq!(predict(&cold, columns, &models, 0, &x).unwrap(), held);
+    assert!(predict(&cold, columns, &models, 3, &x).is_err(), "adapting needs the rows");
+    let adapted = predict(&own, columns, &models, 3, &x).unwrap();
     assert_ne!(adapted, held);
     let text = text(&dir, &held);
     let mut lines = text.lines();
@@ -523,7 +552,7 @@ fn a_test_file_is_judged_by_or_predicted() {
     assert_eq!((train.numbers.len(), judged.numbers.len()), (64, 16));
     assert_eq!(unlabelled.as_ref().unwrap().numbers, (1..=18).collect::<Vec<_>>());
     let predictions = table_predictions(&own, &trained(&own), &CpuBackend::new(Some(1))).unwrap().unwrap();
-    assert_eq!(predictions.numbers.len(), 18);
+    assert_eq!(probabilities(&predictions).len(), 2 * 18);
     assert!(probabilities(&predictions).chunks_exact(2).all(|p| (p[0] + p[1] - 1.0).abs() < 1e-9));
     let foreign = file(&dir, "foreign.csv", "a,b,c,kind\n1,2,3,k00\n1,2,3,k07\n");
     let error = with(&foreign).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 use super::device::DeviceArguments;
 use super::failure::{Outcome, note, warn};
+use super::flags::inner_rate;
 use super::out::Out;
 use super::table;
 use fastweights::Error;
@@ -89,14 +90,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     for line in recipe.notes() {
         note(&line);
     }
-    // Devices compute in float32.
-    if let Some(rate) = arguments.inner_lr.filter(|&rate| !((rate as f32).is_finite() && rate >= 0.0)) {
-        let reason = format!("is {rate}; a finite number of 0 or more is needed, at most {:e}", f32::MAX);
-        return Err(Error::recipe("--inner-lr", reason).into());
-    }
+    let rate = inner_rate(arguments.inner_lr)?;
     let models = Models::load(&dir, &recipe, &mut warn)?;
     let device = arguments.device.open(recipe.run.max_memory.map(|size| size.as_u64()))?;
-    let judged = judge(&recipe, &settings, &models, &*device.backend, arguments.inner_lr)?;
+    let judged = judge(&recipe, &settings, &models, &*device.backend, rate)?;
     let json = judged.report.to_json()?;
     match arguments.json.as_deref() {
         Some(path) if path == Path::new("-") => return out.text(&json),

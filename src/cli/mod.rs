@@ -1,10 +1,12 @@
 //! Arguments → recipe → calls; printing. No mathematics here.
 
+mod adapt;
 mod bench;
 mod check;
 mod data;
 mod device;
 mod eval;
+mod export;
 mod failure;
 mod flags;
 mod memory;
@@ -17,11 +19,13 @@ mod recipes;
 mod report;
 mod series;
 mod signals;
+mod source;
 mod steps;
 mod table;
 mod tabular;
 mod train;
 mod training;
+mod way_on;
 
 use clap::{Parser, Subcommand};
 use failure::Outcome;
@@ -47,8 +51,12 @@ enum Command {
     Eval(eval::Arguments),
     /// Write one page of HTML about runs, side by side
     Report(report::Arguments),
-    /// Predict new rows with a run of a table, or what follows in new series with a run of series
+    /// Adapt a run to a few examples of one's own, and keep the adapted model as one file
+    Adapt(adapt::Arguments),
+    /// Predict new points, rows, pictures or series with a run or an adapted model
     Predict(predict::Arguments),
+    /// Write a model as ONNX, or its weights as safetensors or npz
+    Export(export::Arguments),
     /// Fetch, import and list image data sets
     Data(data::Arguments),
     /// List the recipes, or print one
@@ -88,7 +96,9 @@ fn run(command: Command, out: &mut Out) -> Outcome {
         Command::Train(arguments) => train::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Report(arguments) => report::run(&arguments, out),
+        Command::Adapt(arguments) => adapt::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
+        Command::Export(arguments) => export::run(&arguments, out),
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Model(arguments) => model::run(&arguments, out),

@@ -1,8 +1,9 @@
 //! Standard output, through one writer that notices when nobody reads it.
 
 use super::failure::{Failure, Outcome};
-use fastweights::Error;
+use fastweights::{Error, Result};
 use std::io::{self, BufWriter, Stdout, Write};
+use std::path::Path;
 
 /// Standard output.
 pub(super) struct Out(BufWriter<Stdout>);
@@ -34,5 +35,18 @@ fn failure(error: io::Error) -> Failure {
         Failure::ClosedPipe
     } else {
         Error::file_caused("standard output", "cannot be written", error).into()
+    }
+}
+
+/// Refuses a file to write that cannot be made, before long work.
+pub(super) fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(path, "is a directory; give a file"));
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+            Err(Error::file(path, format!("cannot be written: there is no directory {}", parent.display())))
+        }
+        _ => Ok(()),
     }
 }

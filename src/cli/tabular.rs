@@ -2,13 +2,13 @@
 
 use super::failure::Outcome;
 use super::numbers::number;
-use super::out::Out;
+use super::out::{Out, check_writable};
 use fastweights::data::shown;
 use fastweights::meta::Backend;
 use fastweights::recipe::{Recipe, TableRows};
 use fastweights::run::{By, Fit, Found, Judgement, Models, Report, RunDir, TableOutcome, table_predictions};
 use fastweights::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Files of a table.
 #[derive(Debug, clap::Args)]
@@ -72,19 +72,6 @@ impl TableArguments {
         let Some(predictions) = table_predictions(recipe, models, device)? else { return Ok(()) };
         predictions.write(&dir.predictions())?;
         self.out_predictions.as_deref().map_or(Ok(()), |path| predictions.write(path))
-    }
-}
-
-/// Refuses a file to write that cannot be made, before long work.
-pub(super) fn check_writable(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::file(path, "is a directory; give a file"));
-    }
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            Err(Error::file(path, format!("cannot be written: there is no directory {}", parent.display())))
-        }
-        _ => Ok(()),
     }
 }
 

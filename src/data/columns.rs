@@ -257,6 +257,35 @@ impl Columns {
         numbers.iter().map(target).collect::<Result<_>>().map(Some)
     }
 
+    /// The labels of a sheet's rows, once each, sorted: classes of a task of its own. Numbers are written in one way.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if the sheet has no such column or no value in it.
+    pub fn labels(&self, sheet: &Sheet) -> Result<Vec<String>> {
+        let place = sheet.place(&self.label);
+        let column = place.ok_or_else(|| {
+            let reason = format!(
+                "has no column `{}` of labels; its columns are {}",
+                shown(&self.label),
+                listed(&sheet.columns)
+            );
+            Error::file(&sheet.path, reason)
+        })?;
+        let cells: Vec<_> = (0..sheet.len()).filter_map(|row| sheet.value(row, column)).collect();
+        let numbers = || (0..sheet.len()).filter(|&row| sheet.value(row, column).is_some());
+        let as_numbers: Option<Vec<_>> =
+            numbers().map(|row| sheet.number(row, column).ok().flatten().map(canonical)).collect();
+        let mut labels = as_numbers.unwrap_or_else(|| cells.iter().map(|&cell| cell.to_owned()).collect());
+        labels.sort_unstable();
+        labels.dedup();
+        match labels.is_empty() {
+            true => {
+                Err(Error::file(&sheet.path, format!("has no label in the column `{}`", shown(&self.label))))
+            }
+            false => Ok(labels),
+        }
+    }
+
     fn target(&self, sheet: &Sheet, row: usize, column: usize) -> Result<f32> {
         let Some(value) = sheet.value(row, column) else {
             return Err(sheet.wrong(row, column, "is missing; fill it in, or remove the row"));

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most pixels of a set, in bytes: all of them are kept in memory.
-const MAX_BYTES: u64 = 8 << 30;
+pub(super) const MAX_BYTES: u64 = 8 << 30;
 
 /// Pictures by class and by their own names: the order in which they were found leaves no trace.
 #[derive(Debug, Default)]

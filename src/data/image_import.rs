@@ -3,7 +3,8 @@
 use super::archive::Bounds;
 use super::found;
 use super::gather::Assembled;
-use super::image_layout::{self, Laid, Wish};
+use super::image_layout::{self, Laid};
+use super::image_place::Wish;
 use super::picture::Rule;
 use super::set::{ImageSet, MAX_SIDE, check_name};
 use super::sheet::listed;

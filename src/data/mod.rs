@@ -28,6 +28,10 @@ mod image_import;
 #[cfg(feature = "import")]
 mod image_layout;
 #[cfg(feature = "import")]
+mod image_place;
+#[cfg(feature = "import")]
+mod listed_layout;
+#[cfg(feature = "import")]
 mod lists;
 #[cfg(feature = "import")]
 mod npy;
@@ -36,8 +40,12 @@ mod omniglot;
 mod packed;
 #[cfg(feature = "import")]
 mod picture;
+mod picture_form;
+#[cfg(feature = "import")]
+mod pictures;
 mod place;
 mod roles;
+mod sentinel;
 mod series;
 #[cfg(feature = "import")]
 mod series_file;
@@ -66,6 +74,7 @@ pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 pub use image_import::ImageImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
+pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
 pub use place::{Stored, data_dir, load, stored};
 pub use roles::{Choices, Roles};
 pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};

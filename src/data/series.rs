@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Where a file says what; what is not said is told from the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SeriesColumns {
     /// The columns that name a row's series, all of them together; one name may list several, with commas between.
     pub ids: Vec<String>,

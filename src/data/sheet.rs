@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// How a file of text is to be read, as far as it is said; what is not is told from the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dialect {
     /// What stands between cells: one character, `tab` or `space`.
     #[serde(skip_serializing_if = "Option::is_none")]

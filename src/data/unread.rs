@@ -1,5 +1,6 @@
 //! What a build without the feature `import` says where a file is to be read.
 
+use super::picture_form::{PictureClasses, PictureForm, ReadPictures};
 use super::series::{SeriesColumns, SeriesSet};
 use super::sheet::{Dialect, Sheet};
 use crate::error::{Error, Result};
@@ -26,5 +27,23 @@ impl SeriesSet {
     /// [`File`](crate::ErrorKind::File), always.
     pub fn read(path: &Path, _: &SeriesColumns, _: &Dialect, _: Option<&str>) -> Result<Self> {
         refused(path)
+    }
+}
+
+impl PictureForm {
+    /// Would read pictures; see the feature `import`.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File), always.
+    pub fn read(&self, path: &Path) -> Result<ReadPictures> {
+        refused(path)
+    }
+
+    /// Would read a folder of class folders; see the feature `import`.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File), always.
+    pub fn read_classes(&self, dir: &Path) -> Result<PictureClasses> {
+        refused(dir)
     }
 }

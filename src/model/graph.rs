@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for NamedOp {
 }
 
 /// What recipes call the model's input.
-const INPUT: &str = "input";
+pub(super) const INPUT: &str = "input";
 
 fn refused(reason: impl Into<String>) -> Error {
     Error::recipe("model.layers", reason.into())

@@ -6,20 +6,24 @@
 
 mod chain;
 mod count;
+mod frozen;
 mod graph;
 mod init;
 mod node;
 mod presets;
 #[cfg(feature = "gpu")]
 mod products;
+mod written;
 
 pub use crate::ops::{Op, Rows, Shape};
 pub use chain::Link;
 pub use count::Operations;
+pub use frozen::NormStatistics;
 pub use graph::{Graph, NamedOp};
 pub use init::Init;
 pub use node::{Block, Node, Param, Value};
 pub use presets::{Activation, Conv4, Downsample, Mlp, Preset, Resnet12, Siren, WideResnet};
+pub use written::WrittenModel;
 
 use crate::error::Result;
 use chain::links;

@@ -5,12 +5,12 @@ use super::dir::RunDir;
 use super::learning::{Advance, Learning, not_finite};
 use super::metrics::{MetricsLine, MetricsWriter, Sums};
 use super::models::Models;
-use super::rates::{LearnedRate, learned_rates};
+use super::rates::learned_rates;
 use super::times::Times;
 use super::trial::{Trials, ValidationLine, validate};
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Losses};
+use crate::meta::{Backend, LayerRate, Losses};
 use crate::recipe::Recipe;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct Progress {
     /// The lines of metrics that the block filled.
     pub lines: Vec<MetricsLine>,
     /// Learned rates after the block, where it filled a line and rates are learned.
-    pub rates: Vec<LearnedRate>,
+    pub rates: Vec<LayerRate>,
 }
 
 /// Why [`Experiment::run`] returned.

@@ -21,6 +21,7 @@
 //! All but `evaluation.json`, `times.jsonl` and `processes.jsonl`, which hold times, are the same bytes for the same recipe, seed and device,
 //! however often the run was interrupted and resumed.
 
+mod adapt;
 mod checkpoint;
 mod dir;
 mod experiment;
@@ -36,7 +37,6 @@ mod models;
 mod page;
 #[cfg(feature = "plot")]
 mod plot;
-mod predictions;
 mod process;
 mod rates;
 mod recovery;
@@ -50,10 +50,11 @@ mod times;
 mod trial;
 
 pub use crate::file::write_atomic;
+pub use adapt::{needs_points, ready, table_predictions};
 pub use checkpoint::{Checkpoints, Saved};
 pub use dir::RunDir;
 pub use experiment::{Ending, Experiment, Progress};
-pub use forecast::{Ahead, Forecasts, forecast};
+pub use forecast::forecast;
 pub use judge::{evaluation_bytes, judge};
 pub use lock::RunLock;
 pub use measure::Measures;
@@ -63,14 +64,11 @@ pub use models::Models;
 pub use page::write_page;
 #[cfg(feature = "plot")]
 pub use plot::draw_all;
-pub use predictions::{Predicted, Predictions};
 pub use process::Process;
-pub use rates::LearnedRate;
 pub use recovery::Recovery;
 pub use report::{Classification, Judged, Learners, Points, Report, Seconds};
 pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, TraitEffect};
 pub use table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
-pub use table_report::{predict_rows, table_predictions};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, write_results};
 pub use trial::{ValidationLine, read_validation};

@@ -1,9 +1,9 @@
 //! What a run has trained.
 
-use super::checkpoint::newest as newest_of;
+use super::checkpoint::{Checkpoints, newest as newest_of};
 use super::dir::RunDir;
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Evaluation};
+use crate::meta::{Backend, Evaluation, Plan, TrainState};
 use crate::recipe::Recipe;
 use crate::task::TaskBatch;
 
@@ -25,19 +25,7 @@ impl Models {
     /// # Errors
     /// As [`Checkpoints::load`](super::Checkpoints::load).
     pub fn load(dir: &RunDir, recipe: &Recipe, warn: &mut dyn FnMut(&Error)) -> Result<Self> {
-        let (plan, best) = (recipe.plan()?, dir.best_checkpoint());
-        let newest = if best.steps()?.is_empty() {
-            dir.checkpoints().load_newest(&plan, warn)?.state
-        } else {
-            match best.load_newest(&plan, warn) {
-                Ok(best) => best.state,
-                Err(damaged) => {
-                    let newest = dir.checkpoints().load_newest(&plan, warn)?.state;
-                    warn(&damaged);
-                    newest
-                }
-            }
-        };
+        let (_, newest) = dir.chosen(&recipe.plan()?, warn)?;
         let control = match recipe.control_plan()? {
             Some(plan) => {
                 let (place, updates) = (dir.control_checkpoints(), recipe.control_updates());
@@ -55,6 +43,27 @@ impl Models {
 }
 
 impl RunDir {
+    /// The checkpoint that is to be judged, and where it is: the best one by trials, or the newest where there are no trials.
+    pub(super) fn chosen(
+        &self,
+        plan: &Plan,
+        warn: &mut dyn FnMut(&Error),
+    ) -> Result<(Checkpoints, TrainState)> {
+        let (all, best) = (self.checkpoints(), self.best_checkpoint());
+        if best.steps()?.is_empty() {
+            let newest = all.load_newest(plan, warn)?.state;
+            return Ok((all, newest));
+        }
+        match best.load_newest(plan, warn) {
+            Ok(found) => Ok((best, found.state)),
+            Err(damaged) => {
+                let newest = all.load_newest(plan, warn)?.state;
+                warn(&damaged);
+                Ok((all, newest))
+            }
+        }
+    }
+
     /// Meta-iterations, ascending, that the run can go on from: those with checkpoints of both learners.
     ///
     /// # Errors

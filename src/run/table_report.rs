@@ -1,86 +1,20 @@
 //! Tables of mini-batches: judged on rows that were held out, and predictions for any rows.
 
+use super::adapt::support_rows;
 use super::models::Models;
-use super::predictions::{Predictions, largest};
 use super::report::{Judged, Learners, Points, Report, Seconds};
 use super::table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
+use crate::adapted::largest;
 use crate::data::{Columns, Target};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::losses::Loss;
 use crate::meta::{Backend, Curve, Plan};
-use crate::philox::{Philox, Purpose, below};
 use crate::recipe::{EvaluationSettings, LabelledRows, Recipe, TableRows};
 use crate::task::TaskBatch;
 use std::time::Instant;
 
 /// Rows that are predicted at a time.
 const TURN: usize = 4096;
-
-/// Predicts the classes or numbers of new rows, `x: [rows, inputs]`, scaled as the model's training rows were, after `steps` steps of
-/// adaptation on training rows; without a step the table itself is not needed.
-///
-/// # Errors
-/// As [`Backend::evaluate`]; [`NotFinite`](crate::ErrorKind::NotFinite) if an output is none.
-pub fn predict_rows(
-    recipe: &Recipe,
-    columns: &Columns,
-    models: &Models,
-    device: &dyn Backend,
-    (steps, rate): (usize, Option<f64>),
-    rows: &LabelledRows,
-) -> Result<Predictions> {
-    let support =
-        if steps == 0 { LabelledRows::default() } else { support_rows(recipe, recipe.evaluation.points)? };
-    let outputs = outputs(device, (&recipe.plan()?, &models.maml), &support, (steps, rate), &rows.x)?;
-    let last = &outputs[outputs.len() - rows.numbers.len() * columns.outputs()..];
-    if last.iter().any(|v| !v.is_finite()) {
-        return Err(Error::not_finite(format!(
-            "outputs after {steps} steps are not finite; take fewer steps or a smaller rate"
-        )));
-    }
-    Ok(Predictions::of(columns, &rows.numbers, last))
-}
-
-/// What a finished run has to predict, without adaptation: the rows of a test file, or those that were held out. Nothing
-/// where tasks have classes of their own.
-///
-/// # Errors
-/// As [`predict_rows`].
-pub fn table_predictions(
-    recipe: &Recipe,
-    models: &Models,
-    device: &dyn Backend,
-) -> Result<Option<Predictions>> {
-    let Some(table) = recipe.table() else { return Ok(None) };
-    let TableRows::Batches { judged, unlabelled, .. } = &table.rows else { return Ok(None) };
-    let rows = unlabelled.as_ref().unwrap_or(judged);
-    predict_rows(recipe, &table.columns, models, device, (0, None), rows).map(Some)
-}
-
-/// Training rows to adapt on: all, or `most` of them, chosen by the seed.
-fn support_rows(recipe: &Recipe, most: usize) -> Result<LabelledRows> {
-    let rows = recipe.table().map(|table| (&table.rows, table.columns.width()));
-    let Some((TableRows::Batches { train, .. }, width)) = rows else {
-        return Err(Error::failed(
-            "the recipe's table has no mini-batches, or is not read: call load_data first",
-        ));
-    };
-    if train.numbers.len() <= most {
-        return Ok(train.clone());
-    }
-    let mut places: Vec<_> = (0..train.numbers.len()).collect();
-    let mut words = Philox::stream(recipe.seed, Purpose::Evaluate, 0, 0);
-    for i in 0..most {
-        let other = i + below(words.word(), (places.len() - i) as u32) as usize;
-        places.swap(i, other);
-    }
-    places.truncate(most);
-    Ok(LabelledRows {
-        x: places.iter().flat_map(|&row| &train.x[row * width..][..width]).copied().collect(),
-        y: train.y.as_ref().map(|y| places.iter().map(|&row| y[row]).collect()),
-        numbers: places.iter().map(|&row| train.numbers[row]).collect(),
-    })
-}
 
 /// Outputs for the rows `x` before and after each step of adaptation, `[steps + 1, rows, outputs]`.
 fn outputs(

@@ -7,11 +7,11 @@ use super::dir::RunDir;
 use super::experiment::Progress;
 use super::metrics::{MetricsLine, read_metrics};
 use super::process::seconds;
-use super::rates::LearnedRate;
 use super::report::Report;
 use super::trial::ValidationLine;
 use crate::error::{Error, Result};
 use crate::file::write_atomic;
+use crate::meta::LayerRate;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -132,7 +132,7 @@ fn of_line(line: &MetricsLine) -> Vec<Vec<u8>> {
     scalars.chain([scalar("rate/outer", line.meta_lr)]).collect()
 }
 
-fn of_rate(rate: &LearnedRate) -> Vec<u8> {
+fn of_rate(rate: &LayerRate) -> Vec<u8> {
     let step = rate.step.map_or_else(String::new, |step| format!(", step {step}"));
     scalar(&format!("rate/inner {}{step}", rate.layer), rate.rate)
 }
@@ -282,7 +282,7 @@ mod tests {
             validation: None,
             skipped: Vec::new(),
             lines: vec![line],
-            rates: vec![LearnedRate { layer: "2".into(), step: Some(3), rate: 0.25 }],
+            rates: vec![LayerRate { layer: "2".into(), step: Some(3), rate: 0.25 }],
         }
     }
 

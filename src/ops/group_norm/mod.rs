@@ -84,6 +84,12 @@ impl GroupNorm {
         Self { groups: Groups::Channels, eps: 1e-5, affine: true }
     }
 
+    /// Groups of so many channels.
+    #[must_use]
+    pub fn group_count(&self, channels: usize) -> usize {
+        self.groups.of(channels)
+    }
+
     /// Whether each channel of a point of this shape is a group of its own.
     #[must_use]
     pub fn is_instance_norm(&self, point: Shape) -> bool {

@@ -2,7 +2,7 @@
 
 use super::kind::{Draw, Kind, Loading, Targets, Usual, check_classes, classes};
 use super::loaded::{Loaded, Summed};
-use crate::data::{self, ImageSet, Split, check_name, glyphs};
+use crate::data::{self, ImageSet, PictureForm, Split, check_name, glyphs};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
@@ -132,7 +132,7 @@ impl ImageSettings {
     /// Whether grey pictures are ink, 255 on 0: characters, drawn by people or by the program.
     #[must_use]
     pub fn is_ink(&self) -> bool {
-        [glyphs::NAME, "omniglot"].contains(&self.data.as_str())
+        PictureForm::of_set(&self.data, self.channels, self.side).invert
     }
 
     /// Names of the classes of task `task` of an evaluation with `queries` queries.

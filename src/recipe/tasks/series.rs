@@ -4,7 +4,8 @@ use super::kind::{Draw, Kind, Loading, Targets, Usual, check_points, points};
 use super::loaded::{Loaded, still_there};
 use super::series_csv::{Missing, Names, SeriesCsv};
 use super::series_data::{Cut, SeriesData};
-use crate::data::{Decimal, Dialect, Gaps, Layout, SeriesSet};
+use crate::adapted::{SeriesForm, SeriesScale};
+use crate::data::{Decimal, Dialect, Gaps, Layout, SeriesColumns, SeriesSet};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::{EvaluationSettings, Protocol};
@@ -174,6 +175,20 @@ impl Typed {
 }
 
 impl SeriesSettings {
+    /// How series are read and scaled, one by one, to forecast so many values.
+    #[must_use]
+    pub fn form(&self, ahead: usize) -> SeriesForm {
+        let scale = match self.scale {
+            Scale::None => SeriesScale::None,
+            Scale::Standard => SeriesScale::Own,
+        };
+        let (columns, dialect) = self.csv().map_or_else(Default::default, |csv| {
+            // A file of new series is not cut into pieces.
+            (SeriesColumns { pieces: 1, ..csv.columns() }, csv.dialect.clone())
+        });
+        SeriesForm { window: self.window, scale, ahead, columns, dialect }
+    }
+
     /// The long table that series are read from.
     pub(super) fn csv(&self) -> Option<&SeriesCsv> {
         match &self.source {
