@@ -50,7 +50,7 @@ impl Header {
         }
     }
 
-    /// SHA-256 of numbers, names, types, shapes and values; every part is preceded by its length.
+    /// SHA-256 of numbers, what there is to say, names, types, shapes and values; every part is preceded by its length.
     fn checksum(&self, tensors: &Named) -> String {
         let mut sum = Sha256::new();
         let mut part = |bytes: &[u8]| {

@@ -322,10 +322,10 @@ fn alone(tasks: &TaskBatch, task: usize) -> TaskBatch<f64> {
     TaskBatch {
         support: count(&weights.support),
         query: count(&weights.query),
-        support_x: kept(&one.support_x, &weights.support, 3),
-        support_y: kept(&one.support_y, &weights.support, 1),
-        query_x: kept(&one.query_x, &weights.query, 3),
-        query_y: kept(&one.query_y, &weights.query, 1),
+        support_x: kept(&one.support_x, &weights.support, 3).into(),
+        support_y: kept(&one.support_y, &weights.support, 1).into(),
+        query_x: kept(&one.query_x, &weights.query, 3).into(),
+        query_y: kept(&one.query_y, &weights.query, 1).into(),
         weights: None,
         ..one
     }

@@ -25,10 +25,10 @@ fn draw(count: usize, stream: u32) -> Vec<f32> {
 
 fn tasks(plan: &Plan, count: usize) -> TaskBatch {
     let mut batch = TaskBatch::zeros(count, plan.support, plan.query, plan.model.inputs(), plan.targets());
-    batch.support_x = draw(batch.support_x.len(), 0);
-    batch.query_x = draw(batch.query_x.len(), 1);
-    batch.support_y = draw(batch.support_y.len(), 2);
-    batch.query_y = draw(batch.query_y.len(), 3);
+    batch.support_x = draw(batch.support_x.len(), 0).into();
+    batch.query_x = draw(batch.query_x.len(), 1).into();
+    batch.support_y = draw(batch.support_y.len(), 2).into();
+    batch.query_y = draw(batch.query_y.len(), 3).into();
     let classes = plan.model.outputs() as f32;
     for target in batch.support_y.iter_mut().chain(&mut batch.query_y) {
         *target = match plan.loss.truth() {

@@ -43,8 +43,8 @@ fn wave(count: usize, frequency: f32) -> Vec<f32> {
 
 fn tasks(plan: &Plan, tasks: usize) -> TaskBatch {
     let mut batch = TaskBatch::zeros(tasks, plan.support, plan.query, plan.model.inputs(), plan.targets());
-    batch.support_x = wave(batch.support_x.len(), 1.3);
-    batch.query_x = wave(batch.query_x.len(), 2.1);
+    batch.support_x = wave(batch.support_x.len(), 1.3).into();
+    batch.query_x = wave(batch.query_x.len(), 2.1).into();
     let classes = plan.model.outputs();
     for y in batch.support_y.iter_mut().chain(&mut batch.query_y).enumerate() {
         *y.1 = match plan.loss.truth() {

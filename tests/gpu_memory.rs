@@ -69,10 +69,10 @@ fn wave(count: usize, frequency: f32) -> Vec<f32> {
 
 fn tasks(count: usize) -> TaskBatch {
     let mut batch = TaskBatch::zeros(count, SUPPORT, QUERY, 1, 1);
-    batch.support_x = wave(count * SUPPORT, 1.3);
-    batch.support_y = wave(count * SUPPORT, 0.7);
-    batch.query_x = wave(count * QUERY, 2.1);
-    batch.query_y = wave(count * QUERY, 0.9);
+    batch.support_x = wave(count * SUPPORT, 1.3).into();
+    batch.support_y = wave(count * SUPPORT, 0.7).into();
+    batch.query_x = wave(count * QUERY, 2.1).into();
+    batch.query_y = wave(count * QUERY, 0.9).into();
     batch
 }
 

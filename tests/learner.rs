@@ -413,3 +413,40 @@ fn what_is_fixed_goes_by_no_pattern_and_travels_in_files() {
     learner.load(&path).unwrap();
     assert_eq!(learner.state().params, algorithm.start().unwrap().params);
 }
+
+#[test]
+fn a_file_carries_a_note_and_learners_outlive_theirs() {
+    let (cpu, dir) = (CpuBackend::new(Some(2)), tempfile::tempdir().unwrap());
+    let path = dir.path().join("noted.safetensors");
+    let tasks = sampler(3).batch(0);
+    let mut maml = Maml::new(Algorithm::maml(mlp(), Loss::mse()), &cpu).unwrap();
+    let before = maml.meta_gradient(&tasks).unwrap();
+    assert_eq!(maml.state().iteration, 0);
+    maml.save_with(&path, Some("what it is".to_owned())).unwrap();
+    assert_eq!(fastweights::learner::note(&path).unwrap().as_deref(), Some("what it is"));
+    let learners = maml.learners(&tasks, 2).unwrap();
+    let again = maml.with_fast_weights(learners[1].fast_weights(), 2).unwrap();
+    maml.step(&tasks).unwrap();
+    maml.load(&path).unwrap();
+    assert!(maml.meta_gradient(&tasks).unwrap() == before);
+    maml.save(&path).unwrap();
+    assert_eq!(fastweights::learner::note(&path).unwrap(), None);
+    drop(maml);
+    assert_eq!(again[0].predict(&[0.5]).unwrap(), learners[1].predict(&[0.5]).unwrap());
+    assert_eq!(again[0].steps(), 2);
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_named_unless_their_point_does_not_count() {
+    let mut tasks = sampler(3).batch(0);
+    tasks.check_finite().unwrap();
+    tasks.query_y[6 + 4] = f32::NAN;
+    assert!(tasks.check_finite().unwrap_err().to_string().contains("query y of task 1, point 4: NaN"));
+    for task in 0..3 {
+        let weights: Vec<f32> = (0..11).map(|point| if point == 9 { 0.0 } else { 1.0 }).collect();
+        tasks.put_weights(task, &weights);
+    }
+    tasks.check_finite().unwrap();
+    tasks.support_x[2 * 5 + 1] = f32::INFINITY;
+    assert!(tasks.check_finite().unwrap_err().to_string().contains("support x of task 2, point 1: inf"));
+}

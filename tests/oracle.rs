@@ -202,7 +202,8 @@ fn unequal_tasks_in_one_batch_equal_the_tasks_alone() {
         };
         counts.iter().flat_map(row).collect::<Vec<f64>>()
     };
-    batch.weights = Some(PointWeights { support: mask(support, |c| c.0), query: mask(query, |c| c.1) });
+    batch.weights =
+        Some(PointWeights { support: mask(support, |c| c.0).into(), query: mask(query, |c| c.1).into() });
     let all = oracle::meta_gradient(&plan, &params, &batch).unwrap();
     let mut mean = vec![0.0; params.len()];
     for (t, &(s, q)) in counts.iter().enumerate() {
@@ -210,10 +211,10 @@ fn unequal_tasks_in_one_batch_equal_the_tasks_alone() {
         let alone = TaskBatch {
             support: s,
             query: q,
-            support_x: one.support_x[..s * 9].to_vec(),
-            support_y: one.support_y[..s].to_vec(),
-            query_x: one.query_x[..q * 9].to_vec(),
-            query_y: one.query_y[..q].to_vec(),
+            support_x: one.support_x[..s * 9].to_vec().into(),
+            support_y: one.support_y[..s].to_vec().into(),
+            query_x: one.query_x[..q * 9].to_vec().into(),
+            query_y: one.query_y[..q].to_vec().into(),
             weights: None,
             ..one
         };

@@ -147,6 +147,22 @@ else
     skipped="$skipped, lints (no clippy)"
 fi
 
+# The Python package as a user installs it, in a virtual environment of its own that sees what the machine's Python has (PyTorch, say);
+# the engine is built among the other artifacts.
+python=${FASTWEIGHTS_PYTHON:-python3}
+venv=target/python-venv
+in_venv() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+python_package() { in_venv --no-build-isolation --no-deps --force-reinstall ./python && "$venv/bin/python" -m pytest -q python/tests; }
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    skipped="$skipped, Python package (no Python 3.10 or newer)"
+elif [ -n "$dry" ]; then
+    check "Python package" python_package
+elif ! "$python" -m venv --system-site-packages "$venv" || ! in_venv 'maturin>=1.9,<2' numpy pytest; then
+    skipped="$skipped, Python package (no virtual environment with maturin, numpy and pytest can be made)"
+else
+    check "Python package" python_package
+fi
+
 # Every feature alone, and none of them, in a directory of their own: other flags would have the tests built anew.
 features="env RUSTFLAGS=-Dwarnings cargo check --target-dir target/features --no-default-features"
 check "no features" $features --all-targets

@@ -3,22 +3,22 @@
 
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::meta::{
-    Backend, Evaluation, Forecast, Losses, MetaOutput, Plan, TrainPlan, TrainState, Training,
+    Backend, Evaluation, Forecast, Losses, MetaOutput, Plan, Prepared, TrainPlan, TrainState, Training,
 };
 use fastweights::recipe::{Recipe, parse_setting};
 use fastweights::run::{Ending, Experiment, Recovery, RunDir, read_metrics};
 use fastweights::task::TaskBatch;
 use fastweights::{Error, ErrorKind, Result};
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A CPU that fails at chosen meta-iterations, counted from 1; 0 is never.
 struct Faulty {
     cpu: CpuBackend,
     /// The device is lost, once.
-    lost: Rc<Cell<u64>>,
+    lost: Arc<AtomicU64>,
     /// The losses are not finite, whenever it is computed.
     nan: u64,
 }
@@ -26,7 +26,7 @@ struct Faulty {
 struct FaultyTraining {
     inner: Box<dyn Training>,
     done: u64,
-    lost: Rc<Cell<u64>>,
+    lost: Arc<AtomicU64>,
     nan: u64,
 }
 
@@ -36,7 +36,7 @@ impl Backend for Faulty {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
-        let (done, lost, nan) = (state.iteration, Rc::clone(&self.lost), self.nan);
+        let (done, lost, nan) = (state.iteration, Arc::clone(&self.lost), self.nan);
         Ok(Box::new(FaultyTraining { inner: self.cpu.training(plan, state)?, done, lost, nan }))
     }
 
@@ -49,6 +49,10 @@ impl Backend for Faulty {
         let mut output = self.cpu.meta_gradient(plan, params, tasks)?;
         output.query_loss[3 * (plan.steps + 1) + 1] = f32::NAN;
         Ok(output)
+    }
+
+    fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>> {
+        self.cpu.prepare(plan, tasks, weighted)
     }
 
     fn evaluate(
@@ -65,8 +69,8 @@ impl Backend for Faulty {
 impl Training for FaultyTraining {
     fn advance(&mut self, iterations: u64) -> Result<Vec<Losses>> {
         let within = self.done + 1..=self.done + iterations;
-        if within.contains(&self.lost.get()) {
-            self.lost.set(0);
+        if within.contains(&self.lost.load(Ordering::Relaxed)) {
+            self.lost.store(0, Ordering::Relaxed);
             return Err(Error::device("the device was lost, on purpose"));
         }
         let mut losses = self.inner.advance(iterations)?;
@@ -84,7 +88,7 @@ impl Training for FaultyTraining {
 }
 
 fn faulty(nan: u64, lost: u64) -> Faulty {
-    Faulty { cpu: CpuBackend::new(Some(1)), lost: Rc::new(Cell::new(lost)), nan }
+    Faulty { cpu: CpuBackend::new(Some(1)), lost: Arc::new(AtomicU64::new(lost)), nan }
 }
 
 fn recipe(settings: &[&str]) -> Recipe {

@@ -3,4 +3,7 @@
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod open;
 pub mod oracle;
+
+pub use open::{Opened, open, open_cpu};

@@ -73,10 +73,10 @@ impl Tensors<'_> {
             query: plan.query,
             inputs,
             targets,
-            support_x: self.take("support_x", &[&[tasks, plan.support], point].concat())?,
-            support_y: self.take("support_y", &[&[tasks, plan.support], target].concat())?,
-            query_x: self.take("query_x", &[&[tasks, plan.query], point].concat())?,
-            query_y: self.take("query_y", &[&[tasks, plan.query], target].concat())?,
+            support_x: self.take("support_x", &[&[tasks, plan.support], point].concat())?.into(),
+            support_y: self.take("support_y", &[&[tasks, plan.support], target].concat())?.into(),
+            query_x: self.take("query_x", &[&[tasks, plan.query], point].concat())?.into(),
+            query_y: self.take("query_y", &[&[tasks, plan.query], target].concat())?.into(),
             weights: None,
         })
     }

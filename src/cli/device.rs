@@ -3,9 +3,10 @@
 use super::failure::Outcome;
 use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
-use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport, Choice};
-use fastweights::backend::gpu::{Device, GpuBackend, kernels};
-use fastweights::meta::Backend;
+use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport};
+use fastweights::backend::gpu::kernels;
+use fastweights::backend::{Opened, open, open_cpu};
+use fastweights::meta::Backend as _;
 use fastweights::{Error, Result};
 
 /// Where to compute.
@@ -20,68 +21,21 @@ pub(super) struct DeviceArguments {
     pub(super) threads: Option<u16>,
 }
 
-/// An opened device.
-pub(super) struct Opened {
-    pub(super) backend: Box<dyn Backend>,
-    /// Why this one.
-    pub(super) why: String,
-    pub(super) is_cpu: bool,
-}
-
 impl DeviceArguments {
     /// The CPU with the threads asked for, and at most so many bytes of memory.
     pub(super) fn cpu(&self, memory: Option<u64>) -> CpuBackend {
-        let cpu = CpuBackend::new(self.threads.map(usize::from));
-        memory.map_or(cpu.clone(), |bytes| cpu.with_memory(bytes))
+        open_cpu(self.threads.map(usize::from), memory)
     }
 
     /// Opens the device that was asked for, to take at most so many bytes of memory.
     pub(super) fn open(&self, memory: Option<u64>) -> Result<Opened> {
-        let gpu = |choice: &Choice| gpu(choice, memory);
-        let cpu = |why: String| Opened { backend: Box::new(self.cpu(memory)), why, is_cpu: true };
         match self.device.as_str() {
-            "cpu" => Ok(cpu("as asked".to_owned())),
             "cpu-f64" => Err(Error::recipe("--device", "is cpu-f64, which only gradcheck takes; use cpu")),
             "" => Err(Error::recipe(
                 "--device",
                 "is empty; allowed are auto, cpu, gpu, any, an index or a name",
             )),
-            "auto" => {
-                let adapters = adapter::list();
-                match Choice::Auto.pick(&adapters) {
-                    Ok(_) => Ok(Opened {
-                        backend: gpu(&Choice::Auto)?,
-                        why: "a real GPU; --device cpu takes the CPU".to_owned(),
-                        is_cpu: false,
-                    }),
-                    Err(_) => Ok(cpu(no_gpu(&adapters))),
-                }
-            }
-            other => {
-                let Ok(choice) = other.parse::<Choice>();
-                Ok(Opened { backend: gpu(&choice)?, why: "as asked".to_owned(), is_cpu: false })
-            }
-        }
-    }
-}
-
-fn gpu(choice: &Choice, memory: Option<u64>) -> Result<Box<dyn Backend>> {
-    let gpu = GpuBackend::new(Device::open(choice)?);
-    Ok(Box::new(match memory {
-        Some(memory) => gpu.with_memory(memory),
-        None => gpu,
-    }))
-}
-
-/// Why `auto` takes the CPU.
-fn no_gpu(adapters: &[AdapterReport]) -> String {
-    match adapters {
-        [] => "no GPU was found".to_owned(),
-        _ => {
-            // One adapter may be reached through several APIs.
-            let mut names: Vec<_> = adapters.iter().map(|a| a.name.as_str()).collect();
-            names.dedup();
-            format!("no real GPU was found; software adapters ({}) are taken only by name", names.join(", "))
+            device => open(device, self.threads.map(usize::from), memory),
         }
     }
 }

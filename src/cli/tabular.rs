@@ -3,10 +3,10 @@
 use super::failure::Outcome;
 use super::numbers::number;
 use super::out::{Out, check_writable};
+use fastweights::adapted::Answers;
 use fastweights::data::shown;
-use fastweights::meta::Backend;
 use fastweights::recipe::{Recipe, TableRows};
-use fastweights::run::{By, Fit, Found, Judgement, Models, Report, RunDir, TableOutcome, table_predictions};
+use fastweights::run::{By, Fit, Found, Judgement, Report, TableOutcome};
 use fastweights::{Error, Result};
 use std::path::PathBuf;
 
@@ -61,17 +61,12 @@ impl TableArguments {
         Err(Error::recipe("--out-predictions", reason))
     }
 
-    /// Writes the predictions of a finished run, if it has any.
-    pub(super) fn write_predictions(
-        &self,
-        dir: &RunDir,
-        recipe: &Recipe,
-        models: &Models,
-        device: &dyn Backend,
-    ) -> Result<()> {
-        let Some(predictions) = table_predictions(recipe, models, device)? else { return Ok(()) };
-        predictions.write(&dir.predictions())?;
-        self.out_predictions.as_deref().map_or(Ok(()), |path| predictions.write(path))
+    /// Writes the predictions of a finished run to where they were asked for, if it has any.
+    pub(super) fn write_predictions(&self, predictions: Option<&Answers>) -> Result<()> {
+        match (predictions, &self.out_predictions) {
+            (Some(predictions), Some(path)) => predictions.write(path),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `train`: a whole run, from a recipe to pictures.
 
-use super::device::{DeviceArguments, Opened};
+use super::device::DeviceArguments;
 use super::failure::{Failure, Outcome, note, warn};
 use super::flags::{as_typed, of_setting};
 use super::memory;
@@ -13,11 +13,10 @@ use super::table;
 use super::tabular::TableArguments;
 use super::training::TrainingArguments;
 use super::way_on::{Place, remove, resume, took_no_step, way_on};
+use fastweights::backend::Opened;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
-use fastweights::run::{
-    Ending, EventFile, Experiment, Models, Recovery, Report, RunDir, Seconds, draw_all, judge, write_results,
-};
+use fastweights::run::{Ending, EventFile, Experiment, Recovery, RunDir, Seconds, conclude};
 use fastweights::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -263,7 +262,8 @@ impl Arguments {
 
     /// Judges, draws and prints.
     fn report(&self, experiment: &mut Experiment, dir: &RunDir, device: &Opened, out: &mut Out) -> Outcome {
-        let report = conclude(experiment, dir, device, &self.table)?;
+        let (report, predictions) = conclude(experiment, dir, &*device.backend, &mut warn)?;
+        self.table.write_predictions(predictions.as_ref())?;
         let Seconds { train, control, evaluation } = report.seconds;
         let control = match experiment.recipe().control.enabled {
             true => format!("control in {}, ", time(control)),
@@ -338,32 +338,6 @@ impl Arguments {
             steps.saturating_sub(1)
         ))
     }
-}
-
-/// Evaluates and draws a finished training.
-fn conclude(
-    experiment: &mut Experiment,
-    dir: &RunDir,
-    device: &Opened,
-    table: &TableArguments,
-) -> Result<Report> {
-    let recipe = experiment.recipe().clone();
-    // Where there are trials, the best checkpoint is judged, else the last.
-    let models = match recipe.validation.every {
-        0 => experiment.models(),
-        _ => Models::load(dir, &recipe, &mut warn)?,
-    };
-    let mut judged = judge(&recipe, &recipe.evaluation, &models, &*device.backend, None)?;
-    let (train, control) = experiment.times();
-    (judged.report.seconds.train, judged.report.seconds.control) = (train, control);
-    dir.write_report(&judged.report)?;
-    table.write_predictions(dir, &recipe, &models, &*device.backend)?;
-    draw_all(dir, &recipe, &models, &judged, &*device.backend)?;
-    if recipe.run.tensorboard {
-        write_results(dir, &judged.report, recipe.run.report_every)?;
-    }
-    dir.finish(experiment)?;
-    Ok(judged.report)
 }
 
 /// A result with the run's place, as one line.

@@ -43,6 +43,7 @@ mod reptile;
 mod task_learner;
 
 pub use crate::meta::Algorithm;
+pub use file::note;
 pub use maml::Maml;
 pub use reptile::Reptile;
 pub use task_learner::{Learner, Points, Score};
@@ -87,7 +88,7 @@ pub trait MetaLearner {
     /// If the state is not that of the algorithm, which no learner of this crate allows.
     fn learner(&self) -> Learner<'_> {
         let plan = self.algorithm().plan(1, 1).expect("checked when the learner was made");
-        Learner::new(self.backend(), plan, self.state().params.clone())
+        Learner::new(self.backend(), plan, self.state().params.as_slice().into())
     }
 
     /// Adapts to the support points of every task at once, the fast way to many [`Learner`]s.
@@ -98,7 +99,8 @@ pub trait MetaLearner {
         let p = self.model().param_count();
         let (plan, theta) = (self.evaluation_plan(tasks, steps)?, &self.state().params[..p]);
         let fast = self.backend().adapt(&plan, theta, tasks)?;
-        Ok(fast.chunks_exact(p).map(|theta| self.learner().adapted(theta.to_vec(), steps)).collect())
+        let learner = self.learner();
+        Ok(fast.chunks_exact(p).map(|theta| learner.clone().adapted(theta.to_vec(), steps)).collect())
     }
 
     /// Adapts to every task and reports query losses after 0 … `steps` steps, and predictions if they are asked for.
@@ -155,7 +157,15 @@ pub trait MetaLearner {
     /// # Errors
     /// [`File`](crate::ErrorKind::File) naming the file.
     fn save(&self, path: &Path) -> Result<()> {
-        file::save(self.algorithm(), self.state(), path)
+        self.save_with(path, None)
+    }
+
+    /// The same with a note, for who reads the file: what the learner is, say. [`note`] reads it.
+    ///
+    /// # Errors
+    /// As [`MetaLearner::save`].
+    fn save_with(&self, path: &Path, note: Option<String>) -> Result<()> {
+        file::save(self.algorithm(), self.state(), path, note)
     }
 
     /// Takes the state that [`MetaLearner::save`] wrote.

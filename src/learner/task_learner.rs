@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::meta::{Backend, Plan, RateShape, accuracy};
 use crate::model::Model;
 use crate::task::TaskBatch;
+use std::sync::Arc;
 
 /// Points with their targets.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,7 +29,7 @@ impl Points {
     #[must_use]
     pub fn support_of(tasks: &TaskBatch, task: usize) -> Self {
         let one = tasks.slice(task..task + 1);
-        Self { x: one.support_x, y: one.support_y }
+        Self { x: one.support_x.into_vec(), y: one.support_y.into_vec() }
     }
 
     /// The query points of one task of a batch.
@@ -38,7 +39,7 @@ impl Points {
     #[must_use]
     pub fn query_of(tasks: &TaskBatch, task: usize) -> Self {
         let one = tasks.slice(task..task + 1);
-        Self { x: one.query_x, y: one.query_y }
+        Self { x: one.query_x.into_vec(), y: one.query_y.into_vec() }
     }
 
     /// Number of points, if `x` and `y` are whole and of one number.
@@ -71,13 +72,13 @@ pub struct Learner<'a> {
     backend: &'a dyn Backend,
     plan: Plan,
     /// What it was cloned from, `[P + R]`: the learned rates of all steps are there.
-    meta: Vec<f32>,
+    meta: Arc<[f32]>,
     theta: Vec<f32>,
     taken: usize,
 }
 
 impl<'a> Learner<'a> {
-    pub(super) fn new(backend: &'a dyn Backend, plan: Plan, meta: Vec<f32>) -> Self {
+    pub(super) fn new(backend: &'a dyn Backend, plan: Plan, meta: Arc<[f32]>) -> Self {
         let theta = meta[..plan.model.param_count()].to_vec();
         Self { backend, plan, meta, theta, taken: 0 }
     }
@@ -96,6 +97,12 @@ impl<'a> Learner<'a> {
     #[must_use]
     pub fn fast_weights(&self) -> &[f32] {
         &self.theta
+    }
+
+    /// The meta-parameters that it was cloned from, `[P + R]`.
+    #[must_use]
+    pub fn meta_parameters(&self) -> &[f32] {
+        &self.meta
     }
 
     /// Inner steps taken so far.
@@ -117,8 +124,8 @@ impl<'a> Learner<'a> {
         }
         let (inputs, targets) = (self.plan.model.inputs(), self.plan.targets());
         let mut task = TaskBatch::zeros(1, count, 1, inputs, targets);
-        task.support_x.clone_from(&support.x);
-        task.support_y.clone_from(&support.y);
+        task.support_x.copy_from_slice(&support.x);
+        task.support_y.copy_from_slice(&support.y);
         // Nobody looks at the query; the first point is as good as any.
         task.query_x.copy_from_slice(&support.x[..inputs]);
         task.query_y.copy_from_slice(&support.y[..targets]);
@@ -158,8 +165,8 @@ impl<'a> Learner<'a> {
     fn outputs(&self, query: &Points, predictions: bool) -> Result<(TaskBatch, crate::meta::Evaluation)> {
         let count = query.count(&self.plan)?;
         let mut task = TaskBatch::zeros(1, 0, count, self.plan.model.inputs(), self.plan.targets());
-        task.query_x.clone_from(&query.x);
-        task.query_y.clone_from(&query.y);
+        task.query_x.copy_from_slice(&query.x);
+        task.query_y.copy_from_slice(&query.y);
         let (plan, theta) = self.here(0, count, 0);
         let evaluation = self.backend.evaluate(&plan, &theta, &task, predictions)?;
         Ok((task, evaluation))

@@ -137,7 +137,7 @@ impl Algorithm {
     /// Where training begins: drawn parameters and, where they are learned, rates.
     ///
     /// # Errors
-    /// As [`Plan::check`].
+    /// As [`Plan::check`] and [`OuterOptimizer::check`].
     pub fn start(&self) -> Result<TrainState> {
         if !self.inner.lr.is_finite() {
             return Err(Error::recipe(
@@ -145,6 +145,7 @@ impl Algorithm {
                 format!("is {}; a finite number is needed", self.inner.lr),
             ));
         }
+        self.outer.check()?;
         let theta = self.init.draw(&self.model, self.seed);
         Ok(TrainState::start(self.plan(1, 1)?.meta_params(&theta)))
     }

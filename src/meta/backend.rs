@@ -4,8 +4,8 @@ use super::{Plan, TrainPlan, TrainState};
 use crate::error::{Error, Result};
 use crate::task::TaskBatch;
 
-/// A device that computes meta-gradients.
-pub trait Backend {
+/// A device that computes meta-gradients. Threads may share it.
+pub trait Backend: Send + Sync {
     /// What it is, for people and result files, e.g. `cpu (2 threads, avx512)`.
     fn name(&self) -> String;
 
@@ -33,7 +33,17 @@ pub trait Backend {
     ///
     /// # Errors
     /// A limit of the device, or shapes that do not fit the plan.
-    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput>;
+    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
+        plan.check_inputs(params.len(), tasks)?;
+        self.prepare(plan, tasks.tasks, tasks.weights.is_some())?.meta_gradient(params, tasks)
+    }
+
+    /// Sets up the meta-gradient of `tasks` given tasks, with weights of points if they are `weighted`, to be taken of one
+    /// batch after another.
+    ///
+    /// # Errors
+    /// A limit of the device, or a plan that does not fit it.
+    fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>>;
 
     /// What the kernels of a meta-iteration take, where the device has kernels and a clock.
     ///
@@ -92,8 +102,17 @@ pub struct KernelTime {
     pub seconds: f64,
 }
 
+/// A meta-gradient that is set up for one number of tasks of one shape.
+pub trait Prepared: Send {
+    /// The meta-gradient of given tasks at the meta-parameters `params`, `[P + R]`.
+    ///
+    /// # Errors
+    /// As [`Backend::meta_gradient`].
+    fn meta_gradient(&mut self, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput>;
+}
+
 /// A training in progress, resident on a device.
-pub trait Training {
+pub trait Training: Send {
     /// Runs `iterations` meta-iterations; returns the losses of each.
     ///
     /// # Errors

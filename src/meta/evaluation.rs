@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn accuracy_counts_the_first_largest_output() {
         let mut tasks = TaskBatch::zeros(2, 0, 2, 1, 1);
-        tasks.query_y = vec![0.0, 1.0, 1.0, 1.0];
+        tasks.query_y = vec![0.0, 1.0, 1.0, 1.0].into();
         // One step of adaptation, two tasks, two points, two classes.
         let before = [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 1.0];
         let after = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, f32::NAN];
@@ -131,7 +131,7 @@ mod tests {
         let evaluation = Evaluation { query_loss: vec![0.0; 4], predictions };
         assert_eq!(accuracy(Loss::cross_entropy(), &evaluation, &tasks), [1.0, 0.5, 0.0, 0.5]);
         // A point without a weight counts nowhere.
-        tasks.weights = Some(PointWeights { support: vec![], query: vec![1.0, 0.0, 1.0, 3.0] });
+        tasks.weights = Some(PointWeights { support: vec![].into(), query: vec![1.0, 0.0, 1.0, 3.0].into() });
         assert_eq!(accuracy(Loss::cross_entropy(), &evaluation, &tasks), [1.0, 0.0, 0.0, 0.25]);
         assert!(accuracy(Loss::mse(), &evaluation, &tasks).is_empty());
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn outputs_above_zero_are_decisions_where_targets_are() {
         let mut tasks = TaskBatch::zeros(1, 0, 2, 1, 2);
-        tasks.query_y = vec![0.0, 1.0, 1.0, 1.0];
+        tasks.query_y = vec![0.0, 1.0, 1.0, 1.0].into();
         let predictions = Some(vec![-0.1, 0.2, 0.0, f32::INFINITY]);
         let evaluation = Evaluation { query_loss: vec![0.0], predictions };
         assert_eq!(accuracy(Loss::bce_with_logits(), &evaluation, &tasks), [0.5]);

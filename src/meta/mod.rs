@@ -19,7 +19,7 @@ mod trainer;
 pub use crate::losses::Loss;
 pub use algorithm::Algorithm;
 pub use annealing::Annealing;
-pub use backend::{Backend, Evaluation, Forecast, KernelTime, Losses, MetaOutput, Training};
+pub use backend::{Backend, Evaluation, Forecast, KernelTime, Losses, MetaOutput, Prepared, Training};
 pub use choices::{Adapt, MetaGradient, RateShape, Rates};
 pub use evaluation::{Curve, accuracy};
 pub use inner::{InnerOptimizer, InnerRule, StepFactors};

@@ -1,6 +1,7 @@
 //! The outer optimizer: what turns a meta-gradient into the next meta-parameters.
 
 use super::TrainState;
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The rule of the outer update.
@@ -72,6 +73,32 @@ impl OuterOptimizer {
             clip_value: None,
             clip_norm: None,
         }
+    }
+
+    /// Checks that every number is in its range.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) naming the key.
+    pub fn check(&self) -> Result<()> {
+        let unit = (0.0..1.0).contains(&self.beta1) && (0.0..1.0).contains(&self.beta2);
+        let clips = [self.clip_value, self.clip_norm].into_iter().flatten();
+        let (key, reason) = match () {
+            () if !(self.meta_lr.is_finite() && self.meta_lr >= 0.0) => {
+                ("outer.meta_lr", format!("is {}; a number of 0 or more is needed", self.meta_lr))
+            }
+            () if !unit => {
+                let betas = [self.beta1, self.beta2];
+                ("outer.betas", format!("is {betas:?}; two numbers in [0, 1) are needed"))
+            }
+            () if !(self.epsilon.is_finite() && self.epsilon > 0.0) => {
+                ("outer.eps", format!("is {}; a number above 0 is needed", self.epsilon))
+            }
+            () => match clips.clone().find(|clip| !(clip.is_finite() && *clip > 0.0)) {
+                Some(clip) => ("outer.clip", format!("is {clip}; a number above 0 is needed")),
+                None => return Ok(()),
+            },
+        };
+        Err(Error::recipe(key, reason))
     }
 
     /// The outer rate of meta-iteration `iteration`, counted from 0.

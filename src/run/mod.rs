@@ -23,6 +23,7 @@
 
 mod adapt;
 mod checkpoint;
+mod conclude;
 mod dir;
 mod experiment;
 mod forecast;
@@ -52,6 +53,7 @@ mod trial;
 pub use crate::file::write_atomic;
 pub use adapt::{needs_points, ready, table_predictions};
 pub use checkpoint::{Checkpoints, Saved};
+pub use conclude::conclude;
 pub use dir::RunDir;
 pub use experiment::{Ending, Experiment, Progress};
 pub use forecast::forecast;

@@ -1,5 +1,6 @@
 //! Tasks as plain arrays.
 
+use super::values::Values;
 use crate::error::{Error, Result};
 
 /// A batch of tasks, all of one shape.
@@ -19,13 +20,13 @@ pub struct TaskBatch<T = f32> {
     /// Targets of a point: the model's outputs for `mse`, 1 for `cross_entropy`.
     pub targets: usize,
     /// `[tasks, support, inputs]`.
-    pub support_x: Vec<T>,
+    pub support_x: Values<T>,
     /// `[tasks, support, targets]`.
-    pub support_y: Vec<T>,
+    pub support_y: Values<T>,
     /// `[tasks, query, inputs]`.
-    pub query_x: Vec<T>,
+    pub query_x: Values<T>,
     /// `[tasks, query, targets]`.
-    pub query_y: Vec<T>,
+    pub query_y: Values<T>,
     /// A weight for each point, where tasks have fewer points than the batch holds, or points that count more than others.
     pub weights: Option<PointWeights<T>>,
 }
@@ -36,16 +37,16 @@ pub struct TaskBatch<T = f32> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PointWeights<T = f32> {
     /// `[tasks, support]`.
-    pub support: Vec<T>,
+    pub support: Values<T>,
     /// `[tasks, query]`.
-    pub query: Vec<T>,
+    pub query: Values<T>,
 }
 
 impl<T: Copy + Default> TaskBatch<T> {
     /// A batch of zeros.
     #[must_use]
     pub fn zeros(tasks: usize, support: usize, query: usize, inputs: usize, targets: usize) -> Self {
-        let zeros = |points, width| vec![T::default(); tasks * points * width];
+        let zeros = |points, width| vec![T::default(); tasks * points * width].into();
         Self {
             tasks,
             support,
@@ -88,7 +89,7 @@ impl<T: Copy + Default> TaskBatch<T> {
         T: From<u8>,
     {
         let (tasks, support, query) = (self.tasks, self.support, self.query);
-        let ones = |points: usize| vec![T::from(1); tasks * points];
+        let ones = |points: usize| vec![T::from(1); tasks * points].into();
         let all =
             self.weights.get_or_insert_with(|| PointWeights { support: ones(support), query: ones(query) });
         all.support[slot * support..][..support].copy_from_slice(&weights[..support]);
@@ -133,6 +134,39 @@ impl<T: Copy + Default> TaskBatch<T> {
         Ok(())
     }
 
+    /// Checks that every feature is finite, and every target and weight of points that count.
+    ///
+    /// # Errors
+    /// [`NotFinite`](crate::ErrorKind::NotFinite) naming set, task, point and number.
+    pub fn check_finite(&self) -> Result<()>
+    where
+        T: Into<f64>,
+    {
+        let weights = |set: fn(&PointWeights<T>) -> &Values<T>| self.weights.as_ref().map(set);
+        let (support, query) = (weights(|weights| &weights.support), weights(|weights| &weights.query));
+        for (name, array, weights, points, width) in [
+            ("support x", &self.support_x, None, self.support, self.inputs),
+            ("support y", &self.support_y, support, self.support, self.targets),
+            ("query x", &self.query_x, None, self.query, self.inputs),
+            ("query y", &self.query_y, query, self.query, self.targets),
+        ] {
+            let bad = |value: T| !Into::<f64>::into(value).is_finite();
+            // The quick look that is enough, nearly always.
+            if !array.iter().fold(false, |any, &value| any | bad(value)) {
+                continue;
+            }
+            let counts = |at: usize| {
+                weights.is_none_or(|weights| weights.get(at / width).is_some_and(|&w| w.into() > 0.0))
+            };
+            if let Some(at) = (0..array.len()).find(|&at| bad(array[at]) && counts(at)) {
+                let (task, point) = (at / width / points, at / width % points);
+                let value = Into::<f64>::into(array[at]);
+                return Err(Error::not_finite(format!("{name} of task {task}, point {point}: {value}")));
+            }
+        }
+        Ok(())
+    }
+
     /// The same tasks in another number type.
     #[must_use]
     pub fn map<U>(&self, f: impl Fn(T) -> U) -> TaskBatch<U> {
@@ -156,7 +190,7 @@ impl<T: Copy + Default> TaskBatch<T> {
     #[must_use]
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
         let cut = |array: &[T], points: usize, width: usize| {
-            array[range.start * points * width..range.end * points * width].to_vec()
+            array[range.start * points * width..range.end * points * width].to_vec().into()
         };
         Self {
             tasks: range.len(),

@@ -15,6 +15,7 @@ mod sine;
 mod source;
 mod traits;
 mod uneven;
+mod values;
 
 pub use crate::philox::{Philox, Purpose, below, philox4x32_10, unit};
 pub use batch::{PointWeights, TaskBatch};
@@ -29,3 +30,4 @@ pub use sine::{Sinusoid, sine};
 pub use source::TaskSource;
 pub use traits::Traits;
 pub use uneven::UnevenImages;
+pub use values::Values;

@@ -305,7 +305,7 @@ mod tests {
         let ahead = table.last_windows(0..2, 3, 2, false);
         assert_eq!(
             (ahead.support_y, ahead.query_y),
-            (vec![7., 8., 9., 25., 26., 27.], vec![10., 11., 28., 29.])
+            (vec![7., 8., 9., 25., 26., 27.].into(), vec![10., 11., 28., 29.].into())
         );
         assert_eq!(ahead.query_x[..8], [6., 7., 8., 9., 7., 8., 9., 10.]);
         let same = table.last_windows(1..2, 3, 2, true);

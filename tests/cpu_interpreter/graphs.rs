@@ -196,3 +196,25 @@ fn evaluation_gives_the_losses_that_the_oracle_gives() {
         }
     }
 }
+
+#[test]
+fn given_tasks_give_the_same_bits_on_any_number_of_threads_and_again() {
+    let images = [conv(12, 3, 1, 1), NORM, Op::relu(), pool(2, 0), Op::flatten(), linear(3)];
+    for (name, model, loss, count) in [
+        ("lanes", Model::mlp(2, &[24, 24], 3, false).unwrap(), Loss::mse(), 203),
+        ("a task at a time", Model::sequential(image(2, 9, 8), &images).unwrap(), Loss::cross_entropy(), 43),
+    ] {
+        let mut plan = Plan::new(model, loss, 4, 5, 2, Rates::fixed(0.05)).unwrap();
+        plan.track_all = true;
+        let (params, tasks) = (Init::Torch.draw(&plan.model, 3), random_tasks(&plan, count, 1));
+        let one = CpuBackend::new(Some(1)).meta_gradient(&plan, &params, &tasks).unwrap();
+        for threads in [2, 3, 8] {
+            let cpu = CpuBackend::new(Some(threads));
+            let mut prepared = cpu.prepare(&plan, count, false).unwrap();
+            // What another batch left behind must not be seen.
+            let other = random_tasks(&plan, count, 2);
+            assert!(prepared.meta_gradient(&vec![0.1; params.len()], &other).unwrap() != one);
+            assert!(prepared.meta_gradient(&params, &tasks).unwrap() == one, "{name}, {threads} threads");
+        }
+    }
+}

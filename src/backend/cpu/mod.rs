@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `lanes` | the engine of multi-layer perceptrons |
 //! | `interpreter` | the engine of models of any ops |
+//! | `given` | meta-gradients of given tasks |
 //! | `cut`, `threads`, `training`, `adam` | batches cut into chunks, threads, the resident training |
 //! | `pace` | whether all threads or one are the quicker |
 //!
@@ -13,6 +14,7 @@
 mod adam;
 mod arena;
 mod cut;
+mod given;
 mod interpreter;
 mod lanes;
 mod pace;
@@ -20,7 +22,7 @@ mod threads;
 mod training;
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Evaluation, Forecast, MetaOutput, Plan, TrainPlan, TrainState, Training};
+use crate::meta::{Backend, Evaluation, Forecast, Plan, Prepared, TrainPlan, TrainState, Training};
 use crate::simd;
 use crate::task::TaskBatch;
 
@@ -229,29 +231,15 @@ impl Backend for CpuBackend {
         })
     }
 
-    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
-        plan.check_inputs(params.len(), tasks)?;
-        if takes_tasks_one_by_one(plan) || tasks.weights.is_some() {
+    fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>> {
+        plan.check()?;
+        if takes_tasks_one_by_one(plan) || weighted {
             return with_widest_isa!(self, I => {
-                Ok(interpreter::meta_gradient::<I>(plan, params, tasks, self.memory))
+                let given = interpreter::Given::<I>::new(plan, (tasks, weighted), self.threads, self.memory);
+                Ok(Box::new(given))
             });
         }
-        with_isa!(self, tasks.tasks, I => Ok(lanes::meta_gradient::<I>(plan, params, tasks)))
-    }
-
-    fn adapt(&self, plan: &Plan, theta: &[f32], tasks: &TaskBatch) -> Result<Vec<f32>> {
-        plan.check_inputs(theta.len(), tasks)?;
-        // A meta-gradient sums in one order and so on one thread; of each task alone nothing is summed.
-        let share = tasks.tasks.div_ceil(self.threads);
-        let ranges = (0..tasks.tasks).step_by(share).map(|first| first..tasks.tasks.min(first + share));
-        let parts: Vec<_> = std::thread::scope(|scope| {
-            let run = |some: TaskBatch| Ok(self.meta_gradient(plan, theta, &some)?.fast);
-            let threads: Vec<_> =
-                ranges.map(|range| tasks.slice(range)).map(|some| scope.spawn(move || run(some))).collect();
-            let gone = |_| Err(Error::failed("a thread of the adaptation ended early"));
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(gone)).collect()
-        });
-        Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.concat())
+        with_isa!(self, tasks, I => Ok(Box::new(lanes::Given::<I>::new(plan, tasks, self.threads))))
     }
 
     fn evaluate(

@@ -15,27 +15,25 @@ const BLOCK: usize = 256;
 
 /// How a meta-iteration is computed, chunk by chunk. An engine may keep meta-parameters in an order of its own,
 /// with zeros between them.
-pub(super) trait Engine: Sync {
+pub(super) trait Engine: Send + Sync {
     /// The instruction set of the outer update.
     type Isa: Isa;
     /// What one thread owns.
-    type Worker<'a>
-    where
-        Self: 'a;
+    type Worker;
 
     /// Chunks of a meta-iteration; the same for any number of threads.
     fn chunks(&self) -> usize;
     /// What the sums over all chunks are multiplied by.
     fn share(&self) -> f32;
-    fn worker(&self) -> Self::Worker<'_>;
+    fn worker(&self) -> Self::Worker;
     /// Floats of what one thread owns.
     fn worker_len(&self) -> usize;
     /// Takes back what a thread owned, for the next call.
-    fn give_back(&self, _worker: Self::Worker<'_>) {}
+    fn give_back(&self, _worker: Self::Worker) {}
     /// Runs a chunk: the gradient's sum over its tasks into `gradient`; returns the losses' sums.
-    fn chunk<'a>(
-        &'a self,
-        worker: &mut Self::Worker<'a>,
+    fn chunk(
+        &self,
+        worker: &mut Self::Worker,
         params: &[f32],
         iteration: u64,
         chunk: usize,
@@ -207,13 +205,7 @@ impl<E: Engine> CpuTraining<E> {
     ///
     /// # Safety
     /// Parameters must not change meanwhile; a chunk belongs to who draws its number.
-    unsafe fn run_chunks<'a>(
-        &'a self,
-        shared: &Shared,
-        worker: &mut E::Worker<'a>,
-        next: &AtomicUsize,
-        iteration: u64,
-    ) {
+    unsafe fn run_chunks(&self, shared: &Shared, worker: &mut E::Worker, next: &AtomicUsize, iteration: u64) {
         let (len, chunks) = (shared.params.len(), self.engine.chunks());
         loop {
             let chunk = next.fetch_add(1, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use super::resident::request::{self, Now, Purpose, Request, Source};
 use super::resident::training::Resident;
 use crate::error::{Error, Result};
 use crate::meta::{
-    Backend, Evaluation, Forecast, KernelTime, MetaOutput, Plan, TrainPlan, TrainState, Training,
+    Backend, Evaluation, Forecast, KernelTime, MetaOutput, Plan, Prepared, TrainPlan, TrainState, Training,
 };
 use crate::task::{TaskBatch, TaskSource};
 use crate::wgsl::Library;
@@ -149,36 +149,16 @@ pub(super) fn state_bytes(plan: &Plan) -> u64 {
     4 * (3 * p + plan.rate_count() as u64 + 3 * meta)
 }
 
-impl Backend for GpuBackend {
-    fn name(&self) -> String {
-        let report = self.device.report();
-        format!("{} ({}, {})", report.name, report.kind, report.backend)
-    }
+/// The meta-gradient of given tasks.
+struct Given {
+    pass: Pass,
+    plan: Plan,
+}
 
-    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
-        Ok(Box::new(self.resident(plan, &state)?))
-    }
-
-    fn profile(&self, plan: &TrainPlan, state: TrainState) -> Result<Vec<KernelTime>> {
-        self.resident(plan, &state)?.profile()
-    }
-
-    fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
-        Ok(self.footprint(plan)?.into())
-    }
-
-    fn meta_gradient(&self, plan: &Plan, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
+impl Prepared for Given {
+    fn meta_gradient(&mut self, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
+        let Self { pass, plan } = self;
         plan.check_inputs(params.len(), tasks)?;
-        let request = Request {
-            plan,
-            tasks: tasks.tasks,
-            purpose: Purpose::Gradient { report: true },
-            source: Source::Given,
-            weighted: tasks.weights.is_some(),
-            outer: None,
-            slots: 1,
-        };
-        let pass = self.pass(&request, state_bytes(plan))?;
         pass.poison()?;
         pass.set_params(plan, params)?;
         pass.upload(tasks)?;
@@ -203,6 +183,38 @@ impl Backend for GpuBackend {
             support_loss: read(wanted.support_losses, tasks.tasks * plan.steps)?,
             fast: read(wanted.fast, tasks.tasks * plan.model.param_count())?,
         })
+    }
+}
+
+impl Backend for GpuBackend {
+    fn name(&self) -> String {
+        let report = self.device.report();
+        format!("{} ({}, {})", report.name, report.kind, report.backend)
+    }
+
+    fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
+        Ok(Box::new(self.resident(plan, &state)?))
+    }
+
+    fn profile(&self, plan: &TrainPlan, state: TrainState) -> Result<Vec<KernelTime>> {
+        self.resident(plan, &state)?.profile()
+    }
+
+    fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
+        Ok(self.footprint(plan)?.into())
+    }
+
+    fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>> {
+        let request = Request {
+            plan,
+            tasks,
+            purpose: Purpose::Gradient { report: true },
+            source: Source::Given,
+            weighted,
+            outer: None,
+            slots: 1,
+        };
+        Ok(Box::new(Given { pass: self.pass(&request, state_bytes(plan))?, plan: plan.clone() }))
     }
 
     fn evaluate(

@@ -30,8 +30,8 @@ fn check_some(name: &str, plan: &Plan, all_ways: &[u32]) {
     let tasks = 2;
     let (inputs, targets) = (plan.model.inputs(), plan.targets());
     let mut batch = TaskBatch::zeros(tasks, plan.support, plan.query, inputs, targets);
-    batch.support_x = wave(batch.support_x.len(), 1.3);
-    batch.query_x = wave(batch.query_x.len(), 2.1);
+    batch.support_x = wave(batch.support_x.len(), 1.3).into();
+    batch.query_x = wave(batch.query_x.len(), 2.1).into();
     let classes = plan.model.outputs();
     let label = |len: usize| (0..len).map(|i| (i * 7 % 5 % classes) as f64).collect::<Vec<_>>();
     match plan.loss.truth() {
@@ -44,8 +44,8 @@ fn check_some(name: &str, plan: &Plan, all_ways: &[u32]) {
             batch.query_y = numbers(batch.query_y.len(), 0.9);
         }
         Truth::Class => {
-            batch.support_y = label(batch.support_y.len());
-            batch.query_y = label(batch.query_y.len());
+            batch.support_y = label(batch.support_y.len()).into();
+            batch.query_y = label(batch.query_y.len()).into();
         }
     }
     let mut params: Vec<f64> = wave(plan.model.param_count(), 3.7).iter().map(|w| 0.6 * w).collect();

@@ -117,8 +117,8 @@ fn chosen(judged: &Judged, measures: &[Measures]) -> Vec<(&'static str, usize)> 
 fn whole(one: TaskBatch) -> TaskBatch {
     TaskBatch {
         query: one.support + one.query,
-        query_x: [&one.support_x[..], &one.query_x].concat(),
-        query_y: [&one.support_y[..], &one.query_y].concat(),
+        query_x: [&one.support_x[..], &one.query_x].concat().into(),
+        query_y: [&one.support_y[..], &one.query_y].concat().into(),
         ..one
     }
 }

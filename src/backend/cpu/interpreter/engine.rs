@@ -3,7 +3,7 @@
 use super::super::cut::Cut;
 use super::super::training::{Engine, shared_bytes};
 use super::task::{Lowerings, Points, Task};
-use crate::meta::{Evaluation, Losses, MetaOutput, Plan, TrainPlan};
+use crate::meta::{Evaluation, Losses, Plan, TrainPlan};
 use crate::program::Wanted;
 use crate::simd::Isa;
 use crate::task::{Sampler, TaskBatch};
@@ -15,15 +15,15 @@ const GRADIENT: Wanted = Wanted { gradient: true, all_losses: false, predictions
 const LOSSES: Wanted = Wanted { gradient: false, all_losses: true, predictions: false, fast: false };
 
 /// Floats of a task from which on threads may share it: of a smaller one, waiting for each other could take longer than it gains.
-const SHARED: usize = 4 << 20;
+pub(super) const SHARED: usize = 4 << 20;
 
 /// What one thread owns.
 pub(super) struct Worker<I> {
-    task: Task<I>,
+    pub(super) task: Task<I>,
     /// Room for the points of a task.
     x: Vec<f32>,
     y: Vec<f32>,
-    /// The meta-iteration whose parameters the task has.
+    /// The meta-iteration, or the call, whose parameters the task has.
     begun: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ pub(in crate::backend::cpu) fn evaluation_len<I: Isa>(plan: &Plan, memory: Optio
 }
 
 impl<I: Isa> Worker<I> {
-    fn new(shared: &Arc<Lowerings<I>>, points: usize) -> Self {
+    pub(super) fn new(shared: &Arc<Lowerings<I>>, points: usize) -> Self {
         let plan = &shared.graph.plan;
         Self {
             task: Task::new(shared.clone()),
@@ -43,8 +43,16 @@ impl<I: Isa> Worker<I> {
         }
     }
 
+    /// Takes packed meta-parameters, unless it has those of this turn.
+    pub(super) fn begin(&mut self, params: &[f32], turn: u64) {
+        if self.begun != Some(turn) {
+            self.task.begin(params);
+            self.begun = Some(turn);
+        }
+    }
+
     /// Adds the gradient of the task that ran to `gradient`, or puts it there if it is the `first`; adds its losses.
-    fn collect(&self, gradient: &mut [f32], first: bool, losses: &mut Losses) {
+    pub(super) fn collect(&self, gradient: &mut [f32], first: bool, losses: &mut Losses) {
         if first {
             gradient.copy_from_slice(self.task.gradient());
         } else {
@@ -106,7 +114,7 @@ impl<I: Isa> Tasks<I> {
 
 impl<I: Isa> Engine for Tasks<I> {
     type Isa = I;
-    type Worker<'a> = Worker<I>;
+    type Worker = Worker<I>;
 
     fn chunks(&self) -> usize {
         self.cut.chunks
@@ -140,10 +148,7 @@ impl<I: Isa> Engine for Tasks<I> {
         chunk: usize,
         gradient: &mut [f32],
     ) -> Losses {
-        if worker.begun != Some(iteration) {
-            worker.task.begin(params);
-            worker.begun = Some(iteration);
-        }
+        worker.begin(params, iteration);
         let plan = &self.shared.graph.plan;
         let (inputs, targets) = (plan.model.inputs(), plan.targets());
         let mut losses = Losses::default();
@@ -172,7 +177,7 @@ impl<I: Isa> Engine for Tasks<I> {
 }
 
 /// Support and query points of a given task.
-fn points(tasks: &TaskBatch, task: usize) -> [Points<'_>; 2] {
+pub(super) fn points(tasks: &TaskBatch, task: usize) -> [Points<'_>; 2] {
     fn of(all: &[f32], task: usize, width: usize) -> &[f32] {
         &all[task * width..(task + 1) * width]
     }
@@ -190,45 +195,6 @@ fn points(tasks: &TaskBatch, task: usize) -> [Points<'_>; 2] {
             weights: weights.map(|all| of(&all.query, task, q)),
         },
     ]
-}
-
-/// The meta-gradient of given tasks, through the chunks that training runs, one after the other.
-pub(in super::super) fn meta_gradient<I: Isa>(
-    plan: &Plan,
-    params: &[f32],
-    tasks: &TaskBatch,
-    memory: Option<u64>,
-) -> MetaOutput {
-    let wanted = Wanted { all_losses: plan.track_all, fast: plan.track_all, ..GRADIENT };
-    let shared = Arc::new(Lowerings::<I>::new(plan, wanted, tasks.weights.is_some(), memory, 1));
-    let (graph, p) = (&shared.graph, plan.model.param_count());
-    let mut worker = Worker::<I>::new(&shared, 0);
-    worker.task.begin(&graph.pack(params));
-    let mut out = MetaOutput::default();
-    let share = 1.0 / tasks.tasks as f32;
-    let mut gradient = vec![0.0; graph.meta_len()];
-    let mut chunk_sum = gradient.clone();
-    let cut = Cut::of_tasks(tasks.tasks);
-    for chunk in 0..cut.chunks {
-        let mut losses = Losses::default();
-        for (n, (task, _)) in cut.groups(chunk).enumerate() {
-            worker.task.run(points(tasks, task));
-            worker.collect(&mut chunk_sum, n == 0, &mut losses);
-            out.query_loss.extend(worker.task.query_losses());
-            out.support_loss.extend(worker.task.support_losses());
-            if plan.track_all {
-                out.fast.resize(out.fast.len() + p, 0.0);
-                let start = out.fast.len() - p;
-                worker.task.fast_weights(&mut out.fast[start..]);
-            }
-        }
-        out.meta_loss += losses.query * share;
-        for (sum, g) in gradient.iter_mut().zip(&chunk_sum) {
-            *sum += g * share;
-        }
-    }
-    out.gradient = graph.unpack(&gradient);
-    out
 }
 
 /// Query losses of θ_0 … θ_K of every task, and predictions if they are asked for.

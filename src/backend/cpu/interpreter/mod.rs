@@ -8,9 +8,10 @@
 //! | `memory` | where the arrays of a task lie |
 //! | `places`, `lower`, `inner`, `loss` | instructions as calls of kernels, those of inner rules and losses among them |
 //! | `task` | one task run |
-//! | `engine` | batches of tasks |
+//! | `engine`, `given` | batches of tasks |
 
 mod engine;
+mod given;
 mod graph;
 mod inner;
 mod loss;
@@ -24,7 +25,8 @@ use super::training::{self, CpuTraining};
 use crate::error::Result;
 use crate::meta::{Forecast, Plan, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
-pub(super) use engine::{evaluate, meta_gradient};
+pub(super) use engine::evaluate;
+pub(super) use given::Given;
 
 /// What a training through this engine takes.
 pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize, memory: Option<u64>) -> Forecast {

@@ -88,7 +88,7 @@ impl Kernel for Close {
     }
 }
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     /// Whether `f″` is kept of a set.
     fn bends(&self, set: Set) -> bool {
         self.layout.second && matches!(set, Set::Support(_) | Set::Tangent(_))

@@ -10,21 +10,22 @@ use super::sample::{Points, Source};
 use crate::meta::{Losses, Plan, TrainPlan};
 use crate::simd::Isa;
 use crate::task::{Sampler, Visit};
+use std::sync::Arc;
 
 /// Query points a lane, at most, where the points of a task are spread over lanes.
 const POINTS_A_LANE: usize = 5;
 
 /// What one thread owns: a group's memory, and gradients in lanes.
-pub(super) struct Worker<'p, I> {
-    pub(super) group: Group<'p, I>,
+pub(super) struct Worker<I> {
+    pub(super) group: Group<I>,
     lanes_out: Arena,
     room: Points,
 }
 
-impl<'p, I: Isa> Worker<'p, I> {
+impl<I: Isa> Worker<I> {
     /// `points` is the number of points that a task of the source is drawn with.
-    pub(super) fn new(plan: &'p Plan, points: usize) -> Self {
-        let group = Group::new(plan, true);
+    pub(super) fn new(plan: &Arc<Plan>, points: usize) -> Self {
+        let group = Group::new(Arc::clone(plan), true);
         let room = points.max(plan.support + plan.query);
         let room = Points::new(room, plan.model.inputs(), plan.targets(), I::LANES);
         Self { group, lanes_out: Arena::zeros(plan.meta_len() * I::LANES), room }
@@ -39,7 +40,7 @@ impl<'p, I: Isa> Worker<'p, I> {
         cut: Cut,
         chunk: usize,
         gradient: &mut [f32],
-        mut look: impl FnMut(&Group<'p, I>, usize, usize),
+        mut look: impl FnMut(&Group<I>, usize, usize),
     ) -> Losses {
         let mut losses = Losses::default();
         for (n, (first, valid)) in cut.groups(chunk).enumerate() {
@@ -67,7 +68,7 @@ impl<'p, I: Isa> Worker<'p, I> {
 pub(super) struct Lanes<I> {
     sampler: Sampler,
     /// The plan of a lane: that of a task, or of the part of a task's points that a lane has.
-    plan: Plan,
+    plan: Arc<Plan>,
     lanes_a_task: usize,
     cut: Cut,
     isa: std::marker::PhantomData<I>,
@@ -87,13 +88,14 @@ impl<I: Isa> Lanes<I> {
         let modes: Vec<_> = Layout::new(&plan, true).layers.iter().map(|layer| layer.mode).collect();
         tracing::debug!(lanes = I::LANES, lanes_a_task, ?modes, "a training on the CPU");
         let cut = Cut::new(train.sampler.tasks() * lanes_a_task, I::LANES);
-        Self { sampler: train.sampler.clone(), plan, lanes_a_task, cut, isa: std::marker::PhantomData }
+        let (sampler, plan) = (train.sampler.clone(), Arc::new(plan));
+        Self { sampler, plan, lanes_a_task, cut, isa: std::marker::PhantomData }
     }
 }
 
 impl<I: Isa> Engine for Lanes<I> {
     type Isa = I;
-    type Worker<'a> = Worker<'a, I>;
+    type Worker = Worker<I>;
 
     fn chunks(&self) -> usize {
         self.cut.chunks
@@ -107,13 +109,13 @@ impl<I: Isa> Engine for Lanes<I> {
         (Layout::new(&self.plan, true).len + self.plan.meta_len()) * I::LANES
     }
 
-    fn worker(&self) -> Worker<'_, I> {
+    fn worker(&self) -> Worker<I> {
         Worker::new(&self.plan, self.sampler.support + self.sampler.query)
     }
 
-    fn chunk<'a>(
-        &'a self,
-        worker: &mut Worker<'a, I>,
+    fn chunk(
+        &self,
+        worker: &mut Worker<I>,
         params: &[f32],
         iteration: u64,
         chunk: usize,

@@ -1,61 +1,14 @@
-//! Given tasks: one meta-gradient with all its parts, or the losses along adaptation.
+//! Given tasks: their losses along adaptation.
 
-use super::super::cut::Cut;
-use super::engine::Worker;
 use super::group::{After, Group, Left, PLAIN};
 use super::kernels::Kernels as _;
 use super::layout::{Layout, Mat, Set};
 use super::mode::Mode;
 use super::sample::{Points, Source};
-use crate::meta::{Evaluation, MetaOutput, Plan};
+use crate::meta::{Evaluation, Plan};
 use crate::simd::Isa;
 use crate::task::TaskBatch;
-use std::sync::Mutex;
-
-/// The meta-gradient of given tasks, through the chunks that training runs, one after the other.
-pub(in super::super) fn meta_gradient<I: Isa>(plan: &Plan, params: &[f32], tasks: &TaskBatch) -> MetaOutput {
-    let (len, steps, p) = (plan.meta_len(), plan.steps, plan.model.param_count());
-    let mut worker = Worker::<I>::new(plan, 0);
-    let cut = Cut::new(tasks.tasks, I::LANES);
-    let mut out = MetaOutput {
-        meta_loss: 0.0,
-        gradient: vec![0.0; len],
-        query_loss: vec![0.0; tasks.tasks * (steps + 1)],
-        support_loss: vec![0.0; tasks.tasks * steps],
-        fast: vec![0.0; if plan.track_all { tasks.tasks * p } else { 0 }],
-    };
-    let mut partial = vec![0.0; len];
-    let share = 1.0 / tasks.tasks as f32;
-    for chunk in 0..cut.chunks {
-        let losses =
-            worker.chunk(params, Source::Given(tasks), cut, chunk, &mut partial, |group, first, valid| {
-                let layout = &group.layout;
-                for (all, from, count) in [
-                    (&mut out.query_loss, layout.query_loss, steps + 1),
-                    (&mut out.support_loss, layout.support_loss, steps),
-                ] {
-                    for j in 0..count {
-                        let unasked = from == layout.query_loss && plan.loss_weights[j] == 0.0;
-                        if unasked && !plan.track_all {
-                            continue;
-                        }
-                        let losses = group.arena.slice((from + j) * I::LANES, valid);
-                        for (lane, &loss) in losses.iter().enumerate() {
-                            all[(first + lane) * count + j] = loss;
-                        }
-                    }
-                }
-                if plan.track_all {
-                    group.fast_weights(&mut out.fast[first * p..], valid);
-                }
-            });
-        out.meta_loss += losses.query * share;
-        for (g, p) in out.gradient.iter_mut().zip(&partial) {
-            *g += p * share;
-        }
-    }
-    out
-}
+use std::sync::{Arc, Mutex};
 
 /// What a thread of [`evaluate`] takes, bytes.
 pub(in super::super) fn evaluation_bytes<I: Isa>(plan: &Plan) -> u64 {
@@ -79,9 +32,9 @@ pub(in super::super) fn evaluate<I: Isa>(
         predictions: predictions.then(|| vec![0.0; (steps + 1) * tasks.tasks * rows]),
     };
     let groups = tasks.tasks.div_ceil(I::LANES);
-    let all = Mutex::new(all);
+    let (all, plan) = (Mutex::new(all), Arc::new(plan.clone()));
     let work = |thread: usize| {
-        let mut group = Group::<I>::new(plan, false);
+        let mut group = Group::<I>::new(Arc::clone(&plan), false);
         let mut room = Points::new(0, 0, 0, 0);
         for g in (thread..groups).step_by(threads) {
             let (first, valid) = (g * I::LANES, I::LANES.min(tasks.tasks - g * I::LANES));
@@ -118,7 +71,7 @@ pub(in super::super) fn evaluate<I: Isa>(
     all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     /// One lane of `from: [width, points]` as `[points, width]`.
     fn gather(&self, lane: usize, from: Mat, to: &mut [f32], points: usize, width: usize) {
         for p in 0..points {
@@ -130,7 +83,7 @@ impl<I: Isa> Group<'_, I> {
     }
 
     /// θ_K of the first `valid` lanes, `[valid, P]`.
-    fn fast_weights(&self, out: &mut [f32], valid: usize) {
+    pub(super) fn fast_weights(&self, out: &mut [f32], valid: usize) {
         let (layout, steps, p) = (&self.layout, self.layout.steps, self.plan.model.param_count());
         for (l, layer) in layout.layers.iter().enumerate() {
             let (i, o, s) = (layer.link.inputs, layer.link.outputs, layout.support);

@@ -8,10 +8,11 @@ use super::product::{Act, Bias, Product};
 use crate::meta::Plan;
 use crate::simd::Isa;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// Memory and settings of one group; reused for every group that a thread works on.
-pub(super) struct Group<'p, I> {
-    pub(super) plan: &'p Plan,
+pub(super) struct Group<I> {
+    pub(super) plan: Arc<Plan>,
     pub(super) layout: Layout,
     pub(super) arena: Arena,
     /// θ_0 and the inner rates of the call in progress.
@@ -23,7 +24,7 @@ pub(super) struct Group<'p, I> {
 
 // SAFETY: `theta` and `rates` are set at the start of each call and point into what that call borrows or the
 // group owns; the rest is plain memory.
-unsafe impl<I> Send for Group<'_, I> {}
+unsafe impl<I> Send for Group<I> {}
 
 /// What is done to a product's result.
 #[derive(Clone, Copy)]
@@ -48,10 +49,10 @@ pub(super) enum Left {
     Theta(usize, usize, usize),
 }
 
-impl<'p, I: Isa> Group<'p, I> {
+impl<I: Isa> Group<I> {
     /// Allocates a group's memory, for meta-gradients or for losses alone.
-    pub(super) fn new(plan: &'p Plan, meta: bool) -> Self {
-        let layout = Layout::new(plan, meta);
+    pub(super) fn new(plan: Arc<Plan>, meta: bool) -> Self {
+        let layout = Layout::new(&plan, meta);
         let arena = Arena::zeros(layout.len * I::LANES);
         arena.fill(layout.ones * I::LANES, I::LANES, 1.0);
         let fixed_rates = plan.rates.values.iter().map(|&r| r as f32).collect();

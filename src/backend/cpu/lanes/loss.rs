@@ -76,7 +76,7 @@ impl<K: Kernels> Kernel for Run<K> {
     }
 }
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     /// Runs a loss of this plan; see [`Run`].
     fn run_loss(&self, [out, y, dz]: [Mat; 3], points: usize, loss: *mut f32, weight: *const f32) {
         let [out, y, dz] = [out, y, dz].map(|mat| self.matrix(mat));

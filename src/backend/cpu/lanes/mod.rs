@@ -8,11 +8,12 @@
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
 //! | `bend` | functions beyond ReLU in all passes |
 //! | `sample` | points into lanes |
-//! | `engine`, `evaluate` | batches of tasks |
+//! | `engine`, `given`, `evaluate` | batches of tasks |
 
 mod bend;
 mod engine;
 mod evaluate;
+mod given;
 mod group;
 mod kernels;
 mod layout;
@@ -28,7 +29,8 @@ use crate::error::Result;
 use crate::meta::{Forecast, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use engine::Lanes;
-pub(super) use evaluate::{evaluate, evaluation_bytes, meta_gradient};
+pub(super) use evaluate::{evaluate, evaluation_bytes};
+pub(super) use given::Given;
 
 /// What a training through this engine takes.
 pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {

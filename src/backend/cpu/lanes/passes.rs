@@ -7,7 +7,7 @@ use super::mode::Mode;
 use super::product::{Act, Bias, ONE};
 use crate::simd::Isa;
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     /// `x · x + 1` between points, for an input layer that is kept factored.
     pub(super) fn input_products(&self) {
         let layout = &self.layout;

@@ -106,7 +106,7 @@ impl Points {
     }
 }
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     /// Puts the points of the tasks from `first` on into the arena, `valid` of them.
     pub(super) fn fill(&self, source: Source<'_>, first: usize, valid: usize, room: &mut Points) {
         match source {

@@ -10,7 +10,7 @@ use super::mode::Mode;
 use super::product::{Act, Bias};
 use crate::simd::Isa;
 
-impl<I: Isa> Group<'_, I> {
+impl<I: Isa> Group<I> {
     /// The query pass at θ_j; its gradient, times its weight, joins `v`.
     pub(super) fn query_pass(&self, j: usize, valid: usize) {
         let set = Set::Query(j);

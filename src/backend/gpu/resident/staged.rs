@@ -87,7 +87,7 @@ impl Staged {
 /// points.
 pub(crate) fn arrays(tasks: &TaskBatch) -> Vec<Cow<'_, [f32]>> {
     let points = [&tasks.support_x, &tasks.support_y, &tasks.query_x, &tasks.query_y];
-    let mut all: Vec<Cow<'_, [f32]>> = points.map(|array| array.as_slice().into()).into();
+    let mut all: Vec<Cow<'_, [f32]>> = points.map(|array| (**array).into()).into();
     if let Some(weights) = &tasks.weights {
         all.push(shares(&weights.support, tasks.support).into());
         all.push(shares(&weights.query, tasks.query).into());
