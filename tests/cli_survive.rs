@@ -314,6 +314,29 @@ fn a_flipped_bit_is_named_and_the_checkpoint_before_is_taken() {
 }
 
 #[test]
+fn a_device_that_is_lost_is_opened_anew_where_that_is_asked_for() {
+    let dir = temp();
+    let at = dir.path();
+    let run = |name: &str, lost: &str, more: &[&str]| {
+        let usual =
+            ["train", "sinusoid", "--device", "cpu", "--threads", "1", "--steps", "40", "--save-every", "5"];
+        let mut command = fastweights(at);
+        command.env("FASTWEIGHTS_LOSE_DEVICE", lost).args(usual).args(SMALL).args(["--out", name]).args(more);
+        command.assert()
+    };
+    run("whole", "0", &[]).success();
+    let said = run("lost", "2", &["--recover"]).success();
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    assert_eq!(said.matches("the device is opened anew, to go on from meta-iteration").count(), 2, "{said}");
+    same(&at.join("whole"), &at.join("lost"));
+    run("alone", "1", &[]).code(1).stderr(
+        contains("the device was lost").and(contains("train --resume alone")).and(contains("--recover")),
+    );
+    train(at, &["--resume", "alone"]).success();
+    same(&at.join("whole"), &at.join("alone"));
+}
+
+#[test]
 fn an_edited_recipe_is_refused_by_what_was_changed() {
     let dir = temp();
     train(dir.path(), &[&["--steps", "6", "--out", "a", "--stop-at", "3"][..], &SMALL].concat()).success();

@@ -6,7 +6,7 @@ use super::flags::inner_rate;
 use super::numbers::number;
 use super::out::{Out, check_writable};
 use super::source::Source;
-use fastweights::adapted::{Adaptation, Adapted, Choice, Examples, Score, Start};
+use fastweights::adapted::{Adaptation, Adapted, Choice, Examples, Score, Signature, Start};
 use fastweights::data::listed;
 use fastweights::meta::Backend;
 use fastweights::{Error, Result};
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// Inner rate [default: the trained one]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     inner_lr: Option<f64>,
+    /// Windows of a series to adapt on, the last ones [default: the recipe's evaluation.points]
+    #[arg(long, value_name = "N")]
+    points: Option<usize>,
     /// The series to adapt to, where the file holds several
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
@@ -56,7 +59,19 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if steps > 1000 {
         return Err(Error::recipe("--steps", format!("is {steps}; allowed are 0 to 1000")).into());
     }
-    let windows = recipe.evaluation.points;
+    let of_series = matches!(start.signature, Signature::Series(_));
+    for (flag, given) in [("--points", arguments.points.is_some()), ("--series", arguments.series.is_some())]
+    {
+        if given && !of_series {
+            return Err(
+                Error::recipe(flag, format!("is for series, not for {}", start.signature.kind())).into()
+            );
+        }
+    }
+    let windows = arguments.points.unwrap_or(recipe.evaluation.points);
+    if windows == 0 {
+        return Err(Error::recipe("--points", "is 0; at least one window is needed").into());
+    }
     let outputs = start.plan.model.outputs();
     let choice = Choice { outputs, windows, series: arguments.series.as_deref() };
     let support = start.signature.support(&arguments.support, choice)?;

@@ -7,6 +7,7 @@ mod data;
 mod device;
 mod eval;
 mod export;
+mod failing;
 mod failure;
 mod flags;
 mod memory;

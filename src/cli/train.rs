@@ -1,6 +1,7 @@
 //! `train`: a whole run, from a recipe to pictures.
 
 use super::device::DeviceArguments;
+use super::failing;
 use super::failure::{Failure, Outcome, note, warn};
 use super::flags::{as_typed, of_setting};
 use super::memory;
@@ -134,7 +135,8 @@ impl Arguments {
         out: &mut Out,
     ) -> Outcome {
         let memory = recipe.run.max_memory.map(|size| size.as_u64());
-        let device = self.device.open(memory)?;
+        let mut device = self.device.open(memory)?;
+        device.backend = failing::as_asked(device.backend);
         self.say(format!("device: {} ({})", device.backend.name(), device.why));
         let cpu = self.device.cpu(memory);
         let before = place.as_ref().map(|place| &place.dir);

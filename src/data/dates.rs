@@ -88,7 +88,9 @@ impl Form {
                 let (year, quarter) = match (before.len(), after.len()) {
                     (4, 1) => (before, after),
                     (0, 5..) => {
-                        (after[1..].trim_start_matches([' ', '-', '/']).to_owned(), after[..1].to_owned())
+                        // The first byte alone may be no character.
+                        let (quarter, year) = (after.get(..1)?, after.get(1..)?);
+                        (year.trim_start_matches([' ', '-', '/']).to_owned(), quarter.to_owned())
                     }
                     (1, 4) => (after, before),
                     _ => return None,

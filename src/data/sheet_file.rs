@@ -164,9 +164,6 @@ fn assemble(
     if named && !given && (from..rows.starts.len()).all(longer) {
         columns.insert(0, String::new());
     }
-    if let Some(name) = columns[0].strip_prefix('#') {
-        columns[0] = name.trim_start().to_owned();
-    }
     check_names(path, &mut columns)?;
     let width = columns.len();
     let mut sheet = Sheet {
@@ -208,8 +205,15 @@ fn is_named(rows: &Rows, dialect: &Dialect, expected: &[String]) -> bool {
     })
 }
 
-/// Every column has a name of its own; only the first may have none, that of numbers of rows.
+/// Every column has a name of its own; only the first may have none, that of numbers of rows. A mark of comments before it is
+/// none of its name.
 fn check_names(path: &Path, columns: &mut [String]) -> Result<()> {
+    let Some(first) = columns.first_mut() else {
+        return Err(Error::file(path, "has no column with a name or a value in it"));
+    };
+    if let Some(name) = first.strip_prefix('#') {
+        *first = name.trim_start().to_owned();
+    }
     for (at, name) in columns.iter_mut().enumerate().skip(1) {
         if name.is_empty() {
             *name = format!("column {}", at + 1);

@@ -91,6 +91,7 @@ fn pictures_are_learned_from_a_few_and_one_is_classified() {
             vec!["--steps", "adapted already"],
         ),
         (vec!["predict", "a.safetensors", "--input", "more", "--ahead", "2"], vec!["--ahead"]),
+        (vec!["adapt", "run", "--support", "few", "--points", "2", "--out", "b"], vec!["--points", "images"]),
         (vec!["export", "run", "--format", "onnx"], vec!["transductive", "fastweights adapt run"]),
     ] {
         let failed = run(at, &arguments).failure();
@@ -154,6 +155,7 @@ fn series_go_on_from_an_adapted_model() {
     };
     adapt(&[]).failure().stderr(contains("--series NAME"));
     adapt(&["--series", "c"]).failure().stderr(contains("`c`"));
+    adapt(&["--series", "a", "--points", "5"]).success().stdout(contains("adapted on 5 windows"));
     adapt(&["--series", "a", "--query", "one.csv"]).success().stdout(contains("adapted on 12 windows"));
     let predict = ["predict", "a.safetensors", "--input", "one.csv", "--ahead", "4", "--device", "cpu"];
     let said = run(at, &predict).success().get_output().stdout.clone();
