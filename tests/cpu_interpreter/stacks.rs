@@ -2,63 +2,6 @@
 
 use super::*;
 
-/// Stacks that are odd in one way or another.
-fn stacks() -> Vec<(Shape, Vec<Op>)> {
-    const RELU: Op = Op::relu();
-    const MEAN: Op = Op::global_avg_pool2d();
-    const FLAT: Op = Op::flatten();
-    vec![
-        (Shape::Vector(5), vec![linear(9), NORM, RELU, linear(19), PLAIN_NORM, RELU, linear(3)]),
-        (Shape::Vector(5), vec![RELU, linear(9), RELU, RELU, linear(2)]),
-        (Shape::Vector(6), vec![NORM, linear(3)]),
-        (image(1, 1, 1), vec![conv(3, 1, 1, 0), RELU, FLAT, linear(2)]),
-        (image(1, 9, 7), vec![conv(17, 3, 2, 1), NORM, RELU, conv(33, 3, 2, 1), NORM, RELU, MEAN, linear(5)]),
-        (image(3, 8, 8), vec![conv(5, 5, 3, 2), NORM, RELU, FLAT, linear(4)]),
-        (image(2, 7, 5), vec![RELU, conv(6, 3, 1, 0), RELU, conv(4, 1, 1, 0), FLAT]),
-        (image(20, 6, 5), vec![conv(7, 3, 3, 0), NORM, conv(3, 2, 1, 1), NORM, RELU, MEAN]),
-        (
-            image(1, 11, 11),
-            vec![
-                conv(4, 3, 1, 1),
-                NORM,
-                RELU,
-                pool(3, 2),
-                conv(6, 3, 1, 1),
-                PLAIN_NORM,
-                RELU,
-                pool(2, 3),
-                FLAT,
-                linear(3),
-            ],
-        ),
-        (
-            image(2, 6, 6),
-            vec![pool(2, 1), conv(3, 3, 1, 3), RELU, pool(2, 2), FLAT, SOFT_NORM, linear(4), NORM],
-        ),
-        (image(3, 4, 4), vec![FLAT, linear(7), NORM, RELU, RELU, linear(3)]),
-        (image(3, 5, 4), vec![NORM, conv(4, 3, 1, 1), NORM, NORM, RELU, NORM, MEAN, linear(2), RELU]),
-        (
-            image(3, 9, 7),
-            vec![
-                conv(12, 3, 1, 1),
-                Op::group_norm(3),
-                RELU,
-                Op::avg_pool2d(3, 2),
-                conv(20, 2, 1, 0),
-                MEAN,
-                linear(3),
-            ],
-        ),
-        (image(3, 4, 5), vec![FLAT, Op::group_norm(5), linear(40), Op::group_norm(4), RELU, linear(3)]),
-        (
-            image(5, 3, 4),
-            vec![Op::instance_norm(), conv(34, 1, 1, 0), Op::instance_norm(), RELU, FLAT, linear(2)],
-        ),
-        (Shape::Vector(2), vec![Op::fourier(19, 1.0), linear(24), RELU, Op::fourier(3, 0.05), linear(2)]),
-        (image(2, 4, 3), vec![conv(80, 3, 1, 1), NORM, RELU, conv(50, 3, 1, 1), RELU, conv(3, 1, 2, 1)]),
-    ]
-}
-
 #[test]
 fn odd_stacks_agree_with_the_oracle() {
     for (i, (shape, layers)) in stacks().into_iter().enumerate() {
