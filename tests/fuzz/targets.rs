@@ -118,7 +118,7 @@ fn csv(bytes: &[u8], folder: &Path) -> String {
 /// An archive of pictures, and one of a table.
 fn archive(bytes: &[u8], folder: &Path) -> String {
     let path = write(folder, "set.zip", bytes);
-    let pictures = said(import_omniglot(&[path.clone()], 0, &|_| {}));
+    let pictures = said(import_omniglot(std::slice::from_ref(&path), 0, &|_| {}));
     let table = said(Sheet::read(&path, &Dialect::default(), &[], None));
     format!("{pictures} / {table}")
 }
