@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// The devices there are: a name, the backend, the most operations a meta-iteration to measure.
 fn devices() -> Vec<(&'static str, Box<dyn Backend>, u64)> {
     let mut devices: Vec<(_, Box<dyn Backend>, _)> = vec![("cpu", Box::new(CpuBackend::new(None)), u64::MAX)];
-    match Device::open(&Choice::Gpu) {
+    match Device::open(&Choice::Any) {
         Ok(device) => {
             let software = device.report().kind == AdapterKind::Software;
             let most = if software { 50_000_000 } else { u64::MAX };

@@ -3,7 +3,7 @@
 
 mod adapter;
 
-use fastweights::backend::gpu::{GpuBackend, LayeredTuning, Path};
+use fastweights::backend::gpu::{GpuBackend, LayeredTuning, Path, portable_evaluation, portable_footprint};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::meta::{
@@ -16,6 +16,7 @@ use fastweights::ops::latent::Latent;
 use fastweights::ops::layer_norm::LayerNorm;
 use fastweights::ops::linear::Linear;
 use fastweights::ops::mul::Mul;
+use fastweights::recipe::{Family, Recipe};
 use fastweights::task::{PointWeights, Sampler, Sinusoid, TaskBatch, TaskSource, Visit};
 
 const TOLERANCE: f64 = 2e-5;
@@ -181,4 +182,36 @@ fn memory_is_kept_to_and_what_is_said_is_what_is_allocated() {
     assert!(cuts.iter().any(|cut| cut.2), "{cuts:?}");
     let error = gpu.with_memory(1 << 10).footprint(&plan).unwrap_err().to_string();
     assert!(error.contains("run.max_memory") && error.contains("1024 available"), "{error}");
+}
+
+/// Planned without a device, by the limits that every implementation of WebGPU has.
+#[test]
+fn every_recipe_starts_on_any_adapter() {
+    let drawn = |channels, side| {
+        let set = fastweights::data::glyphs::generate(1, 420, 20, side);
+        std::sync::Arc::new(set.in_channels(channels).unwrap())
+    };
+    let (small, large) = (drawn(1, 28), drawn(3, 84));
+    let mut planned = 0;
+    for known in fastweights::recipe::builtins() {
+        let mut recipe = Recipe::load(known.name, &[]).unwrap();
+        let loaded = match &recipe.task.family {
+            Family::Images(images) if images.side == 84 => recipe.set_data(std::sync::Arc::clone(&large)),
+            Family::Images(_) => recipe.set_data(std::sync::Arc::clone(&small)),
+            _ => recipe.load_data(None),
+        };
+        loaded.unwrap_or_else(|e| panic!("{}: {e}", known.name));
+        let plan = recipe.train_plan().unwrap();
+        portable_footprint(&plan).unwrap_or_else(|e| panic!("{}: {e}", known.name));
+        if let Some(control) = recipe.control_plan().unwrap() {
+            portable_footprint(&control).unwrap_or_else(|e| panic!("control of {}: {e}", known.name));
+        }
+        let settings = &recipe.evaluation;
+        let params = vec![0.01; plan.plan.meta_len()];
+        let one = recipe.evaluation_tasks(settings, 0..1).map_or(recipe.task.query, |task| task.query);
+        let judged = plan.plan.for_evaluation(&params, settings.points, one, settings.steps, None);
+        portable_evaluation(&judged, 8).unwrap_or_else(|e| panic!("evaluation of {}: {e}", known.name));
+        planned += 1;
+    }
+    assert!(planned >= 30, "{planned}");
 }

@@ -3,7 +3,7 @@
 
 use fastweights::case::Case;
 use fastweights::data::{
-    Choices, Dialect, FolderImport, MissingCells, Roles, SeriesColumns, SeriesSet, Sheet,
+    Choices, Dialect, ImageImport, MissingCells, Roles, SeriesColumns, SeriesSet, Sheet,
 };
 use fastweights::recipe::Recipe;
 use proptest::prelude::*;
@@ -146,16 +146,7 @@ proptest! {
                 write(&dir, &format!("set/c{class}/{picture}.png"), &bytes);
             }
         }
-        let import = FolderImport {
-            name: "some".into(),
-            side: 4,
-            gray: false,
-            shares: None,
-            pool: false,
-            seed: 0,
-            background: [255; 3],
-            skip_bad: false,
-        };
+        let import = ImageImport::new("some", 4);
         if let Ok(imported) = import.run(&dir.path().join("set"), &|_| {}) {
             prop_assert!(imported.set.images() >= 11);
         }

@@ -73,8 +73,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if !to_stdout {
         out.line(&format!("{} ({})", device.backend.name(), device.why))?;
         out.line(&format!(
-            "{:<22} {:>10} {:>5} {:>6} {:>12} {:>12} {:>9}",
-            "workload", "meta-batch", "steps", "order", "iterations/s", "tasks/s", "GFLOP/s"
+            "{:<22} {:>10} {:>5} {:>6} {:>12} {:>7} {:>12} {:>9}",
+            "workload", "meta-batch", "steps", "order", "iterations/s", "± %", "tasks/s", "GFLOP/s"
         ))?;
     }
     let mut rows = Vec::new();
@@ -208,15 +208,24 @@ impl Row {
         self.kernels.iter().map(|k| 1e-6 * k.microseconds).sum()
     }
 
+    /// Standard deviation of the blocks, in percent of their mean.
+    fn spread(&self) -> f64 {
+        let n = self.samples_per_s.len() as f64;
+        let mean = self.samples_per_s.iter().sum::<f64>() / n;
+        let squares = self.samples_per_s.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>();
+        100.0 * (squares / (n - 1.0).max(1.0)).sqrt() / mean
+    }
+
     fn line(&self) -> String {
         let order = if self.order == MetaGradient::SecondOrder { "second" } else { "first" };
         format!(
-            "{:<22} {:>10} {:>5} {:>6} {:>12.1} {:>12.0} {:>9.1}",
+            "{:<22} {:>10} {:>5} {:>6} {:>12.1} {:>7.1} {:>12.0} {:>9.1}",
             self.workload,
             self.meta_batch,
             self.inner_steps,
             order,
             self.iterations_per_s,
+            self.spread(),
             self.tasks_per_s,
             self.gflops
         )

@@ -69,11 +69,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     };
     let tolerance = subject.tolerance();
     out.line(&format!("{}, tolerance {tolerance:e}", subject.name()))?;
-    let mut failed = 0;
+    let (mut failed, mut worst) = (0, 0.0_f64);
     for path in &arguments.files {
         // A case that cannot be computed fails, but does not hide the ones after it.
         match check(path, &subject, arguments.out.as_deref()) {
-            Ok(errors) => failed += usize::from(!print(path, &errors, tolerance, out)?),
+            Ok(errors) => {
+                failed += usize::from(!print(path, &errors, tolerance, out)?);
+                worst = errors.iter().fold(worst, |worst, (_, error)| worst.max(*error));
+            }
             Err(error) => {
                 let (path, words) = (path.display().to_string(), words(&error));
                 // Errors of files name them already.
@@ -84,7 +87,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         }
     }
     match (failed, arguments.files.len()) {
-        (0, _) => Ok(()),
+        (0, all) => out.line(&format!("{all} of {all} ok, worst error {worst:.1e}")),
         (failed, all) => Err(Error::failed(format!("{failed} of {all} cases failed")).into()),
     }
 }

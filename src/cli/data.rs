@@ -5,8 +5,8 @@ use super::out::Out;
 use super::steps::Steps;
 use clap::Subcommand;
 use fastweights::data::{
-    FolderImport, ImageSet, Imported, OMNIGLOT_ADDRESS, OMNIGLOT_FILES, Split, check_name, data_dir, fetch,
-    import_omniglot, stored,
+    ImageImport, ImageSet, Imported, OMNIGLOT_ADDRESS, OMNIGLOT_FILES, Split, check_name, data_dir, fetch,
+    import_omniglot, listed, stored,
 };
 use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -30,13 +30,18 @@ enum Command {
         #[command(subcommand)]
         what: Import,
     },
-    /// Say what a folder of pictures holds and would be imported as, without writing anything
+    /// Say what `import images` would find in a folder, an archive or arrays, and what is missing, without writing anything
     Check {
-        /// The folder
-        dir: PathBuf,
+        /// A folder, an archive (zip, tar, tar.gz) or NumPy arrays (npz)
+        path: PathBuf,
         /// Width and height that images would be cut and resized to, in pixels
         #[arg(long, value_name = "S", default_value_t = 28)]
         size: usize,
+        #[command(flatten)]
+        pictures: Pictures,
+        /// The seed of the split into classes for training, validation and testing
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        seed: u64,
         /// No progress
         #[arg(long, short)]
         quiet: bool,
@@ -70,37 +75,76 @@ enum Fetch {
 enum Import {
     /// Omniglot, 1,623 characters by 20 people, from its archives
     Omniglot {
-        /// images_background.zip and images_evaluation.zip, or a folder that holds them or what is in them
+        /// images_background.zip and images_evaluation.zip, however packed (zip, tar, tar.gz), or a folder that holds them or what is in
+        /// them
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         #[command(flatten)]
         common: Common,
     },
-    /// A folder of class folders, or of train, val and test with class folders in them (PNG, JPEG, WebP, BMP, GIF, TIFF)
+    /// A folder of class folders, or of train, val and test with class folders in them, or lists that say so; packed (zip, tar, tar.gz)
+    /// or not; or NumPy arrays (npz)
     Images {
         /// The set's name: a-z, 0-9, _ and -
         name: String,
-        /// The folder
-        dir: PathBuf,
+        /// The folder, archive or file of arrays
+        path: PathBuf,
         /// Width and height that images are cut and resized to, in pixels
         #[arg(long, value_name = "S")]
         size: usize,
-        /// One channel instead of three
-        #[arg(long)]
-        gray: bool,
-        /// Shares of the classes for training, validation and testing, e.g. 64,16,20 [default: 64,16,20]; `classes` puts folders
-        /// of train, val and test together and deals their classes
-        #[arg(long, value_name = "A,B,C", value_parser = parse_split)]
-        split: Option<ShareOf>,
-        /// What transparent pictures are laid on, as RRGGBB
-        #[arg(long, value_name = "COLOR", default_value = "ffffff", value_parser = parse_color)]
-        background: [u8; 3],
-        /// Leave out pictures that cannot be read, and classes of fewer than two
-        #[arg(long)]
-        skip_bad: bool,
+        #[command(flatten)]
+        pictures: Pictures,
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// How pictures are read and split.
+#[derive(Debug, clap::Args)]
+struct Pictures {
+    /// One channel instead of three
+    #[arg(long)]
+    gray: bool,
+    /// Make dark light, e.g. of ink on paper
+    #[arg(long)]
+    invert: bool,
+    /// Shares of the classes for training, validation and testing, e.g. 64,16,20 [default: 64,16,20]; `classes` puts those of
+    /// train, val and test together and deals them
+    #[arg(long, value_name = "A,B,C", value_parser = parse_split)]
+    split: Option<ShareOf>,
+    /// Lists that say which classes or pictures are of which split (train.csv, base.json, val.txt), or a folder of them, here or in
+    /// the source; may be repeated [default: those that the source brings along]
+    #[arg(long, value_name = "PATH")]
+    lists: Vec<PathBuf>,
+    /// How many folders, one in the other, name a class [default: told from the source]
+    #[arg(long, value_name = "N")]
+    class_level: Option<usize>,
+    /// What transparent pictures are laid on, as RRGGBB
+    #[arg(long, value_name = "COLOR", default_value = "ffffff", value_parser = parse_color)]
+    background: [u8; 3],
+    /// Leave out pictures that cannot be read, classes of fewer than two, and lines of lists that name nothing
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+impl Pictures {
+    fn import(&self, name: &str, size: usize, seed: u64) -> ImageImport {
+        ImageImport {
+            gray: self.gray,
+            invert: self.invert,
+            shares: match self.split {
+                Some(ShareOf::Shares(shares)) => Some(shares),
+                Some(ShareOf::Classes) | None => None,
+            },
+            pool: self.split == Some(ShareOf::Classes),
+            lists: self.lists.clone(),
+            class_level: self.class_level,
+            seed,
+            background: self.background,
+            skip_bad: self.skip_bad,
+            ..ImageImport::new(name, size)
+        }
+    }
 }
 
 /// What all ways to a set have in common.
@@ -145,56 +189,45 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             let target = common.free("omniglot")?;
             common.import(&target, out, |steps| import_omniglot(paths, common.seed, &|step| steps.show(step)))
         }
-        Command::Import {
-            what: Import::Images { name, dir, size, gray, split, background, skip_bad, common },
-        } => {
+        Command::Import { what: Import::Images { name, path, size, pictures, common } } => {
             check_name(name)?;
             let target = common.free(name)?;
-            let import = FolderImport {
-                name: name.clone(),
-                side: *size,
-                gray: *gray,
-                shares: match split {
-                    Some(ShareOf::Shares(shares)) => Some(*shares),
-                    Some(ShareOf::Classes) | None => None,
-                },
-                pool: *split == Some(ShareOf::Classes),
-                seed: common.seed,
-                background: *background,
-                skip_bad: *skip_bad,
-            };
-            common.import(&target, out, |steps| import.run(dir, &|step| steps.show(step)))
+            let import = pictures.import(name, *size, common.seed);
+            common.import(&target, out, |steps| import.run(path, &|step| steps.show(step)))
         }
-        Command::Check { dir, size, quiet } => check(dir, *size, *quiet, out),
+        Command::Check { path, size, pictures, seed, quiet } => {
+            // What is bad is named and left out, so that all of it is seen at once.
+            let import = ImageImport { skip_bad: true, ..pictures.import("checked", *size, *seed) };
+            check(path, &import, *quiet, out)
+        }
         Command::List { json, place } => list(&data_dir(place.data.as_deref())?, *json, out),
     }
 }
 
-/// Says what a folder would be imported as; what is bad is left out, and named.
-fn check(dir: &Path, size: usize, quiet: bool, out: &mut Out) -> Outcome {
-    let import = FolderImport {
-        name: "checked".to_owned(),
-        side: size,
-        gray: false,
-        shares: None,
-        pool: false,
-        seed: 0,
-        background: [255; 3],
-        skip_bad: true,
-    };
+/// Says what a source holds, what it would be imported as, and what is missing.
+fn check(path: &Path, import: &ImageImport, quiet: bool, out: &mut Out) -> Outcome {
     let steps = Steps::new(quiet);
-    let imported = import.run(dir, &|step| steps.show(step));
+    let imported = import.run(path, &|step| steps.show(step));
     steps.finish();
-    let Imported { set, skipped, notes, .. } = imported?;
+    let Imported { set, skipped, told, notes, .. } = imported?;
+    for line in told {
+        out.line(&line)?;
+    }
     for line in notes {
         out.line(&format!("note: {line}"))?;
     }
     if skipped > 0 {
         out.line(&format!("{skipped} files that are no pictures would be passed over"))?;
     }
-    let counts = set.classes().iter().map(|class| class.count);
-    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
-    out.line(&format!("{}: {}; {least} to {most} a class", dir.display(), describe(&set)))
+    for split in Split::ALL {
+        let classes = &set.classes()[set.split(split)];
+        let counts = || classes.iter().map(|class| class.count);
+        let (Some(least), Some(most)) = (counts().min(), counts().max()) else { continue };
+        let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
+        let range = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        out.line(&format!("{split}: {} classes of {range} pictures: {}", classes.len(), listed(&names)))?;
+    }
+    out.line(&format!("{}: {}", path.display(), describe(&set)))
 }
 
 /// How classes are dealt.
@@ -250,8 +283,11 @@ impl Common {
         let steps = Steps::new(self.quiet);
         let imported = import(&steps);
         steps.finish();
-        let Imported { set, skipped, notes, .. } = imported?;
+        let Imported { set, skipped, told, notes, .. } = imported?;
         set.write(target)?;
+        for line in told.iter().filter(|_| !self.quiet) {
+            note(line);
+        }
         for line in notes {
             note(&format!("note: {line}"));
         }

@@ -12,8 +12,8 @@ use fastweights::{Error, Result};
 /// Where to compute.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DeviceArguments {
-    /// auto, cpu, gpu, an adapter's index or part of its name (see `devices`); auto takes a real GPU,
-    /// else the CPU
+    /// auto, cpu, gpu, an adapter's index or part of its name (see `devices`); auto takes a real GPU, else the CPU; any takes
+    /// software adapters too
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(super) device: String,
     /// Threads of the CPU [default: one a core]; results do not depend on it
@@ -31,7 +31,10 @@ impl DeviceArguments {
     pub(super) fn open(&self, memory: Option<u64>) -> Result<Opened> {
         match self.device.as_str() {
             "cpu-f64" => Err(Error::recipe("--device", "is cpu-f64, which only gradcheck takes; use cpu")),
-            "" => Err(Error::recipe("--device", "is empty; allowed are auto, cpu, gpu, an index or a name")),
+            "" => Err(Error::recipe(
+                "--device",
+                "is empty; allowed are auto, cpu, gpu, any, an index or a name",
+            )),
             device => open(device, self.threads.map(usize::from), memory),
         }
     }

@@ -26,6 +26,7 @@ mod table;
 mod tabular;
 mod train;
 mod training;
+mod way_on;
 
 use clap::{Parser, Subcommand};
 use failure::Outcome;

@@ -61,7 +61,7 @@ pub(super) fn heading(report: &Report, series: &SeriesReport, rate: &str) -> Str
 }
 
 /// What was read, and by how much adaptation lowers the loss in each kind of series.
-pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
+pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Outcome {
     if let Some(file) = &series.file {
         out.line(&format!(
             "{} series to learn from, {} held out, {} left out as too short, {} rows without a value left out",
@@ -86,6 +86,7 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
             100.0 * difference.better
         ))?;
     }
+    beaten_by_nothing(report, out)?;
     if series.traits.iter().all(|kind| kind.thirds.is_empty()) {
         return Ok(());
     }
@@ -108,6 +109,23 @@ pub(super) fn print(series: &SeriesReport, out: &mut Out) -> Outcome {
                 number(third.naive)
             ))?;
         }
+    }
+    Ok(())
+}
+
+/// Says where the last value forecasts as well.
+fn beaten_by_nothing(report: &Report, out: &mut Out) -> Outcome {
+    let learners = &report.learners;
+    if let (Some(maml), Some(naive)) =
+        (learners.maml.median.last(), learners.naive.as_ref().and_then(|c| c.median.last()))
+        && maml >= naive
+    {
+        out.line(&format!(
+            "the median series is forecast no better than by its last value ({} against {}): these series move as by chance from one \
+             value to the next, or training was too short",
+            number(*maml),
+            number(*naive)
+        ))?;
     }
     Ok(())
 }

@@ -10,6 +10,9 @@ use fastweights::run::Report;
 /// Steps that are worth a row, besides the last.
 const ROWS: [usize; 6] = [0, 1, 2, 3, 5, 10];
 
+/// Tasks from which on the mean's distribution is near enough to the one that intervals follow.
+const ENOUGH: usize = 30;
+
 /// Prints how both learners fare.
 pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     if let Some(outcome) = &report.table {
@@ -63,7 +66,13 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     for (name, curve) in &columns {
         diverged(name, curve, report.tasks, out)?;
     }
-    report.series.as_ref().map_or(Ok(()), |series| series::print(series, out))
+    if report.tasks < ENOUGH {
+        out.line(&format!(
+            "{} too few for a sure interval: ± is rough below {ENOUGH}",
+            if report.tasks == 1 { "one task is".to_owned() } else { format!("{} tasks are", report.tasks) }
+        ))?;
+    }
+    report.series.as_ref().map_or(Ok(()), |series| series::print(report, series, out))
 }
 
 fn plural(n: usize, of: &str) -> String {

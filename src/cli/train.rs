@@ -5,6 +5,7 @@ use super::failing;
 use super::failure::{Failure, Outcome, note, warn};
 use super::flags::{as_typed, of_setting};
 use super::memory;
+use super::numbers::number;
 use super::out::Out;
 use super::progress::{Meter, time};
 use super::series::SeriesArguments;
@@ -12,11 +13,12 @@ use super::signals::Signals;
 use super::table;
 use super::tabular::TableArguments;
 use super::training::TrainingArguments;
+use super::way_on::{Place, remove, resume, took_no_step, way_on};
 use fastweights::backend::Opened;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
-use fastweights::run::{Ending, EventFile, Experiment, Recovery, RunDir, RunLock, Seconds, conclude};
-use fastweights::{Error, ErrorKind, Result};
+use fastweights::run::{Ending, EventFile, Experiment, Recovery, RunDir, Seconds, conclude};
+use fastweights::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -84,6 +86,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         },
         None => None,
     };
+    let is_new = place.is_none();
     let signals = Signals::take()?;
     let mut recovery = Recovery::default();
     loop {
@@ -91,6 +94,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         // Before there is a directory nothing was written.
         let (Err(Failure::Error(error)), Some(Place { dir, .. })) = (&ended, &place) else { return ended };
         let newest = dir.resumable(&recipe).ok().and_then(|steps| steps.last().copied());
+        if took_no_step(error, is_new, newest) {
+            return ended.map_err(|failure| failure.of_run(remove(place)));
+        }
         if !(arguments.recover && recovery.takes(error, newest)) {
             let way_on = way_on(error, dir, newest);
             return ended.map_err(|failure| failure.of_run(way_on));
@@ -98,33 +104,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         warn(error);
         note(&format!("the device is opened anew, to go on from meta-iteration {}", newest.unwrap_or(0)));
     }
-}
-
-/// A run's directory that no other process writes into.
-struct Place {
-    dir: RunDir,
-    _lock: RunLock,
-}
-
-/// What to do after a training failed.
-fn way_on(error: &Error, dir: &RunDir, newest: Option<u64>) -> String {
-    let from = newest.map_or_else(|| "its start".to_owned(), |done| format!("meta-iteration {done}"));
-    let resume = resume(dir);
-    match error.kind() {
-        ErrorKind::Device(_) => format!(
-            "the run is whole up to {from}; `{resume}` goes on from there, and with --recover that is done by itself; \
-             --max-memory SIZE takes less of the device, --device cpu needs none"
-        ),
-        ErrorKind::File { .. } => {
-            format!("the run is whole up to {from}; when its directory can be written again: {resume}")
-        }
-        _ => format!("the run is whole up to {from}; go on with: {resume}"),
-    }
-}
-
-/// The command that goes on with a run.
-fn resume(dir: &RunDir) -> String {
-    format!("fastweights train --resume {}", dir.path().display())
 }
 
 impl Arguments {
@@ -343,15 +322,23 @@ impl Arguments {
                  judges it anew"
             ));
         }
-        if !self.json {
-            return Ok(());
-        }
         let file = dir.evaluation();
         let text =
             std::fs::read_to_string(&file).map_err(|e| Error::file_caused(&file, "cannot be read", e))?;
-        let report =
+        let report: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
-        out.text(&json(report, dir)?)
+        if self.json {
+            return out.text(&json(report, dir)?);
+        }
+        let last =
+            |key: &str| report["learners"]["maml"][key].as_array().and_then(|values| values.last()?.as_f64());
+        let (metric, steps) =
+            (report["metric"].as_str().unwrap_or("result"), report["steps"].as_array().map_or(0, Vec::len));
+        let mean = last("mean").map_or_else(|| "not finite".to_owned(), number);
+        out.line(&format!(
+            "{path}: finished after {done} meta-iterations; {metric} {mean} after {} steps (evaluation.json)",
+            steps.saturating_sub(1)
+        ))
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Bounds {
     pub(super) total_bytes: u64,
 }
 
-/// Reads the files of an archive: `wanted` is asked by name, `take` gets a wanted file's name and bytes. Returns how
+/// Reads the files of an archive: `wanted` is asked by name and declared size, `take` gets a wanted file's name and bytes. Returns how
 /// many files were not wanted.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub(super) fn read(
     path: &Path,
     bounds: Bounds,
     watch: Watch<'_>,
-    wanted: impl Fn(&str) -> bool,
+    wanted: impl Fn(&str, u64) -> bool,
     mut take: impl FnMut(String, Vec<u8>) -> Result<()>,
 ) -> Result<usize> {
     let file = File::open(path).map_err(|e| Error::file_caused(path, "cannot be read", e))?;
@@ -52,33 +52,47 @@ pub(super) fn read(
         let name = (entry.name())
             .map_err(|e| Error::file_caused(path, format!("entry {i} has no readable name"), e))?
             .into_owned();
-        if name.contains(char::is_control) {
-            return Err(Error::file(path, format!("entry {name:?} has control characters in its name")));
-        }
-        let refused = |reason: String| Err(Error::file(path, format!("entry `{name}` {reason}")));
-        if leads_elsewhere(&name) {
-            return refused("has a name that leads out of the archive".into());
-        }
+        check_name(path, &name)?;
         if entry.is_dir() {
             continue;
         }
-        if !wanted(&name) {
+        if !wanted(&name, entry.size()) {
             skipped += 1;
             continue;
         }
         if entry.is_symlink() {
-            return refused("is a link".into());
+            return Err(Error::file(path, format!("entry `{name}` is a link")));
         }
         let bytes = unpack(path, &name, &mut entry, bounds.entry_bytes)?;
         total += bytes.len() as u64;
-        if total > bounds.total_bytes {
-            let most = bounds.total_bytes;
-            return refused(format!("goes beyond {most} bytes unpacked in all, the most that is read"));
-        }
+        check_total(path, total, bounds)?;
         take(name, bytes)?;
         watch(Step { phase: Phase::Read, done: i as u64 + 1, total: entries as u64 });
     }
     Ok(skipped)
+}
+
+/// Refuses an entry's name that means harm.
+pub(super) fn check_name(path: &Path, name: &str) -> Result<()> {
+    if name.contains(char::is_control) {
+        return Err(Error::file(path, format!("entry {name:?} has control characters in its name")));
+    }
+    if leads_elsewhere(name) {
+        return Err(Error::file(path, format!("entry `{name}` has a name that leads out of the archive")));
+    }
+    Ok(())
+}
+
+/// Refuses more bytes than are kept in memory.
+pub(super) fn check_total(path: &Path, bytes: u64, bounds: Bounds) -> Result<()> {
+    if bytes > bounds.total_bytes {
+        let most = bounds.total_bytes;
+        let reason = format!(
+            "holds more than {most} bytes unpacked, the most that is read at once; unpack it and import the folder"
+        );
+        return Err(Error::file(path, reason));
+    }
+    Ok(())
 }
 
 /// The bytes of an entry, at most `limit`.

@@ -9,9 +9,6 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most pictures of one import, so that no archive fills the memory with names.
-pub(super) const MAX_PICTURES: usize = 2_000_000;
-
 /// The most pixels of a set, in bytes: all of them are kept in memory.
 pub(super) const MAX_BYTES: u64 = 8 << 30;
 
@@ -23,15 +20,10 @@ pub(super) struct Pictures {
     pub(super) skipped: usize,
     /// Of Omniglot, the folders above each class.
     pub(super) above: BTreeMap<String, String>,
-    count: usize,
 }
 
 impl Pictures {
     pub(super) fn add(&mut self, class: &str, name: &str, picture: Picture) -> Result<()> {
-        self.count += 1;
-        if self.count > MAX_PICTURES {
-            return Err(picture.error(format!("is one too many: at most {MAX_PICTURES} pictures are read")));
-        }
         let class = self.classes.entry(class.to_owned()).or_default();
         match class.get(name) {
             Some(first) => Err(picture.error(format!("is there twice, first as {}", first.place()))),
@@ -42,20 +34,16 @@ impl Pictures {
         }
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.count
-    }
-
     /// Decodes everything on all cores and packs it: `splits` holds the split of each class, in order of the names. With `skip`
-    /// pictures that cannot be read are left out, and classes with fewer than two; a line for each is given back.
+    /// pictures that cannot be read are left out, and classes with fewer than two; a line for each is given back, and the least
+    /// and the largest width and height.
     pub(super) fn assemble(
         self,
         name: &str,
         rule: &Rule,
         (splits, skip): (&[Split], bool),
         watch: Watch<'_>,
-    ) -> Result<(ImageSet, Vec<String>)> {
+    ) -> Result<Assembled> {
         if !skip {
             self.check_classes()?;
         }
@@ -75,18 +63,31 @@ impl Pictures {
             let decoded = rule.decode(picture, out);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             watch(Step { phase: Phase::Decode, done, total });
-            decoded.err()
+            decoded
         };
-        let mut bad: Vec<_> = pixels.par_chunks_mut(len).zip(&pictures).map(decode).collect();
+        let mut decoded: Vec<_> = pixels.par_chunks_mut(len).zip(&pictures).map(decode).collect();
         // The first by name is told, whichever is found first.
-        if !skip && let Some(error) = bad.iter_mut().find_map(Option::take) {
-            return Err(error);
+        if !skip && let Some(at) = decoded.iter().position(Result::is_err) {
+            return Err(decoded.swap_remove(at).err().unwrap_or_else(|| Error::failed("a picture was lost")));
         }
-        let good: Vec<_> = bad.iter().map(Option::is_none).collect();
+        let good: Vec<_> = decoded.iter().map(Result::is_ok).collect();
+        let sizes = decoded.iter().flatten();
+        let all = |fold: fn(u32, u32) -> u32| {
+            sizes.clone().copied().reduce(|a, b| (fold(a.0, b.0), fold(a.1, b.1))).unwrap_or_default()
+        };
+        let sizes = [all(u32::min), all(u32::max)];
         let mut left_out: Vec<_> =
-            bad.into_iter().flatten().map(|error| format!("left out: {error}")).collect();
+            decoded.into_iter().filter_map(Result::err).map(|error| format!("left out: {error}")).collect();
         let (classes, pixels) = pack(order, &good, &pixels, (len, &mut left_out));
-        Ok((ImageSet::new(name, rule.channels, rule.side, classes, pixels)?, left_out))
+        if classes.is_empty() {
+            let first = left_out.first().map_or("", String::as_str);
+            return Err(Error::failed(format!("no class of two good pictures is left; {first}")));
+        }
+        Ok(Assembled {
+            set: ImageSet::new(name, rule.channels, rule.side, classes, pixels)?,
+            left_out,
+            sizes,
+        })
     }
 
     /// Refuses a class of one picture: it cannot be both shown and asked for.
@@ -98,6 +99,15 @@ impl Pictures {
         }
         Ok(())
     }
+}
+
+/// Pictures packed.
+pub(super) struct Assembled {
+    pub(super) set: ImageSet,
+    /// What was left out, a line each.
+    pub(super) left_out: Vec<String>,
+    /// The least width and height of a picture, and the largest.
+    pub(super) sizes: [(u32, u32); 2],
 }
 
 /// A class's name, and its pictures by their own names.

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "import")]
 mod archive;
+#[cfg(feature = "import")]
+mod arrays;
 mod columns;
 #[cfg(feature = "import")]
 mod dates;
@@ -15,12 +17,24 @@ mod decode;
 #[cfg(feature = "fetch")]
 mod fetch;
 #[cfg(feature = "import")]
-mod folder;
-#[cfg(feature = "import")]
 mod form;
+#[cfg(feature = "import")]
+mod found;
 #[cfg(feature = "import")]
 mod gather;
 pub mod glyphs;
+#[cfg(feature = "import")]
+mod image_import;
+#[cfg(feature = "import")]
+mod image_layout;
+#[cfg(feature = "import")]
+mod image_place;
+#[cfg(feature = "import")]
+mod listed_layout;
+#[cfg(feature = "import")]
+mod lists;
+#[cfg(feature = "import")]
+mod npy;
 #[cfg(feature = "import")]
 mod omniglot;
 mod packed;
@@ -31,6 +45,7 @@ mod picture_form;
 mod pictures;
 mod place;
 mod roles;
+mod sentinel;
 mod series;
 #[cfg(feature = "import")]
 mod series_file;
@@ -44,6 +59,8 @@ mod sheet_file;
 mod spacing;
 mod split;
 #[cfg(feature = "import")]
+mod tarball;
+#[cfg(feature = "import")]
 mod times;
 #[cfg(feature = "import")]
 mod unpacked;
@@ -54,7 +71,7 @@ pub use columns::{Coded, Coding, Columns, Feature, MissingCells, Target};
 #[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
 #[cfg(feature = "import")]
-pub use folder::FolderImport;
+pub use image_import::ImageImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
 pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
@@ -73,6 +90,8 @@ pub struct Imported {
     pub set: ImageSet,
     /// Files that are no pictures and were passed over, e.g. `.DS_Store`.
     pub skipped: usize,
+    /// What was told of the source, a line each, e.g. which folders are classes.
+    pub told: Vec<String>,
     /// What a person should know, a line each, e.g. that characters are missing.
     pub notes: Vec<String>,
 }

@@ -4,14 +4,15 @@
 //! (Science 2015). As in few-shot learning since Santoro et al. (2016), characters of all alphabets are mixed: 1,200
 //! for meta-training, here 100 of them for validation, and 423 for testing, at 28 × 28 pixels.
 
-use super::archive::{self, Bounds};
-use super::gather::Pictures;
+use super::archive::Bounds;
+use super::found;
+use super::gather::{Assembled, Pictures};
 use super::picture::{Picture, Rule};
+use super::set::ImageSet;
 use super::split::deal;
-use super::{Imported, Phase, Step, Watch};
+use super::{Imported, Watch};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Characters for training, validation and testing.
 const SHARES: [usize; 3] = [1100, 100, 423];
@@ -21,11 +22,9 @@ const RULE: Rule =
     Rule { channels: 1, side: 28, max_side: 1024, max_bytes: 8 << 20, invert: true, background: [255; 3] };
 /// The published archives have 20,000 entries of some 250 bytes.
 const BOUNDS: Bounds = Bounds { entries: 200_000, entry_bytes: 4 << 20, total_bytes: 256 << 20 };
-/// Folders below folders; also ends the walk of a link that leads to a folder above it.
-const DEPTH: usize = 8;
 
-/// Imports Omniglot from its two archives, or from folders that hold these archives or what is in them:
-/// `<Alphabet>/<character>/<drawing>.png` at any depth.
+/// Imports Omniglot from its two archives, packed as zip or tar, or from folders that hold these archives or what is in them:
+/// `<Alphabet>/<character>/<drawing>.png` at any depth. Drawings in white on black are taken as they are, which a note says.
 ///
 /// Images are `[1, 28, 28]`, ink 255 on 0. A class is called `<Alphabet>/<character>`; its images are sorted by their
 /// file names, that is by drawer. The seed deals the sorted classes to the splits; other numbers of characters than
@@ -37,11 +36,7 @@ const DEPTH: usize = 8;
 pub fn import_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result<Imported> {
     let mut pictures = Pictures::default();
     for path in paths {
-        if path.is_dir() {
-            folder(path, &mut pictures, watch)?;
-        } else {
-            zip(path, &mut pictures, watch)?;
-        }
+        take(path, &mut pictures, watch)?;
     }
     let found = pictures.classes.len();
     if found < 3 {
@@ -53,12 +48,26 @@ pub fn import_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result
         return Err(Error::file(place, reason));
     }
     let splits = deal(found, SHARES, seed);
-    let notes = notes(&pictures);
+    let mut notes = notes(&pictures);
     let skipped = pictures.skipped;
-    let (set, _) = pictures.assemble("omniglot", &RULE, (&splits, false), watch)?;
+    let Assembled { mut set, .. } = pictures.assemble("omniglot", &RULE, (&splits, false), watch)?;
+    if is_mostly_light(&set) {
+        let upright = set.pixels().iter().map(|pixel| 255 - pixel).collect();
+        set = ImageSet::new(set.name(), set.channels(), set.side(), set.classes().to_vec(), upright)?;
+        notes.push(
+            "the drawings are white on black, unlike the published ones: they are taken as they are"
+                .to_owned(),
+        );
+    }
     let source =
         format!("Omniglot (Lake, Salakhutdinov and Tenenbaum 2015), MIT licence; split by seed {seed}");
-    Ok(Imported { set: set.with_source(source), skipped, notes })
+    Ok(Imported { set: set.with_source(source), skipped, told: Vec::new(), notes })
+}
+
+/// Whether there is more ink than paper, which no drawing has.
+fn is_mostly_light(set: &ImageSet) -> bool {
+    let sum: u64 = set.pixels().iter().map(|&pixel| u64::from(pixel)).sum();
+    2 * sum > 255 * set.pixels().len() as u64
 }
 
 fn notes(pictures: &Pictures) -> Vec<String> {
@@ -82,13 +91,13 @@ fn add(
     pictures: &mut Pictures,
 ) -> Result<()> {
     // The two archives are one set, and may lie beside each other.
-    let above = above.trim_end_matches(['/', '\\']).to_owned();
+    let above = above.trim_end_matches('/').to_owned();
     let is_part = |name: &str| PARTS.iter().any(|part| name.ends_with(part));
     let first = pictures.above.entry(class.clone()).or_insert_with(|| above.clone());
     if *first != above && !(is_part(first) && is_part(&above)) {
         let reason = format!(
             "holds the character `{class}` below `{first}` and below `{above}`: there are more folders than alphabet and \
-             character; import it as pictures: data import images NAME DIR --size 28 --gray"
+             character; import it as pictures, whose classes are whole paths: data import images NAME DIR --size 28 --gray --invert"
         );
         return Err(Error::file(place, reason));
     }
@@ -97,72 +106,31 @@ fn add(
 
 /// Alphabet and character, the drawing, and the folders above them, of a file that is one.
 fn parse(name: &str) -> Option<(String, &str, &str)> {
-    let mut parts = name.rsplit(['/', '\\']);
+    let mut parts = name.rsplit('/');
     let (drawing, character, alphabet) = (parts.next()?, parts.next()?, parts.next()?);
     let png = drawing.len() > 4 && drawing.to_ascii_lowercase().ends_with(".png");
-    // macOS keeps attributes of `x` as `._x`, in archives below `__MACOSX`.
-    let stray = drawing.starts_with('.') || alphabet == "__MACOSX" || parts.any(|part| part == "__MACOSX");
     let named = !alphabet.is_empty() && !character.is_empty();
     let above = &name[..name.len() - drawing.len() - character.len() - alphabet.len() - 2];
-    (png && named && !stray).then(|| (format!("{alphabet}/{character}"), drawing, above))
+    (png && named).then(|| (format!("{alphabet}/{character}"), drawing, above))
 }
 
-fn zip(path: &Path, pictures: &mut Pictures, watch: Watch<'_>) -> Result<()> {
-    let shared: Arc<Path> = path.into();
-    let skipped = archive::read(
-        path,
-        BOUNDS,
-        watch,
-        |name| parse(name).is_some(),
-        |name, bytes| {
-            let own = name.clone();
-            let Some(parsed) = parse(&own) else { return Ok(()) };
-            add(parsed, path, Picture::Entry { archive: Arc::clone(&shared), name, bytes }, pictures)
-        },
-    )?;
-    pictures.skipped += skipped;
-    Ok(())
-}
-
-/// A folder of the archives, of their folders, or of anything with drawings in it.
-fn folder(path: &Path, pictures: &mut Pictures, watch: Watch<'_>) -> Result<()> {
-    let mut parts = 0;
-    for part in PARTS {
+/// Takes the drawings of an archive or a folder, which may hold both archives or what is in them.
+fn take(path: &Path, pictures: &mut Pictures, watch: Watch<'_>) -> Result<()> {
+    let part = |part: &&str| {
         let (archive, unpacked) = (path.join(format!("{part}.zip")), path.join(part));
-        if archive.is_file() {
-            zip(&archive, pictures, watch)?;
-        } else if unpacked.is_dir() {
-            walk(&unpacked, &mut Vec::new(), pictures, watch)?;
-        } else {
-            continue;
-        }
-        parts += 1;
-    }
-    if parts == 0 { walk(path, &mut Vec::new(), pictures, watch) } else { Ok(()) }
-}
-
-/// Adds the drawings below a folder; `names` are the folders that led there.
-fn walk(dir: &Path, names: &mut Vec<String>, pictures: &mut Pictures, watch: Watch<'_>) -> Result<()> {
-    let failed = |e| Error::file_caused(dir, "cannot be read", e);
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
-            pictures.skipped += 1;
-            continue;
-        };
-        names.push(name.to_owned());
-        if path.is_dir() {
-            if names.len() > DEPTH {
-                return Err(Error::file(&path, "lies too deep; name the folder that holds the alphabets"));
+        if archive.is_file() { Some(archive) } else { Some(unpacked).filter(|unpacked| unpacked.is_dir()) }
+    };
+    let parts: Vec<_> = PARTS.iter().filter_map(part).collect();
+    let places = if path.is_dir() && !parts.is_empty() { parts } else { vec![path.to_owned()] };
+    for place in places {
+        let found = found::open(&place, BOUNDS, watch)?;
+        pictures.skipped += found.skipped;
+        for (name, picture) in found.pictures {
+            match parse(&name) {
+                Some(parsed) => add(parsed, &place, picture, pictures)?,
+                None => pictures.skipped += 1,
             }
-            walk(&path, names, pictures, watch)?;
-        } else if let Some(parsed) = parse(&names.join("/")).filter(|_| path.is_file()) {
-            add(parsed, dir, Picture::File(path.clone()), pictures)?;
-            watch(Step { phase: Phase::Read, done: pictures.len() as u64, total: 0 });
-        } else {
-            pictures.skipped += 1;
         }
-        names.pop();
     }
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use crate::error::{Error, Result};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
+    RgbaImage,
+};
 use std::io::{BufRead, BufReader, Cursor, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +17,39 @@ pub(super) enum Picture {
     Entry { archive: Arc<Path>, name: String, bytes: Vec<u8> },
     /// A file.
     File(PathBuf),
+    /// One of an array.
+    Array { path: Arc<Path>, pixels: Arc<Pixels>, at: usize },
+}
+
+/// Pictures of one size as they stand in an array.
+#[derive(Debug)]
+pub(super) struct Pixels {
+    pub(super) count: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// 1, 3 or, with transparency, 4.
+    pub(super) channels: usize,
+    /// Whether channels stand apart, `[n, channels, height, width]`, not pixel by pixel.
+    pub(super) planes: bool,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Pixels {
+    /// Picture `at`, as decoded.
+    fn image(&self, at: usize) -> Option<DynamicImage> {
+        let (plane, channels) = (self.height * self.width, self.channels);
+        let bytes = &self.bytes[at * plane * channels..][..plane * channels];
+        let bytes: Vec<u8> = match self.planes {
+            true => (0..plane * channels).map(|i| bytes[i % channels * plane + i / channels]).collect(),
+            false => bytes.to_vec(),
+        };
+        let (width, height) = (u32::try_from(self.width).ok()?, u32::try_from(self.height).ok()?);
+        match channels {
+            1 => GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8),
+            3 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::ImageRgb8),
+            _ => RgbaImage::from_raw(width, height, bytes).map(DynamicImage::ImageRgba8),
+        }
+    }
 }
 
 impl Picture {
@@ -22,6 +58,7 @@ impl Picture {
         match self {
             Self::Entry { archive, name, .. } => Error::file(archive, format!("entry `{name}` {reason}")),
             Self::File(path) => Error::file(path, reason.to_string()),
+            Self::Array { path, at, .. } => Error::file(path, format!("image {at} {reason}")),
         }
     }
 
@@ -30,6 +67,7 @@ impl Picture {
         match self {
             Self::Entry { archive, name, .. } => format!("`{name}` in {}", archive.display()),
             Self::File(path) => path.display().to_string(),
+            Self::Array { path, at, .. } => format!("image {at} in {}", path.display()),
         }
     }
 }
@@ -73,17 +111,26 @@ impl Rule {
         self.channels * self.side * self.side
     }
 
-    /// Decodes a picture, cuts out its middle square and resizes that into `out`, `[channels, side, side]`.
-    pub(super) fn decode(&self, picture: &Picture, out: &mut [u8]) -> Result<()> {
+    /// Decodes a picture, cuts out its middle square and resizes that into `out`, `[channels, side, side]`. Gives back its width
+    /// and height.
+    pub(super) fn decode(&self, picture: &Picture, out: &mut [u8]) -> Result<(u32, u32)> {
         let decoded = match picture {
             Picture::Entry { bytes, .. } => self.read(Cursor::new(bytes)),
             Picture::File(path) => (std::fs::File::open(path))
                 .map_err(|e| format!("cannot be read: {e}"))
                 .and_then(|file| self.read(BufReader::new(file))),
+            Picture::Array { pixels, at, .. } => {
+                let (width, height) = (pixels.width as u64, pixels.height as u64);
+                pixels.image(*at).filter(|_| width.max(height) <= self.max_side.into()).ok_or_else(|| {
+                    format!("has {width} × {height} pixels; at most {0} × {0} are read", self.max_side)
+                })
+            }
         };
         let image = decoded.map_err(|reason| picture.error(reason))?;
+        let image =
+            if image.color().has_alpha() { DynamicImage::ImageRgb8(self.opaque(&image)) } else { image };
         self.resize(&image, out);
-        Ok(())
+        Ok((image.width(), image.height()))
     }
 
     fn read(&self, mut source: impl BufRead + Seek) -> Result<DynamicImage, String> {
@@ -118,7 +165,7 @@ impl Rule {
         let orientation = decoder.orientation().map_err(damaged)?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         image.apply_orientation(orientation);
-        Ok(if image.color().has_alpha() { DynamicImage::ImageRgb8(self.opaque(&image)) } else { image })
+        Ok(image)
     }
 
     /// The picture laid on the background.

@@ -1,8 +1,9 @@
 //! Pictures that are read for a model and not packed as a set: classes to adapt to, pictures to classify.
 
-use super::folder::{subfolders, walk};
+use super::archive::Bounds;
+use super::found;
 use super::gather::{MAX_BYTES, Pictures};
-use super::picture::{Picture, Rule};
+use super::picture::{Picture, Rule, is_picture};
 use super::picture_form::{PictureClasses, PictureForm, ReadPictures};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -11,26 +12,26 @@ use std::path::Path;
 /// Bounds of a picture, as those of a folder that is imported.
 const MAX_PICTURE_SIDE: u32 = 16_384;
 const MAX_PICTURE_BYTES: u64 = 1 << 28;
+const BOUNDS: Bounds = Bounds { entries: 1_000_000, entry_bytes: 1 << 30, total_bytes: 8 << 30 };
 
 impl PictureForm {
-    /// Reads a picture, or all pictures of a folder, at any depth.
+    /// Reads a picture, or all pictures of a folder or an archive, at any depth.
     ///
     /// # Errors
     /// [`File`](crate::ErrorKind::File) naming the picture that is none, damaged or too large, or a folder without any;
     /// [`Limit`](crate::ErrorKind::Limit) if they are too many.
     pub fn read(&self, path: &Path) -> Result<ReadPictures> {
-        let mut found = Pictures::default();
-        if path.is_dir() {
-            walk(path, "", &mut Vec::new(), &mut found, &|_| {})?;
-        } else {
+        if is_picture(path) && !path.is_dir() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.add("", &name, Picture::File(path.to_owned()))?;
+            let pixels = self.decode(&[Picture::File(path.to_owned())])?;
+            return Ok(ReadPictures { pixels, names: vec![name], skipped: 0 });
         }
-        if found.len() == 0 {
+        let found = found::open(path, BOUNDS, &|_| {})?;
+        if found.pictures.is_empty() {
             return Err(Error::file(path, "holds no picture (PNG, JPEG, WebP, BMP, GIF, TIFF)"));
         }
         let skipped = found.skipped;
-        let (names, pictures): (Vec<_>, Vec<_>) = found.classes.into_values().flatten().unzip();
+        let (names, pictures): (Vec<_>, Vec<_>) = found.pictures.into_iter().unzip();
         Ok(ReadPictures { pixels: self.decode(&pictures)?, names, skipped })
     }
 
@@ -45,14 +46,18 @@ impl PictureForm {
                 "is no folder; a folder is needed in which each class is a folder of pictures",
             ));
         }
-        let mut found = Pictures::default();
-        for (class, place) in subfolders(dir, &mut found.skipped)? {
-            let before = found.len();
-            walk(&place, &class, &mut Vec::new(), &mut found, &|_| {})?;
-            if found.len() == before {
-                let reason = format!("the class `{class}` has no pictures (PNG, JPEG, WebP, BMP, GIF, TIFF)");
-                return Err(Error::file(place, reason));
+        let source = found::open(dir, BOUNDS, &|_| {})?;
+        let mut found = Pictures { skipped: source.skipped, ..Pictures::default() };
+        for (path, picture) in source.pictures {
+            match path.split_once('/') {
+                Some((class, name)) => found.add(class, name, picture)?,
+                None => found.skipped += 1,
             }
+        }
+        let empty = |class: &&String| !class.contains('/') && !found.classes.contains_key(*class);
+        if let Some(class) = source.folders.iter().find(empty) {
+            let reason = format!("the class `{class}` has no pictures (PNG, JPEG, WebP, BMP, GIF, TIFF)");
+            return Err(Error::file(dir.join(class), reason));
         }
         if found.classes.is_empty() {
             let reason = "holds no folders of pictures; a folder is needed in which each class is a folder of pictures";

@@ -1,6 +1,7 @@
 //! What each column of a training table is: a number, a category, what is predicted, or nothing to learn from.
 
 use super::columns::{Coding, Columns, Feature, MissingCells, Target, canonical, missing_cell, number};
+use super::sentinel;
 use super::sheet::{Sheet, listed, shown};
 use crate::error::{Error, Result};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -80,6 +81,8 @@ impl Roles {
                 Role::LeftOut(why) => left_out.push((column, why)),
             }
         }
+        let numbers = features.iter().filter(|(_, category)| !category);
+        notes.extend(numbers.filter_map(|(column, _)| sentinel::of_column(sheet, *column)));
         notes.extend(left_out_note(sheet, &left_out));
         if features.is_empty() {
             return Err(Error::file(

@@ -1,5 +1,6 @@
 //! Series out of files of text.
 
+use super::sentinel;
 use super::series::{Gaps, Layout, SeriesColumns, SeriesSet};
 use super::sheet::{Dialect, Sheet, check, listed, shown};
 use super::spacing::{Found, Row, Spacing};
@@ -81,6 +82,8 @@ impl SeriesSet {
         let spacing = Spacing::of(&all, dated)
             .filter(|_| all.iter().all(|f| f.rows.iter().all(|row| row.time.is_some())));
         self.notes.extend(spacing.as_ref().and_then(|spacing| spacing.note(columns.gaps)));
+        let values: Vec<_> = all.iter().flat_map(|found| found.rows.iter().map(|row| row.value)).collect();
+        self.notes.extend(sentinel::note("a value", &values));
         for mut found in all {
             let clock = spacing.as_ref().and_then(|spacing| spacing.clock(&found.rows));
             if let (Some(spacing), Gaps::Fill) = (&spacing, columns.gaps) {

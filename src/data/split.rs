@@ -35,6 +35,28 @@ impl fmt::Display for Split {
     }
 }
 
+/// The split that a name stands for, as folders of image sets are called.
+#[cfg(feature = "import")]
+pub(super) fn named(name: &str) -> Option<Split> {
+    let plain = name.to_lowercase().replace(['-', '_', ' '], "");
+    let of = |names: &[&str]| names.contains(&plain.as_str());
+    if of(&["train", "training", "trn", "base", "metatrain", "metatraining"]) {
+        Some(Split::Train)
+    } else if of(&["val", "valid", "validation", "dev", "metaval", "metavalidation"]) {
+        Some(Split::Validation)
+    } else if of(&["test", "testing", "tst", "novel", "eval", "evaluation", "metatest", "metatesting"]) {
+        Some(Split::Test)
+    } else {
+        None
+    }
+}
+
+/// The split that a file's name ends with, e.g. `mini-imagenet-cache-train`.
+#[cfg(feature = "import")]
+pub(super) fn named_last(stem: &str) -> Option<Split> {
+    named(stem).or_else(|| named(stem.rsplit(['-', '_', '.', ' ']).next().unwrap_or_default()))
+}
+
 /// Cuts `n` classes into train, validation and test by shares, which need not add up to anything.
 ///
 /// Validation and test are rounded to the nearest, train is the rest. A share above zero gets a class as long as

@@ -55,7 +55,7 @@ pub(super) fn read(path: &Path) -> Result<Unpacked> {
 /// The only file of an archive, what some systems add to every archive aside.
 fn the_one_file(path: &Path) -> Result<Vec<u8>> {
     let bounds = Bounds { entries: 10_000, entry_bytes: MOST, total_bytes: MOST };
-    let wanted = |name: &str| !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store");
+    let wanted = |name: &str, _| !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store");
     let mut files = Vec::new();
     archive::read(path, bounds, &|_| {}, wanted, |name, bytes| {
         files.push((name, bytes));

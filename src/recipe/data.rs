@@ -1,5 +1,6 @@
 //! What a recipe's tasks are made of: images, rows or series, loaded.
 
+use super::evaluation::EvaluationSettings;
 use super::settings::Recipe;
 use super::tasks::{Family, LoadedTable, Loading, SeriesData, TableRows};
 use crate::data::{ImageSet, SeriesSet, Split};
@@ -122,10 +123,13 @@ impl Recipe {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let of = |name: &str, notes: &[String]| notes.iter().map(|note| format!("{name}: {note}")).collect();
-        match (self.table(), self.series()) {
-            (Some(table), _) => of(&table.name, &table.notes),
-            (None, Some(data)) => of(&data.set.name(), &data.set.notes),
-            (None, None) => Vec::new(),
+        match (&self.task.family, self.table(), self.series()) {
+            (Family::Images(images), ..) => {
+                of(&images.data, &images.notes(self.evaluation.queries.unwrap_or(1)))
+            }
+            (_, Some(table), _) => of(&table.name, &table.notes),
+            (_, None, Some(data)) => of(&data.set.name(), &data.set.notes),
+            (_, None, None) => Vec::new(),
         }
     }
 
@@ -135,6 +139,19 @@ impl Recipe {
         match &self.task.family {
             Family::Series(series) => series.data(),
             Family::Sinusoid(_) | Family::Images(_) | Family::Table(_) => None,
+        }
+    }
+
+    /// Names of the classes of a held-out task of images, in the order of their labels; of other tasks none.
+    ///
+    /// # Errors
+    /// If the images are not loaded.
+    pub fn evaluation_classes(&self, settings: &EvaluationSettings, task: usize) -> Result<Vec<String>> {
+        match &self.task.family {
+            Family::Images(images) => {
+                images.evaluation_classes((self.seed, task), settings.queries.unwrap_or(1))
+            }
+            Family::Sinusoid(_) | Family::Series(_) | Family::Table(_) => Ok(Vec::new()),
         }
     }
 

@@ -299,11 +299,20 @@ fn data_that_do_not_fit_are_refused_by_key() {
         ("task.side=20", "`task.side`"),
         ("task.channels=3", "`task.channels`"),
         ("task.ways=200", "`task.ways`"),
-        ("task.queries=5", "`task.queries`"),
-        ("evaluation.queries=6", "`task.queries`"),
+        ("task.shots=5", "`task.ways`"),
     ] {
-        let text = load(&[setting]).expect_err("should be refused").to_string();
+        let text = load(&[setting]).map(drop).expect_err("should be refused").to_string();
         assert!(text.contains(key), "{setting} gives: {text}");
+    }
+    // Where a class has fewer pictures than shots and queries, its tasks have the queries that there are.
+    for (setting, least) in [("task.queries=5", 6), ("evaluation.queries=7", 8)] {
+        let recipe = load(&[setting]).unwrap();
+        let batch = recipe.evaluation_tasks(&recipe.evaluation, 0..2).unwrap();
+        let weights = &batch.weights.unwrap().query;
+        assert_eq!(weights.iter().sum::<f32>(), 2.0 * 5.0 * 4.0);
+        let notes = recipe.notes().join("; ");
+        assert!(notes.contains(&format!("have fewer than {least} images")), "{notes}");
+        assert_eq!(recipe.train_plan().unwrap().sampler.weighs(), setting.starts_with("task"));
     }
 }
 

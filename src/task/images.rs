@@ -98,7 +98,8 @@ impl ImageTasks {
         self.set.channels() * self.set.side() * self.set.side()
     }
 
-    /// Checks that every class has as many images as a task takes.
+    /// Checks that every class has as many images as a task takes; where one has not, [`UnevenImages`](super::UnevenImages) are the
+    /// tasks that there are.
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) naming `task.queries`.
@@ -134,6 +135,20 @@ impl ImageTasks {
         images
     }
 
+    /// The names of a task's classes from its stream of words, each with its turn if it is one: `Greek/character03, 90°`.
+    #[must_use]
+    pub fn names(&self, words: &mut Philox) -> Vec<String> {
+        let first = self.draw(words, 1);
+        first.into_iter().map(|(image, turn)| self.name(image, turn)).collect()
+    }
+
+    /// The name of an image's class with its turn.
+    pub(super) fn name(&self, image: usize, turn: u32) -> String {
+        let classes = self.set.classes();
+        let class = &classes[classes.partition_point(|class| class.first <= image).saturating_sub(1)];
+        if turn == 0 { class.name.clone() } else { format!("{}, {}°", class.name, 90 * turn) }
+    }
+
     /// Draws a task into `x: [support + query, inputs]` and `y: [support + query]`: first `shots` images of way 0,
     /// of way 1 and so on, then the queries in the same way.
     pub(super) fn task_into(
@@ -157,7 +172,7 @@ impl ImageTasks {
     }
 
     /// An image as numbers from 0 to 1, turned by `rotation` quarter turns against the clock.
-    fn image_into(&self, image: usize, rotation: u32, x: &mut [f32]) {
+    pub(super) fn image_into(&self, image: usize, rotation: u32, x: &mut [f32]) {
         let side = self.set.side();
         let last = side.saturating_sub(1);
         let channels = self.set.image(image).chunks_exact(side * side).zip(x.chunks_exact_mut(side * side));

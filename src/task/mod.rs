@@ -14,6 +14,7 @@ mod series;
 mod sine;
 mod source;
 mod traits;
+mod uneven;
 mod values;
 
 pub use crate::philox::{Philox, Purpose, below, philox4x32_10, unit};
@@ -28,4 +29,5 @@ pub use series::SeriesTable;
 pub use sine::{Sinusoid, sine};
 pub use source::TaskSource;
 pub use traits::Traits;
+pub use uneven::UnevenImages;
 pub use values::Values;

@@ -17,6 +17,8 @@ pub struct Rows {
     inputs: usize,
     classes: Vec<RowClass>,
     ways: usize,
+    /// Whether classes may have fewer rows than a task takes.
+    uneven: bool,
 }
 
 /// A class of [`Rows`].
@@ -53,7 +55,7 @@ impl Rows {
         let classes = (classes.into_iter())
             .map(|(label, rows)| RowClass { name: label.to_string(), rows: rows.into() })
             .collect();
-        let rows = Self { values, inputs, classes, ways };
+        let rows = Self { values, inputs, classes, ways, uneven: false };
         rows.check_ways()?;
         Ok(rows)
     }
@@ -78,9 +80,24 @@ impl Rows {
             found.ok_or_else(|| Error::shape("place of a class", &[self.classes.len()], &[class]))
         };
         let classes = classes.iter().map(pick).collect::<Result<_>>()?;
-        let rows = Self { values: Arc::clone(&self.values), inputs: self.inputs, classes, ways: self.ways };
+        let rows = Self { classes, ..self.clone() };
         rows.check_ways()?;
         Ok(rows)
+    }
+
+    /// The tasks that there are where classes are small: those of a class with fewer rows than shots and queries have the queries
+    /// that there are, the others of weight 0; classes with no more rows than `shots` are left out. Where all classes have enough,
+    /// these tasks are the same.
+    ///
+    /// # Errors
+    /// As [`Rows::only`].
+    pub fn uneven(&self, shots: usize, queries: usize) -> Result<Self> {
+        let has = |n: usize| self.classes.iter().all(|class| class.rows.len() >= n);
+        if has(shots + queries) {
+            return Ok(self.clone());
+        }
+        let classes = (0..self.classes.len()).filter(|&class| self.classes[class].rows.len() > shots);
+        Ok(Self { uneven: true, ..self.only(&classes.collect::<Vec<_>>())? })
     }
 
     /// Tasks from three disjoint sets of classes, `counts` of them, chosen by the seed: e.g. for meta-training,
@@ -127,7 +144,7 @@ impl TaskFamily for Rows {
                 return Err(Error::recipe(format!("task.{what}"), reason));
             }
         }
-        let each = (support + query) / self.ways;
+        let each = if self.uneven { support / self.ways + 1 } else { (support + query) / self.ways };
         match self.classes.iter().find(|class| class.rows.len() < each) {
             Some(class) => Err(Error::recipe(
                 "task.queries",
@@ -146,7 +163,12 @@ impl TaskFamily for Rows {
         let (shots, queries) = (support / self.ways, query / self.ways);
         for (way, class) in distinct(words, self.classes.len(), self.ways).into_iter().enumerate() {
             let rows = &self.classes[class].rows;
-            for (at, place) in distinct(words, rows.len(), shots + queries).into_iter().enumerate() {
+            y[support + way * queries..][..queries].fill(way as f32);
+            let there = rows.len().min(shots + queries);
+            for point in support + way * queries + there - shots..support + (way + 1) * queries {
+                x[point * self.inputs..][..self.inputs].fill(0.0);
+            }
+            for (at, place) in distinct(words, rows.len(), there).into_iter().enumerate() {
                 let point = match at.checked_sub(shots) {
                     None => way * shots + at,
                     Some(at) => support + way * queries + at,
@@ -155,6 +177,18 @@ impl TaskFamily for Rows {
                 x[point * self.inputs..][..self.inputs].copy_from_slice(&self.values[from..][..self.inputs]);
                 y[point] = way as f32;
             }
+        }
+    }
+
+    fn weighs(&self) -> bool {
+        self.uneven
+    }
+
+    fn weigh(&self, words: &mut Philox, support: usize, query: usize, weights: &mut [f32]) {
+        let (shots, queries) = (support / self.ways, query / self.ways);
+        for (way, class) in distinct(words, self.classes.len(), self.ways).into_iter().enumerate() {
+            let there = (self.classes[class].rows.len() - shots).min(queries);
+            weights[support + way * queries..][there..queries].fill(0.0);
         }
     }
 }
@@ -211,6 +245,26 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 6, "every class is drawn");
+    }
+
+    #[test]
+    fn a_small_class_has_the_queries_that_there_are() {
+        let rows = rows(6).unwrap();
+        assert!(!rows.uneven(1, 5).unwrap().weighs());
+        let (shots, queries) = (2, 5);
+        let uneven = rows.uneven(shots, queries).unwrap();
+        uneven.check(6 * shots, 6 * queries).unwrap();
+        let n = 6 * (shots + queries);
+        let (mut x, mut y, mut weights) = (vec![f32::NAN; 2 * n], vec![f32::NAN; n], vec![1.0; n]);
+        let words = Philox::stream(1, Purpose::Task, 0, 0);
+        uneven.draw(&mut words.clone(), 6 * shots, 6 * queries, &mut x, &mut y);
+        uneven.weigh(&mut words.clone(), 6 * shots, 6 * queries, &mut weights);
+        assert!(x.iter().chain(&y).all(|value| value.is_finite()));
+        // All 39 rows, once each.
+        let there: BTreeSet<_> = (0..n).filter(|&p| weights[p] == 1.0).map(|p| x[2 * p] as u32).collect();
+        assert_eq!((there.len(), weights.iter().sum::<f32>()), (39, 39.0));
+        assert!(weights[..6 * shots].iter().all(|&weight| weight == 1.0));
+        assert!(rows.uneven(6, 1).unwrap_err().to_string().contains("task.ways"));
     }
 
     #[test]

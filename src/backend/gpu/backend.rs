@@ -2,8 +2,10 @@
 
 use super::device::Device;
 use super::device::kernel::Kernels;
-use super::fused::{self, FusedPlan, Tuning};
+use super::fused::{self, Tuning};
 use super::layered::{self, LayeredTuning};
+use super::reach::{Path, Reach};
+use super::resident::draw::draws_here;
 use super::resident::pass::Pass;
 use super::resident::request::{self, Now, Purpose, Request, Source};
 use super::resident::training::Resident;
@@ -17,22 +19,6 @@ use std::sync::Arc;
 
 /// Floats of tasks and results that one evaluation keeps on the device; more tasks are taken in turns.
 const EVALUATION_WORDS: usize = 16 << 20;
-
-/// Widest layer of the fused path: beyond, a task is worth more than one workgroup.
-const FUSED_WIDTH: usize = 128;
-
-/// Most support points of all inner steps on the fused path: its weights are sums of as many outer products, and every
-/// step goes through those of all steps before it.
-const FUSED_RANK: usize = 1024;
-
-/// How a meta-gradient is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// One workgroup a task runs everything; fast weights are kept as low-rank updates.
-    Fused,
-    /// A dispatch for each operation of each layer, over all tasks; every task has its own weights.
-    Layered,
-}
 
 /// An opened GPU with its compiled kernels.
 #[derive(Debug)]
@@ -111,51 +97,29 @@ impl GpuBackend {
         self.tuning
     }
 
-    /// The path that a plan over `tasks` tasks takes: layered where every parameter has its own rate, where the fused
-    /// path does not fit the adapter, where layers are so wide that one workgroup a task would be the bottleneck, and
-    /// where steps are so many that low rank is none. `only_layered` says that points have weights or are drawn images.
-    ///
-    /// # Errors
-    /// As [`Plan::check`].
-    pub(super) fn path(
-        &self,
-        plan: &Plan,
-        tasks: usize,
-        purpose: Purpose,
-        only_layered: bool,
-    ) -> Result<Path> {
-        plan.check()?;
-        if let Some(forced) = self.path {
-            return Ok(forced);
+    /// What is planned by.
+    pub(super) fn reach(&self) -> Reach {
+        Reach {
+            capacity: *self.device.capacity(),
+            tuning: self.tuning,
+            layered: self.layered,
+            memory: self.memory,
+            path: self.path,
         }
-        let wide = plan.model.chain().iter().any(|d| d.inputs.max(d.outputs) > FUSED_WIDTH);
-        let long = plan.steps * plan.support > FUSED_RANK;
-        let fused = || FusedPlan::new(plan, tasks, purpose, self.device.capacity(), &self.tuning);
-        Ok(if only_layered || wide || long || fused().is_err() { Path::Layered } else { Path::Fused })
-    }
-
-    /// The layered path's tuning where so many bytes go to other things.
-    pub(super) fn layered_tuning(&self, others: u64) -> LayeredTuning {
-        let allowed = self.memory.map_or(u64::MAX, |bytes| bytes.saturating_sub(others));
-        LayeredTuning { memory: self.layered.memory.min(allowed), ..self.layered }
-    }
-
-    /// Most bytes of device memory.
-    pub(super) fn memory(&self) -> Option<u64> {
-        self.memory
     }
 
     fn pass(&self, request: &Request<'_>, others: u64) -> Result<Pass> {
         let images =
             matches!(request.source, Source::Sampler(s) if matches!(s.source, TaskSource::Images(_)));
-        let path = self.path(request.plan, request.tasks, request.purpose, images || request.weighted)?;
+        let reach = self.reach();
+        let path = reach.path(request.plan, request.tasks, request.purpose, images || request.weighted)?;
         if request.weighted && path == Path::Fused {
             return Err(Error::unsupported("the fused path has no weights of points; take the layered one"));
         }
         tracing::debug!(?path, tasks = request.tasks, "a pass on the GPU");
         match path {
             Path::Layered => {
-                layered::record(&self.device, &self.kernels, &self.layered_tuning(others), request)
+                layered::record(&self.device, &self.kernels, &reach.layered_tuning(others), request)
             }
             Path::Fused => fused::record(&self.device, &self.kernels, &self.tuning, request),
         }
@@ -167,11 +131,9 @@ impl GpuBackend {
             plan: &plan.plan,
             tasks: plan.sampler.tasks(),
             purpose: Purpose::Gradient { report: false },
-            source: match &plan.sampler.source {
-                TaskSource::Custom(_) => Source::Given,
-                TaskSource::Sinusoid { .. } | TaskSource::Series(_) | TaskSource::Images(_) => {
-                    Source::Sampler(&plan.sampler)
-                }
+            source: match draws_here(&plan.sampler, self.device.capacity()) {
+                true => Source::Sampler(&plan.sampler),
+                false => Source::Given,
             },
             weighted: plan.sampler.weighs(),
             outer: Some(&plan.outer),

@@ -33,12 +33,14 @@ mod forecast;
 mod fused;
 pub mod kernels;
 mod layered;
+mod reach;
 mod resident;
 
-pub use backend::{GpuBackend, Path};
+pub use backend::GpuBackend;
 pub use device::Device;
 pub use device::adapter::{self, AdapterReport, Choice};
-pub use forecast::Footprint;
+pub use forecast::{Footprint, portable_evaluation, portable_footprint};
 pub use fused::Tuning;
 pub use layered::LayeredTuning;
+pub use reach::Path;
 pub use resident::request::Purpose;

@@ -2,13 +2,13 @@
 
 use super::kind::{Draw, Kind, Loading, Targets, Usual, check_classes, classes};
 use super::loaded::{Loaded, Summed};
-use crate::data::{self, ImageSet, Split, check_name, glyphs};
+use crate::data::{self, ImageSet, PictureForm, Split, check_name, glyphs};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
 use crate::recipe::limits::within;
 use crate::recipe::section::section;
-use crate::task::{ImageTasks, TaskBatch, TaskSource};
+use crate::task::{ImageTasks, Philox, Purpose, TaskBatch, TaskSource, UnevenImages};
 use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -121,9 +121,58 @@ impl ImageSettings {
 
     fn batch(&self, draw: Draw, split: Split, sequence: u32, range: Range<usize>) -> Result<TaskBatch> {
         let tasks = self.tasks(split)?;
-        tasks.check(draw.support + draw.query)?;
         let sampler = draw.sampler(TaskSource::Images(tasks.clone()));
-        Ok(sampler.image_evaluation(&tasks, sequence, range))
+        if tasks.check(draw.support + draw.query).is_ok() {
+            return Ok(sampler.image_evaluation(&tasks, sequence, range));
+        }
+        let uneven = UnevenImages::new(tasks, self.shots)?;
+        Ok(sampler.family_evaluation(&uneven, sequence, range))
+    }
+
+    /// Whether grey pictures are ink, 255 on 0: characters, drawn by people or by the program.
+    #[must_use]
+    pub fn is_ink(&self) -> bool {
+        PictureForm::of_set(&self.data, self.channels, self.side).invert
+    }
+
+    /// Names of the classes of task `task` of an evaluation with `queries` queries.
+    pub(in crate::recipe) fn evaluation_classes(
+        &self,
+        (seed, task): (u64, usize),
+        queries: usize,
+    ) -> Result<Vec<String>> {
+        let tasks = self.tasks(Split::Test)?;
+        let mut words = Philox::stream(seed, Purpose::Evaluate, 0, task as u32);
+        match tasks.check(self.ways * (self.shots + queries)) {
+            Ok(()) => Ok(tasks.names(&mut words)),
+            Err(_) => Ok(UnevenImages::new(tasks, self.shots)?.names(&mut words)),
+        }
+    }
+
+    /// What a person should know of classes that are too small for tasks of so many queries, a line each.
+    pub(in crate::recipe) fn notes(&self, queries: usize) -> Vec<String> {
+        let Some(set) = self.set() else { return Vec::new() };
+        let mut notes = Vec::new();
+        for split in Split::ALL {
+            let queries = if split == Split::Train { self.queries } else { queries };
+            let (shots, each) = (self.shots, self.shots + queries);
+            let classes = &set.classes()[set.split(split)];
+            let fewer = |least: usize| classes.iter().filter(|class| class.count < least).count();
+            let (without, short) = (fewer(shots + 1), fewer(each) - fewer(shots + 1));
+            if without > 0 {
+                notes.push(format!(
+                    "{without} of {} {split} classes are left out: they have no more images than the {shots} of task.shots",
+                    classes.len()
+                ));
+            }
+            if short > 0 {
+                notes.push(format!(
+                    "{short} of {} {split} classes have fewer than {each} images: of these a task has as many queries as there are",
+                    classes.len()
+                ));
+            }
+        }
+        notes
     }
 }
 
@@ -138,7 +187,11 @@ impl Kind for ImageSettings {
     }
 
     fn source(&self, _: u64) -> Result<TaskSource> {
-        Ok(TaskSource::Images(self.tasks(Split::Train)?))
+        let tasks = self.tasks(Split::Train)?;
+        match tasks.check(self.ways * (self.shots + self.queries)) {
+            Ok(()) => Ok(TaskSource::Images(tasks)),
+            Err(_) => Ok(TaskSource::Custom(Arc::new(UnevenImages::new(tasks, self.shots)?))),
+        }
     }
 
     fn counts_points(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The rows of a table: held out, coded, and made into tasks.
 
 use super::loaded::Summed;
-use crate::data::{Choices, Columns, Roles, Sheet};
+use crate::data::{Choices, Columns, Roles, Sheet, listed};
 use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose, below};
 use crate::task::{Minibatches, Rows, TaskFamily, split_classes};
@@ -159,11 +159,12 @@ pub(super) fn batches(
 pub(super) fn classes(
     sheet: &Sheet,
     choices: &Choices<'_>,
-    seed: u64,
-    ways: usize,
+    (seed, ways): (u64, usize),
+    (shots, queries): (usize, usize),
     split: &mut Option<[usize; 3]>,
 ) -> Result<LoadedTable> {
     let mut roles = Roles::of(sheet, choices)?;
+    without_small(&mut roles, shots, queries);
     let mut names: Vec<_> = roles.labels.iter().collect();
     names.sort_unstable();
     names.dedup();
@@ -179,7 +180,8 @@ pub(super) fn classes(
     let [train, validation, test] =
         parts.map(|part| (!part.is_empty()).then(|| rows.only(&part)).transpose());
     let parts = [train?, validation?, test?];
-    let source: Arc<dyn TaskFamily> = Arc::new(parts[0].clone().unwrap_or(rows));
+    let training = parts[0].as_ref().unwrap_or(&rows);
+    let source: Arc<dyn TaskFamily> = Arc::new(training.uneven(shots, queries)?);
     Ok(LoadedTable {
         columns,
         name: sheet.name(),
@@ -188,6 +190,36 @@ pub(super) fn classes(
         rows: TableRows::Classes(parts),
         source,
     })
+}
+
+/// Leaves out classes that have no query, and counts those that have too few.
+fn without_small(roles: &mut Roles, shots: usize, queries: usize) {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for label in &roles.labels {
+        *counts.entry(label.clone()).or_default() += 1;
+    }
+    let small: Vec<_> = counts.iter().filter(|(_, count)| **count <= shots).map(|(name, _)| name).collect();
+    let short = counts.values().filter(|&&count| count > shots && count < shots + queries).count();
+    if !small.is_empty() {
+        roles.notes.push(format!(
+            "left out: {} of {} classes, which have no more rows than the {shots} of task.shots: {}",
+            small.len(),
+            counts.len(),
+            listed(&small)
+        ));
+    }
+    if short > 0 {
+        roles.notes.push(format!(
+            "{short} of {} classes have fewer than {} rows: of these a task has as many queries as there are",
+            counts.len(),
+            shots + queries
+        ));
+    }
+    let keep: Vec<_> = roles.labels.iter().map(|label| counts[label] > shots).collect();
+    let mut kept = keep.iter();
+    roles.rows.retain(|_| *kept.next().unwrap_or(&true));
+    let mut kept = keep.iter();
+    roles.labels.retain(|_| *kept.next().unwrap_or(&true));
 }
 
 /// A fifth of the classes each for meta-validation and meta-test, at least as many as a task has.

@@ -87,6 +87,8 @@ impl TableSettings {
             Error::recipe("task.split", format!("leaves no {split} classes to draw tasks from"))
         })?;
         let query = self.evaluation_query(draw.query, settings);
+        let ways = rows.ways();
+        let rows = &rows.uneven(draw.support / ways, query / ways)?;
         rows.check(draw.support, query)?;
         let sampler = Draw { query, ..draw }.sampler(self.source(draw.seed)?);
         Ok(sampler.family_evaluation(rows, sequence, range))
@@ -272,8 +274,8 @@ impl Kind for TableSettings {
                 }
                 loaded
             }
-            TableTasks::FewShot { ways, split, .. } => {
-                rows::classes(&sheet, &choices, loading.seed, *ways, split)?
+            TableTasks::FewShot { ways, shots, queries, split } => {
+                rows::classes(&sheet, &choices, (loading.seed, *ways), (*shots, *queries), split)?
             }
         };
         self.features = Some(loaded.columns.width());

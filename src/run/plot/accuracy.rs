@@ -37,13 +37,16 @@ impl Draw for Accuracy<'_> {
         let low = lower.iter().chain(&train).map(|p| p.1).fold(f64::INFINITY, f64::min);
         let bottom = (low - 2.0).max(0.0);
         let last = self.trials.last().map_or(1.0, |t| t.iteration as f64);
+        // A short training begins with its first trial, not with nothing.
+        let first = if self.trials.len() > 1 { self.trials[0].iteration as f64 } else { 0.0 };
+        let from = if first > 0.2 * last { first - 0.03 * (last - first) } else { 0.0 };
         let mut chart = ChartBuilder::on(&chart_area)
             .margin(px(8.0, scale))
             .margin_right(px(24.0, scale))
             .caption("Accuracy after adapting, over meta-training", text(16.0, scale))
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
-            .build_cartesian_2d(0.0..last, bottom..100.5)?;
+            .build_cartesian_2d(from..last, bottom..100.5)?;
         let axes =
             Axes { x: "meta-iterations", y: "accuracy, %", labels: (6, 8), x_format: count, vertical: true };
         mesh(&mut chart, &axes, scale)?;

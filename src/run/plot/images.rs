@@ -14,6 +14,10 @@ pub(super) struct Pictures {
     pub(super) channels: usize,
     pub(super) side: usize,
     pub(super) steps: usize,
+    /// Names of its classes.
+    pub(super) names: Vec<String>,
+    /// Whether a grey picture is ink, which is drawn dark on white.
+    pub(super) ink: bool,
     /// Outputs for the query images after the last step, `[query, ways]`.
     pub(super) outputs: Vec<f32>,
 }
@@ -26,7 +30,9 @@ const ROWS: usize = 10;
 const IMAGE: f64 = 64.0;
 const GAP: f64 = 12.0;
 const LABEL: f64 = 18.0;
-const LEFT: f64 = 74.0;
+/// Of characters of a name, at most so many stand left of its pictures.
+const NAME: usize = 22;
+const LETTER: f64 = 7.4;
 const TOP: f64 = 62.0;
 
 /// Shades of grey, or steps of a colour channel, that are told apart: fewer make smaller files.
@@ -41,13 +47,33 @@ impl Pictures {
         self.ways.min(ROWS)
     }
 
+    /// The name of a class, its end if it is long: what stands before is shared by many.
+    fn name(&self, class: usize) -> String {
+        let name = self.names.get(class).map_or("", String::as_str);
+        let count = name.chars().count();
+        let cut = || ['…'].into_iter().chain(name.chars().skip(count + 1 - NAME)).collect();
+        if count <= NAME { name.to_owned() } else { cut() }
+    }
+
+    /// Where pictures begin, beside the longest name.
+    fn left(&self) -> f64 {
+        let longest =
+            (0..self.rows()).map(|class| format!("{class}  {}", self.name(class)).chars().count()).max();
+        2.0 * GAP + LETTER * longest.unwrap_or(0) as f64
+    }
+
+    /// Whether there is such a query; of a small class there may be fewer than of others.
+    fn is_there(&self, query: usize) -> bool {
+        self.tasks.weights.as_ref().is_none_or(|weights| weights.query[query] != 0.0)
+    }
+
     /// The class that a query image is taken for.
     fn predicted(&self, query: usize) -> usize {
         let row = &self.outputs[query * self.ways..][..self.ways];
         (1..self.ways).fold(0, |best, class| if row[class] > row[best] { class } else { best })
     }
 
-    /// Draws an image at its upper left corner: dark ink on white for one channel. Equal neighbours in a row of
+    /// Draws an image at its upper left corner. Equal neighbours in a row of
     /// pixels become one rectangle.
     fn image<DB: DrawingBackend>(
         &self,
@@ -64,7 +90,10 @@ impl Pictures {
             };
             match self.channels {
                 3 => RGBColor(channel(0), channel(1), channel(2)),
-                _ => RGBColor(255 - channel(0), 255 - channel(0), 255 - channel(0)),
+                _ => {
+                    let shade = if self.ink { 255 - channel(0) } else { channel(0) };
+                    RGBColor(shade, shade, shade)
+                }
             }
         };
         let at = |i: usize| (i as f64 / side as f64 * IMAGE * scale).round() as i32;
@@ -87,7 +116,7 @@ impl Pictures {
 impl Draw for Pictures {
     fn size(&self) -> (u32, u32) {
         let (support, query) = self.columns();
-        let width = LEFT + (support + query) as f64 * (IMAGE + GAP) + 3.0 * GAP;
+        let width = self.left() + (support + query) as f64 * (IMAGE + GAP) + 3.0 * GAP;
         let height = TOP + self.rows() as f64 * (IMAGE + LABEL + GAP);
         (width.max(420.0) as u32, height as u32)
     }
@@ -105,20 +134,22 @@ impl Draw for Pictures {
             let style = text(size, scale).color(&colour).pos(Pos::new(across, VPos::Center));
             area.draw(&Text::new(words.to_owned(), ((x * scale) as i32, (y * scale) as i32), style))
         };
-        let middle = LEFT + support as f64 * (IMAGE + GAP) + GAP;
+        let left_edge = self.left();
+        let middle = left_edge + support as f64 * (IMAGE + GAP) + GAP;
         let plural = if self.steps == 1 { "step" } else { "steps" };
         write("A meta-test task", (GAP, 16.0), 15.0, INK, HPos::Left)?;
-        write("support", (LEFT, 44.0), 13.0, INK, HPos::Left)?;
+        write("support", (left_edge, 44.0), 13.0, INK, HPos::Left)?;
         let head = format!("query, taken for class … after {} {plural}", self.steps);
         write(&head, (middle, 44.0), 13.0, INK, HPos::Left)?;
         for class in 0..self.rows() {
             let top = TOP + class as f64 * (IMAGE + LABEL + GAP);
-            write(&format!("class {class}"), (GAP, top + IMAGE / 2.0), 13.0, INK, HPos::Left)?;
+            let name = format!("{class}  {}", self.name(class));
+            write(&name, (GAP, top + IMAGE / 2.0), 13.0, INK, HPos::Left)?;
             for i in 0..support {
                 let pixels = &self.tasks.support_x[(class * shots + i) * inputs..][..inputs];
-                self.image(area, pixels, (LEFT + i as f64 * (IMAGE + GAP), top), scale)?;
+                self.image(area, pixels, (left_edge + i as f64 * (IMAGE + GAP), top), scale)?;
             }
-            for i in 0..query {
+            for i in (0..query).filter(|i| self.is_there(class * queries + i)) {
                 let (point, left) = (class * queries + i, middle + i as f64 * (IMAGE + GAP));
                 self.image(area, &self.tasks.query_x[point * inputs..][..inputs], (left, top), scale)?;
                 let taken = self.predicted(point);

@@ -81,7 +81,9 @@ fn first_task(
     let (maml, _) = adapt(recipe, steps, models, device, judged.report.inner_lr, &tasks, true)?;
     let Some(all) = maml.predictions else { return Ok(None) };
     let last = all[all.len() - tasks.query * ways..].to_vec();
-    Ok(Some(images::Pictures { tasks, ways, channels, side, steps, outputs: last }))
+    let names = recipe.evaluation_classes(&judged.settings, 0)?;
+    let ink = images.is_ink();
+    Ok(Some(images::Pictures { tasks, ways, channels, side, steps, names, ink, outputs: last }))
 }
 
 /// Both learners on the new task whose last loss is nearest to the meta-learner's median.

@@ -161,7 +161,7 @@ impl Series {
             .y_label_area_size(px(wide, scale))
             .build_cartesian_2d(Self::place(0, n)..0.8, bottom..top)?;
         let x = "values before the last";
-        let axes = Axes { x, y: "", labels: (6, 7), x_format: short, vertical: true };
+        let axes = Axes { x, y: "value", labels: (6, 7), x_format: short, vertical: true };
         mesh(&mut chart, &axes, scale)?;
         // Values that are forecast after adaptation stand on a shade.
         let query = forecast.before.len() - if self.same { 0 } else { self.support };
@@ -174,11 +174,12 @@ impl Series {
         };
         chart.draw_series(LineSeries::new(along(&self.values), TRUTH.stroke_width(px(1.6, scale))))?;
         let targets: Vec<_> = along(&self.values[n - forecast.before.len()..]);
-        chart.draw_series(targets.iter().take(self.support).map(|&at| {
-            EmptyElement::at(at)
-                + Circle::new((0, 0), px(4.5, scale), WHITE.filled())
-                + Circle::new((0, 0), px(3.2, scale), INK.filled())
-        }))?;
+        chart.draw_series(
+            targets
+                .iter()
+                .take(self.support)
+                .map(|&at| EmptyElement::at(at) + Circle::new((0, 0), px(3.2, scale), INK.filled())),
+        )?;
         chart.draw_series(DashedLineSeries::new(
             along(&forecast.before),
             px(5.0, scale),

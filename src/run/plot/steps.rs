@@ -27,11 +27,23 @@ pub(super) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    fn curves(&self) -> Vec<(&Curve, RGBColor, &'static str)> {
+    fn is_accuracy(&self) -> bool {
+        self.report.metric == "accuracy"
+    }
+
+    fn curves(&self) -> Vec<(Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
         let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
         let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
-        [Some((&learners.maml, MAML, "meta-learned")), control, naive].into_iter().flatten().collect()
+        let curves = [Some((&learners.maml, MAML, "meta-learned")), control, naive].into_iter().flatten();
+        let percent = if self.is_accuracy() { 100.0 } else { 1.0 };
+        let scaled = |values: &[f64]| values.iter().map(|value| percent * value).collect();
+        curves
+            .map(|(curve, colour, label)| {
+                let (mean, ci95, median) = (scaled(&curve.mean), scaled(&curve.ci95), scaled(&curve.median));
+                (Curve { mean, ci95, median, ..curve.clone() }, colour, label)
+            })
+            .collect()
     }
 
     fn chart<DB: DrawingBackend, Y: Ranged<ValueType = f64> + ValueFormatter<f64>>(
@@ -48,7 +60,13 @@ impl Steps<'_> {
                     if series.protocol == Protocol::Same { "judged on them" } else { "judged on the next" };
                 format!("{tasks} held-out series, adapted on {} windows each, {what}", points.support)
             }
-            None => format!("{tasks} new tasks, adapted on {} points each", points.support),
+            None => match &self.report.classification {
+                Some(c) => {
+                    let shots = if c.shots == 1 { "shot" } else { "shots" };
+                    format!("{tasks} new tasks of {} classes, adapted on {} {shots} of each", c.ways, c.shots)
+                }
+                None => format!("{tasks} new tasks, adapted on {} points each", points.support),
+            },
         };
         // One point stands in the middle.
         let last = (steps.len() - 1) as f64;
@@ -60,7 +78,7 @@ impl Steps<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(x, y)?;
-        let y = if self.report.metric == "accuracy" { "accuracy" } else { "mean squared error" };
+        let y = if self.is_accuracy() { "accuracy, %" } else { "mean squared error" };
         let labels = (steps.len().min(12), 8);
         mesh(
             &mut chart,
@@ -130,8 +148,11 @@ impl Draw for Steps<'_> {
         let tops = curves.iter().flat_map(|(c, ..)| c.mean.iter().zip(&c.ci95).map(|(m, ci)| m + ci));
         let top = tops.filter(finite).reduce(f64::max).unwrap_or(1.0);
         let bottom = lines.iter().copied().fold(f64::MAX, f64::min).min(top);
+        // Wrong and right are the ends of a share.
+        if self.is_accuracy() {
+            self.chart(&chart, 0.0..105.0, (0.0, 105.0), scale)?;
         // A task that diverged can lift a mean by orders of magnitude.
-        if top > 40.0 * bottom {
+        } else if top > 40.0 * bottom {
             let (low, high) = (0.6 * bottom, 1.3 * top);
             let y = (low..high).log_scale().with_key_points(log_ticks(low, high));
             self.chart(&chart, y, (low, high), scale)?;

@@ -66,7 +66,13 @@ impl Draw for Training<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(0.0..last, y)?;
-        let axes = Axes { x: "meta-iterations", y: "loss", labels: (6, 8), x_format: count, vertical: true };
+        let axes = Axes {
+            x: "meta-iterations",
+            y: "loss, logarithmic",
+            labels: (6, 8),
+            x_format: count,
+            vertical: true,
+        };
         mesh(&mut chart, &axes, scale)?;
         let inside = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
             points.iter().copied().filter(|(_, y)| (low..=high).contains(y)).collect()

@@ -175,8 +175,10 @@ impl fmt::Display for AdapterReport {
 pub enum Choice {
     /// A real GPU or none: software adapters are never taken unasked.
     Auto,
-    /// The best adapter there is, hardware preferred; software is accepted since it was asked for.
+    /// The best real GPU; an error where there is none.
     Gpu,
+    /// The best adapter there is, hardware preferred, software too: for tests.
+    Any,
     /// The adapter at this place of the list.
     Index(usize),
     /// The best adapter whose name contains this, whatever the case.
@@ -190,6 +192,7 @@ impl FromStr for Choice {
         Ok(match text {
             "auto" => Self::Auto,
             "gpu" => Self::Gpu,
+            "any" => Self::Any,
             _ => text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Index),
         })
     }
@@ -203,16 +206,16 @@ impl Choice {
     pub fn pick(&self, reports: &[AdapterReport]) -> Result<usize> {
         let lower = |text: &str| text.to_lowercase();
         let fits = |report: &AdapterReport| match self {
-            Self::Auto => report.kind <= AdapterKind::Virtual,
-            Self::Gpu => true,
+            Self::Auto | Self::Gpu => report.kind <= AdapterKind::Virtual,
+            Self::Any => true,
             Self::Index(index) => report.index == *index,
             Self::Name(name) => lower(&report.name).contains(&lower(name)),
         };
         let best = (reports.iter().enumerate()).filter(|(_, r)| fits(r)).min_by_key(|(_, r)| r.rank());
         best.map(|(at, _)| at).ok_or_else(|| {
             let wanted = match self {
-                Self::Auto => "no real GPU was found".to_owned(),
-                Self::Gpu => "no GPU adapter was found".to_owned(),
+                Self::Auto | Self::Gpu => "no real GPU was found".to_owned(),
+                Self::Any => "no GPU adapter was found".to_owned(),
                 Self::Index(index) => format!("there is no adapter {index}"),
                 Self::Name(name) => format!("no adapter's name contains `{name}`"),
             };
@@ -220,7 +223,11 @@ impl Choice {
             Error::device(if list.is_empty() {
                 format!("{wanted}: no graphics driver answers; install one or use --device cpu")
             } else {
-                format!("{wanted}; there is:{list}")
+                let software = match self {
+                    Self::Auto | Self::Gpu => ", which --device takes by number or name, or --device cpu",
+                    Self::Any | Self::Index(_) | Self::Name(_) => "",
+                };
+                format!("{wanted}; there is{software}:{list}")
             })
         })
     }
@@ -293,7 +300,9 @@ mod tests {
         let only_software = &machine()[..1];
         let error = Choice::Auto.pick(only_software).unwrap_err().to_string();
         assert!(error.contains("no real GPU") && error.contains("llvmpipe"), "{error}");
-        assert_eq!(Choice::Gpu.pick(only_software).unwrap(), 0);
+        let error = Choice::Gpu.pick(only_software).unwrap_err().to_string();
+        assert!(error.contains("no real GPU") && error.contains("llvmpipe"), "{error}");
+        assert_eq!(Choice::Any.pick(only_software).unwrap(), 0);
         let error = Choice::Name("arc".into()).pick(&machine()).unwrap_err().to_string();
         assert!(error.contains("`arc`") && error.contains("Radeon"), "{error}");
         let error = Choice::Gpu.pick(&[]).unwrap_err().to_string();

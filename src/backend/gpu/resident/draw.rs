@@ -1,6 +1,7 @@
 //! Tasks drawn on the device, for a pass that reads them from buffers (`shaders/draw.wgsl`).
 
 use super::draw_images::{self, DrawImages};
+use crate::backend::gpu::device::adapter::Capacity;
 use crate::error::{Error, Result};
 use crate::meta::Plan;
 use crate::task::{Sampler, TaskSource};
@@ -80,6 +81,16 @@ pub(crate) struct Drawer<'a> {
 enum Shape {
     Numbers(DrawPass),
     Images(DrawImages),
+}
+
+/// Whether a device of these limits draws such tasks itself: a family of one's own it cannot, of images no more than one binding
+/// holds. Else the host does.
+pub(crate) fn draws_here(sampler: &Sampler, capacity: &Capacity) -> bool {
+    match &sampler.source {
+        TaskSource::Custom(_) => false,
+        TaskSource::Images(tasks) => DrawImages::fits(sampler, tasks, capacity.storage_binding_bytes),
+        TaskSource::Sinusoid { .. } | TaskSource::Series(_) => true,
+    }
 }
 
 impl<'a> Drawer<'a> {
@@ -165,6 +176,26 @@ impl<'a> Drawn<'a> {
             TaskSource::Images(_) => {
                 Err(Error::unsupported("the fused path draws no images; take the layered one"))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Split, glyphs};
+    use crate::task::{ImageTasks, Visit};
+    use std::sync::Arc;
+
+    #[test]
+    fn the_host_draws_images_that_no_binding_holds() {
+        let set = Arc::new(glyphs::generate(1, 30, 4, 8));
+        let bytes = set.pixels().len() as u64;
+        let source = TaskSource::Images(ImageTasks::new(set, Split::Train, 5, false).unwrap());
+        let sampler = Sampler { source, seed: 1, meta_batch: 2, support: 5, query: 5, visit: Visit::Split };
+        for (binding, here) in [(bytes / 2, false), (2 * bytes, true)] {
+            let capacity = Capacity { storage_binding_bytes: binding, ..Capacity::portable() };
+            assert_eq!(draws_here(&sampler, &capacity), here);
         }
     }
 }

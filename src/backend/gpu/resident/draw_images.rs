@@ -44,6 +44,13 @@ pub(crate) struct DrawImages {
 }
 
 impl DrawImages {
+    /// Whether the kernel has room for such tasks, and one binding of so many bytes for what it reads.
+    pub(crate) fn fits(sampler: &Sampler, tasks: &ImageTasks, binding: u64) -> bool {
+        let (set, ways) = (tasks.set(), tasks.ways());
+        let bytes = set.pixels().len() as u64 + 4 + 8 * tasks.classes() as u64;
+        ways.max((sampler.support + sampler.query) / ways) <= MOST && bytes <= binding.min(u32::MAX.into())
+    }
+
     /// The settings of a sampler, without the pass's points, and the words that it reads: of each class the first image
     /// and their number, then the pixels.
     ///
