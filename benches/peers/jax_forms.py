@@ -58,7 +58,7 @@ def search(workload, meta_batch, devices, trainer, grouped):
 
     `grouped`: whether the library's convolution is tried where `vmap` makes it a grouped one, too.
     """
-    images, cpu = workload.kind == "images", jax.default_backend() == "cpu"
+    images, cpu = workload.kind in ("images", "field"), jax.default_backend() == "cpu"
 
     def fastest(forms):
         rates = workloads.race({form: functools.partial(trainer, workload, meta_batch, form) for form in forms})
@@ -70,10 +70,13 @@ def search(workload, meta_batch, devices, trainer, grouped):
 
     form = fastest(layouts(meta_batch, devices, images))
     grads = ("each", "forward") if form.chunk == 1 else ("each", "mean", "forward")
+    if workload.latent:  # the base is not what adapts: no Hessian product of all of θ
+        grads = grads[:-1]
     vectors = (0, 512) if cpu else (0,)
     if images:
-        forms = variants(form, grad=grads, cut=("strides", "phases"))
-        if form.chunk == 1 or grouped:
+        convolves = workload.kind == "images"
+        forms = variants(form, grad=grads, cut=("strides", "phases") if convolves else ("strides",))
+        if convolves and (form.chunk == 1 or grouped):
             forms += variants(form, conv=("library",))
         form = fastest(forms)
         return fastest(variants(form, vector=vectors, remat=(False, True)))

@@ -91,18 +91,21 @@ def max_pool2d(x, layer, form):
     return best
 
 
-def apply(layers, theta, x, form):
-    """The network's output [points, out]; `theta` has a (weight, bias) for each layer with parameters."""
+def apply(layers, theta, x, form, latent=None):
+    """The network's output [points, out]; `theta` has a (weight, bias) for each layer with parameters.
+
+    `latent` is one row for all points, of which layers of type shift make what they add to every point.
+    """
     parameters = iter(theta)
     if form.matrix == "out-in":  # for networks of linear layers and ReLU alone
         x = x.T
     if x.ndim == 2 and layers[0]["type"] == "conv2d":  # a series: an image of one row
         x = x[:, None, :, None]
-    x = sequence(layers, parameters, x, form)
+    x = sequence(layers, parameters, x, form, latent)
     return x.T if form.matrix == "out-in" else x
 
 
-def sequence(layers, parameters, x, form):
+def sequence(layers, parameters, x, form, latent=None):
     """Layers one behind the other, which take their parameters as they come."""
     for layer in layers:
         kind = layer["type"]
@@ -114,6 +117,11 @@ def sequence(layers, parameters, x, form):
         elif kind == "linear":
             weight, bias = next(parameters)
             x = x @ weight + bias if form.matrix == "in-out" else weight @ x + bias[:, None]
+        elif kind == "shift":
+            weight, bias = next(parameters)
+            x = x + (latent @ weight + bias)
+        elif kind == "sine":
+            x = jnp.sin(layer["omega"] * x)
         elif kind == "conv2d":
             x = conv2d(x, *next(parameters), layer, form)
         elif kind == "batch_norm":

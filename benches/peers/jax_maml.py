@@ -45,6 +45,8 @@ DEFAULT_ROWS = {
     "omniglot-5way-1shot-5steps": (32,),
     "omniglot-pool": (32,),
     "omniglot-pool-15query": (32,),
+    "field": (3,),
+    "field-latent": (16,),
 }
 
 
@@ -108,6 +110,25 @@ class Learner:
             hpv = product([layer if adapt else jax.tree.map(jnp.zeros_like, layer) for layer, adapt in zip(v, adapts)])
             v = jax.tree.map(lambda v, h: v - self.inner_lr * h, v, hpv)
         return value, v
+
+
+@dataclasses.dataclass
+class LatentLearner(Learner):
+    """A latent adapts from zero, at rates that are learned, and nothing else; the last of `theta` are the rates."""
+
+    def query_loss(self, theta, task):
+        """The query loss of one task after `inner_steps` steps on its latent."""
+        *base, (rates,) = theta
+        support_x, support_y, query_x, query_y = task
+        loss = lambda z, x, y: LOSSES[self.loss](apply(self.layers, base, x, self.form, z), y)  # noqa: E731
+
+        def step(z):
+            return z - jnp.clip(rates, 0, 1) * jax.grad(loss)(z, support_x, support_y)
+
+        z = jnp.zeros_like(rates)
+        for _ in range(self.inner_steps):
+            z = (jax.checkpoint(step) if self.form.remat else step)(z)
+        return loss(z, query_x, query_y)
 
 
 def meta_gradient(theta, draw, learner, meta_batch):
@@ -190,7 +211,7 @@ def iterations_a_call(workload, meta_batch):
 def trainer(workload, meta_batch, form):
     """(call, iterations): `call()` runs that many meta-iterations and waits for the last."""
     iterations = iterations_a_call(workload, meta_batch)
-    learner = Learner(
+    learner = (LatentLearner if workload.latent else Learner)(
         workload.layers, workload.loss, workload.inner_lr, workload.inner_steps, workload.order, form
     )
 
@@ -208,6 +229,8 @@ def trainer(workload, meta_batch, form):
 
     run = compiled(block, form)
     theta = [(inward(weight, form), bias) for weight, bias in workloads.initial(workload.layers)]
+    if workload.latent:
+        theta.append((np.full(workload.latent, workload.inner_lr, np.float32),))
     zeros = jax.tree.map(np.zeros_like, theta)
     state = (theta, zeros, zeros, np.float32(0), jax.random.key(0, impl=form.prng))
     table = workloads.table(workload)

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from workloads import IMAGE_DRAWERS, IMAGE_TURNS, SERIES_COUNT, SERIES_LENGTH
+from workloads import FIELD_SIDE, IMAGE_DRAWERS, IMAGE_TURNS, SERIES_COUNT, SERIES_LENGTH
 
 
 def draw_sines(key, tasks, workload, _table):
@@ -58,4 +58,14 @@ def draw_images(key, tasks, workload, table):
     return part(x, shots), part(label, shots), part(x, shots, None), part(label, shots, None)
 
 
-DRAW = {"sine": draw_sines, "series": draw_windows, "images": draw_images}
+def draw_pixels(key, tasks, workload, table):
+    """`tasks` fields of the table, each at random pixels: coordinates from -1 to 1, and the values there."""
+    field_key, pixel_key = jax.random.split(key)
+    field = jax.random.randint(field_key, (tasks, 1), 0, table.shape[0])
+    pixel = jax.random.randint(pixel_key, (tasks, workload.support, 2), 0, FIELD_SIDE)
+    x = (2 * pixel + 1).astype(jnp.float32) / FIELD_SIDE - 1
+    y = table[field, pixel[..., 0], pixel[..., 1]][..., None]
+    return x, y, x, y
+
+
+DRAW = {"sine": draw_sines, "series": draw_windows, "images": draw_images, "field": draw_pixels}

@@ -25,13 +25,16 @@ SERIES_COUNT, SERIES_LENGTH = 3000, 256
 # Each class counts four times, once for each quarter turn.
 IMAGE_CLASSES, IMAGE_DRAWERS, IMAGE_SIDE, IMAGE_TURNS = 1200, 20, 28, 4
 
+# The fields are noise on a square of so many pixels a side; a task's points are some of its pixels, support and query the same.
+FIELD_COUNT, FIELD_SIDE = 256, 64
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
     """One meta-learning problem; the counts of points are per task."""
 
     name: str
-    kind: str  # "sine", "series" or "images": how tasks are drawn
+    kind: str  # "sine", "series", "images" or "field": how tasks are drawn
     layers: tuple  # of the network, each a dictionary as in the golden cases
     support: int
     query: int
@@ -44,12 +47,14 @@ class Workload:
     side: int = IMAGE_SIDE  # images: pixels, and channels; those of several channels are not turned
     channels: int = 1
     window: int = 30  # series: values of a point
+    latent: int = 0  # numbers of a latent, from which linear layers make a shift for each hidden layer; it alone adapts, at rates that are learned
 
     def operations(self):
         """Floating-point operations in one task's meta-gradient: two for each multiply-add of a matrix or a convolution.
 
         Forward a layer takes one product, backward one for its weights and one for its input, and differentiating these
-        three, for the second order, two each. The first layer needs nothing that leads to its input alone.
+        three, for the second order, two each. The first layer needs nothing that leads to its input alone. Weights that do
+        not adapt have no gradient within an inner step and no tangent.
         """
         second, total = self.order == "second", 0
 
@@ -66,6 +71,7 @@ class Workload:
                 if layer["type"] in ("linear", "conv2d"):
                     places = math.prod(sides) * math.prod(kernel) if layer["type"] == "conv2d" else 1
                     inner, outer = ((4 if second else 2), 2) if first else ((9 if second else 3), 3)
+                    inner = inner if not self.latent else 2 if first else 6
                     products = self.support * self.inner_steps * inner + self.query * outer
                     total += 2 * layer["in"] * layer["out"] // layer.get("groups", 1) * places * products
                     first = False
@@ -137,6 +143,16 @@ def grouped(filters=64, groups=8):
     return layers + head(filters)
 
 
+def siren(hidden, omega, width=256, latent=0):
+    """Hidden layers of sines over a plane's coordinates, each shifted by what a linear layer makes of a latent, if there is one."""
+    layers, fan_in = (), 2
+    for _ in range(hidden):
+        shift = ({"type": "shift", "in": latent, "out": width},) if latent else ()
+        layers += ({"type": "linear", "in": fan_in, "out": width}, *shift, {"type": "sine", "omega": omega})
+        fan_in = width
+    return (*layers, {"type": "linear", "in": width, "out": 1})
+
+
 def along_series(filters=32, window=30):
     """Convolutions of 5 along a series, which halve it twice, and a linear layer."""
     layers, channels, side = [], 1, window
@@ -176,6 +192,8 @@ WORKLOADS = {
         Workload("omniglot-depthwise", "images", depthwise(), 5, 5, 1, loss="cross_entropy", inner_lr=0.4),
         Workload("omniglot-grouped", "images", grouped(), 5, 5, 1, loss="cross_entropy", inner_lr=0.4),
         Workload("resnet12", "images", resnet12(), 5, 75, 1, "cross_entropy", inner_lr=0.05, side=84, channels=3),
+        Workload("field", "field", siren(5, 30.0), 1024, 1024, 2),
+        Workload("field-latent", "field", siren(10, 30.0, latent=128), 1024, 1024, 3, inner_lr=0.1, latent=128),
         omniglot("omniglot-5way-1shot", False, 1),
         omniglot("omniglot-5way-1shot-15query", False, 15),
         omniglot("omniglot-5way-1shot-5steps", False, 1, inner_steps=5),
@@ -186,15 +204,19 @@ WORKLOADS = {
 
 
 def initial(layers):
-    """Meta-parameters [(weight, bias)] as in the golden cases: uniform in ±1/sqrt(fan-in), and 1 and 0 for batch norm."""
+    """Meta-parameters [(weight, bias)]: uniform in ±1/sqrt(fan-in), and 1 and 0 for batch norm; ahead of a sine as SIREN has them."""
     rng, theta = np.random.default_rng(0), []
-    for layer in leaves(layers):
+    layers = list(leaves(layers))
+    omega = next((layer["omega"] for layer in layers if layer["type"] == "sine"), None)
+    for n, layer in enumerate(layers):
         if layer["type"] == "batch_norm":
             theta.append((np.ones(layer["features"], np.float32), np.zeros(layer["features"], np.float32)))
-        elif layer["type"] in ("linear", "conv2d"):
+        elif layer["type"] in ("linear", "conv2d", "shift"):
             shape = (layer["out"], layer["in"] // layer.get("groups", 1))
             shape += pair(layer["kernel"]) if layer["type"] == "conv2d" else ()
             bound = math.prod(shape[1:]) ** -0.5
+            if omega:
+                bound = 1 / shape[1] if n == 0 else math.sqrt(6 / shape[1]) / omega
             theta.append(tuple(rng.uniform(-bound, bound, s).astype(np.float32) for s in (shape, shape[:1])))
     return theta
 
@@ -206,6 +228,8 @@ def table(workload):
         shape = (IMAGE_CLASSES if workload.channels == 1 else 64, IMAGE_DRAWERS, workload.side, workload.side)
         shape += (workload.channels,) if workload.channels > 1 else ()
         return rng.integers(0, 256, shape, np.uint8)
+    if workload.kind == "field":
+        return rng.random((FIELD_COUNT, FIELD_SIDE, FIELD_SIDE), np.float32)
     return rng.standard_normal((SERIES_COUNT, SERIES_LENGTH) if workload.kind == "series" else (1, 1), np.float32)
 
 

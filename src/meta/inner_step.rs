@@ -1,8 +1,8 @@
-//! An inner step and its adjoint on single elements, over any number: the oracle's and the fast engine's alike, with a
+//! An inner step and its adjoint on single elements, over any number: the oracle's and the CPU's vectors alike, with a
 //! twin in `shaders/inner_rule.wgsl`. The formulas are those of [`crate::meta::InnerOptimizer`].
 
 use super::inner::StepFactors;
-use crate::ops::scalar::Scalar;
+use crate::ops::scalar::{Number, Scalar};
 
 /// The factors of a step in the number that is computed with.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ pub(crate) struct Moments<S> {
     pub(crate) s: S,
 }
 
-impl<S: Scalar> Factors<S> {
+impl<S: Number> Factors<S> {
     pub(crate) fn new(factors: &StepFactors) -> Self {
         let of = S::constant;
         Self {

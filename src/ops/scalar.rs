@@ -2,20 +2,24 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number with the few operations that layers and losses need.
-pub trait Scalar:
-    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+/// A number with what the steps of inner rules need; vectors of the CPU are some, too.
+pub trait Number:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
     /// A constant.
     fn constant(value: f64) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+}
+
+/// A number with the few operations that layers and losses need.
+pub trait Scalar: Number + Neg<Output = Self> {
     /// The value without a tangent, for decisions such as `z > 0`.
     fn value(self) -> f64;
     /// Exponential.
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
-    /// Square root.
-    fn sqrt(self) -> Self;
     /// `eˣ − 1`, good near 0.
     fn exp_m1(self) -> Self;
     /// `ln(1 + x)`, good near 0.
@@ -32,10 +36,16 @@ pub trait Scalar:
 
 macro_rules! float {
     ($t:ty) => {
-        impl Scalar for $t {
+        impl Number for $t {
             fn constant(value: f64) -> Self {
                 value as $t
             }
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+        }
+
+        impl Scalar for $t {
             fn value(self) -> f64 {
                 f64::from(self)
             }
@@ -44,9 +54,6 @@ macro_rules! float {
             }
             fn ln(self) -> Self {
                 self.ln()
-            }
-            fn sqrt(self) -> Self {
-                self.sqrt()
             }
             fn exp_m1(self) -> Self {
                 self.exp_m1()
@@ -126,10 +133,17 @@ impl<S: Scalar> Neg for Dual<S> {
     }
 }
 
-impl<S: Scalar> Scalar for Dual<S> {
+impl<S: Scalar> Number for Dual<S> {
     fn constant(value: f64) -> Self {
         Self::new(S::constant(value), S::constant(0.0))
     }
+    fn sqrt(self) -> Self {
+        let root = self.value.sqrt();
+        Self::new(root, self.tangent / (S::constant(2.0) * root))
+    }
+}
+
+impl<S: Scalar> Scalar for Dual<S> {
     fn value(self) -> f64 {
         self.value.value()
     }
@@ -139,10 +153,6 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     fn ln(self) -> Self {
         Self::new(self.value.ln(), self.tangent / self.value)
-    }
-    fn sqrt(self) -> Self {
-        let root = self.value.sqrt();
-        Self::new(root, self.tangent / (S::constant(2.0) * root))
     }
     fn exp_m1(self) -> Self {
         Self::new(self.value.exp_m1(), self.value.exp() * self.tangent)

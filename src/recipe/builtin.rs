@@ -29,6 +29,7 @@ const BUILTINS: &[Builtin] = recipes![
     "sinusoid-tanh",
     "sinusoid-residual",
     "series",
+    "series-conv1d",
     "table",
     "table-original",
     "table-few-shot",

@@ -9,10 +9,12 @@
 //! | `planes`, `lanewise` | products of convolutions whose groups have few channels |
 //! | `sweeps` | updates, sums and copies |
 
+pub(crate) mod gather;
 pub(crate) mod geometry;
 pub(crate) mod lanewise;
 pub(crate) mod math;
 pub(crate) mod memory;
+pub(crate) mod outer;
 pub(crate) mod planes;
 pub(crate) mod sweeps;
 pub(crate) mod tile;

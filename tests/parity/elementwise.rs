@@ -3,7 +3,7 @@ use fastweights::backend::gpu::kernels::rooms::elementwise::{
     BACKWARD_TANGENT, ELEMENTWISE, ElementPass, WORKGROUP,
 };
 use fastweights::ops::elementwise::Function;
-use fastweights::ops::scalar::{Dual, Scalar as _};
+use fastweights::ops::scalar::{Dual, Number as _};
 
 fn functions() -> Vec<Function> {
     vec![

@@ -18,11 +18,14 @@ mod given;
 mod interpreter;
 mod lanes;
 mod pace;
+mod rule;
 mod threads;
 mod training;
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, Evaluation, Forecast, Plan, Prepared, TrainPlan, TrainState, Training};
+use crate::meta::{
+    Backend, Evaluation, Forecast, MetaGradient, Plan, Prepared, TrainPlan, TrainState, Training,
+};
 use crate::simd;
 use crate::task::TaskBatch;
 
@@ -176,9 +179,10 @@ macro_rules! with_widest_isa {
     };
 }
 
-/// Whether a plan goes to the engine that can compute any: the lanes are for plain multi-layer perceptrons.
+/// Whether a plan goes to the engine that can compute any: the lanes are for multi-layer perceptrons.
 fn takes_tasks_one_by_one(plan: &Plan) -> bool {
-    !(plan.model.is_chain() && plan.is_plain() && !plan.splits_a_block())
+    let displaced = plan.order == MetaGradient::Displacement;
+    !plan.model.is_chain() || displaced || plan.splits_a_block()
 }
 
 /// Whether a training does: lanes have no weights of points either.

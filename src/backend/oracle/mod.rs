@@ -6,7 +6,7 @@
 
 mod inner;
 
-pub use crate::ops::scalar::{Dual, Scalar};
+pub use crate::ops::scalar::{Dual, Number, Scalar};
 
 use crate::error::Result;
 use crate::meta::{MetaGradient, MetaOutput, Plan, RateShape};

@@ -63,7 +63,10 @@ impl Lower for Conv2d {
     }
 
     fn scratch(&self, node: &Node) -> usize {
-        node.lanewise.as_ref().map_or(0, |tables| lanewise::scratch(node, tables))
+        match &node.lanewise {
+            Some(tables) => lanewise::scratch(node, tables),
+            None => product::scratch(node),
+        }
     }
 
     fn forward<I: Isa>(&self, site: &Site<'_>, calls: &mut Calls<I>) {

@@ -3,10 +3,12 @@
 
 use super::{Back, Layout, Moving, NONE, Node, Site};
 use crate::simd::Isa;
+use crate::simd::gather::Gather;
 use crate::simd::geometry::{Geometry, Tables};
 use crate::simd::memory::{Calls, Place};
+use crate::simd::outer::{Outer, outer_room};
 use crate::simd::sweeps::{ColumnSums, Transpose};
-use crate::simd::tile::{Gather, Outer, Terms};
+use crate::simd::tile::Terms;
 
 /// What is multiplied.
 #[derive(Clone, Copy)]
@@ -132,6 +134,11 @@ pub(crate) fn turned_len(node: &Node) -> usize {
     node.tables.as_ref().map_or(0, |tables| tables.groups * turned(&tables.geometry))
 }
 
+/// Room that a share of a weight's gradient needs, floats.
+pub(crate) fn scratch(node: &Node) -> usize {
+    node.tables.as_ref().map_or(0, |tables| outer_room(tables.geometry.inputs, tables.geometry.row))
+}
+
 fn gather<I: Isa>(site: &Site<'_>, terms: Terms, c: Place, bias: Place, calls: &mut Calls<I>) {
     let Some(tables) = &site.node.tables else { return };
     let geometry = &tables.geometry;
@@ -183,6 +190,8 @@ fn gradients<I: Isa>(site: &Site<'_>, terms: Terms, back: &Back, calls: &mut Cal
             a_point: node.inputs[0].len(),
             b_point: node.output.len(),
             vectors: geometry.row / I::LANES,
+            scratch: site.scratch,
+            room: outer_room(geometry.inputs, geometry.row),
         });
     }
     bias_gradient(site, back, calls);

@@ -272,7 +272,7 @@ pub(crate) use with_curve;
 mod tests {
     use super::*;
     use crate::ops::elementwise::Function;
-    use crate::ops::scalar::{Dual, Scalar as _};
+    use crate::ops::scalar::{Dual, Number as _};
     use crate::simd::{Basic, Isa, Kernel};
 
     struct Evaluate<'a, F> {

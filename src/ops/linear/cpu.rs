@@ -32,6 +32,10 @@ impl Lower for Linear {
         product::turn(node, from, to, calls);
     }
 
+    fn scratch(&self, node: &Node) -> usize {
+        product::scratch(node)
+    }
+
     fn forward<I: Isa>(&self, site: &Site<'_>, calls: &mut Calls<I>) {
         product::forward(site, calls);
     }

@@ -1,9 +1,9 @@
 //! Inner steps by optimizers beyond plain gradient descent, and their adjoints, over the packed parameters of a task.
 
+use super::super::rule::{self, Part, Shared};
 use crate::meta::StepFactors;
-use crate::meta::inner_step::{Factors, Moments, clip};
-use crate::simd::Vector;
 use crate::simd::memory::{Call, Place};
+use crate::simd::{MAX_LANES, Vector};
 use std::sync::Arc;
 
 /// A parameter that the inner loop moves, and its place among the packed ones.
@@ -50,76 +50,56 @@ pub(super) struct Adjoint {
     pub(super) out: Place,
 }
 
-/// A parameter's part of a step, in a task's memory.
+/// What the elements of a parameter share: a vector is some of them side by side.
 #[derive(Clone, Copy)]
-struct Part {
-    factors: Factors<f32>,
-    bound: f64,
+struct Packed {
     scale: f32,
-    theta: *const f32,
-    gradient: *const f32,
-    moments: [*mut f32; 2],
     rate: f32,
-    /// May be null.
+    /// One for each element, or null.
     rates: *const f32,
-    at: usize,
-    len: usize,
 }
 
-impl Part {
-    /// Element `e` of the gradient, clipped and decayed.
-    ///
-    /// # Safety
-    /// `e` must be below `len`.
+impl Shared for Packed {
     #[inline(always)]
-    unsafe fn gradient(&self, e: usize) -> f32 {
+    unsafe fn rate<V: Vector>(self, vector: usize) -> V {
         // SAFETY: promised by the caller.
         unsafe {
-            let clipped = clip(*self.gradient.add(e), self.bound, self.scale);
-            self.factors.decayed(clipped, *self.theta.add(e))
+            match self.rates.is_null() {
+                true => V::splat(self.rate),
+                false => V::load(self.rates.add(vector * V::LANES)),
+            }
         }
     }
 
-    /// # Safety
-    /// As [`Part::gradient`].
     #[inline(always)]
-    unsafe fn moments(&self, e: usize) -> Moments<f32> {
+    unsafe fn scale<V: Vector>(self) -> V {
         // SAFETY: promised by the caller.
-        unsafe { Moments { m: *self.moments[0].add(e), s: *self.moments[1].add(e) } }
-    }
-
-    /// # Safety
-    /// As [`Part::gradient`].
-    #[inline(always)]
-    unsafe fn rate(&self, e: usize) -> f32 {
-        // SAFETY: promised by the caller.
-        if self.rates.is_null() { self.rate } else { unsafe { *self.rates.add(e) } }
+        unsafe { V::splat(self.scale) }
     }
 }
 
 impl StepRule {
-    /// The parts, in order.
+    /// The parts in order, and where each lies in what is packed.
     ///
     /// # Safety
     /// Every place must lie within the memory.
     #[inline(always)]
-    unsafe fn parts(&self, memory: *mut f32) -> impl Iterator<Item = Part> {
-        let (factors, bound) = (Factors::new(&self.factors), self.factors.clip_value);
+    unsafe fn parts<V: Vector>(&self, memory: *mut f32) -> impl Iterator<Item = (usize, Part<Packed>)> {
         // SAFETY: promised by the caller.
         let scale = unsafe { *self.clipped.of(memory) };
         let all = self.moved.iter().zip(&self.theta).zip(&self.rates);
-        all.map(move |((moved, theta), (rate, rates))| Part {
-            factors,
-            bound,
-            scale,
-            theta: theta.of(memory),
-            gradient: self.gradient.after(moved.at).of(memory),
-            moments: self.moments.map(|moment| moment.after(moved.at).of(memory)),
+        all.map(move |((moved, theta), (rate, rates))| {
             // SAFETY: promised by the caller.
-            rate: if rate.is_somewhere() { unsafe { *rate.of(memory) } } else { 1.0 },
-            rates: rates.of(memory),
-            at: moved.at,
-            len: moved.len,
+            let rate = if rate.is_somewhere() { unsafe { *rate.of(memory) } } else { 1.0 };
+            let part = Part {
+                shared: Packed { scale, rate, rates: rates.of(memory) },
+                theta: theta.of(memory),
+                gradient: self.gradient.after(moved.at).of(memory),
+                moments: self.moments.map(|moment| moment.after(moved.at).of(memory)),
+                // A parameter is packed in whole vectors.
+                vectors: moved.len / V::LANES,
+            };
+            (moved.at, part)
         })
     }
 
@@ -127,50 +107,33 @@ impl StepRule {
     ///
     /// # Safety
     /// As [`StepRule::parts`].
-    unsafe fn along(&self, memory: *mut f32, other: Option<Place>) -> f64 {
-        let mut sum = 0.0;
+    #[inline(always)]
+    unsafe fn along<V: Vector>(&self, memory: *mut f32, other: Option<Place>) -> f64 {
+        let mut sums = [0.0; MAX_LANES];
         // SAFETY: promised by the caller.
         unsafe {
-            for part in self.parts(memory) {
-                for e in 0..part.len {
-                    let h = f64::from(clip(*part.gradient.add(e), part.bound, 1.0));
-                    let other = other.map_or(h, |other| f64::from(*other.after(part.at + e).of(memory)));
-                    sum += h * other;
-                }
+            for (at, part) in self.parts::<V>(memory) {
+                let other = other.map(|other| other.after(at).of(memory).cast_const());
+                rule::along::<V, _>(&self.factors, part, other, &mut sums);
             }
         }
-        sum
+        sums.iter().sum()
     }
 }
 
 impl Call for Step {
     #[inline(always)]
     unsafe fn run<V: Vector>(&self, memory: *mut f32) {
+        let factors = &self.rule.factors;
         // SAFETY: promised by the caller.
         unsafe {
+            let norm = factors.clip_norm.is_finite();
+            let squares = if norm { self.rule.along::<V>(memory, None) } else { 0.0 };
             let clipped = self.rule.clipped.of(memory);
-            (*clipped, *clipped.add(1)) = (1.0, 0.0);
-            let most = self.rule.factors.clip_norm;
-            if most.is_finite() {
-                let norm = self.rule.along(memory, None).sqrt();
-                if norm > most {
-                    (*clipped, *clipped.add(1)) = ((most / norm) as f32, norm as f32);
-                }
-            }
-            for (part, next) in self.rule.parts(memory).zip(&self.next) {
-                let next = next.of(memory);
-                let before = self.before.map(|all| all.map(|moment| moment.after(part.at).of(memory)));
-                for e in 0..part.len {
-                    let g = part.gradient(e);
-                    let before = match before {
-                        None => Moments { m: 0.0, s: 0.0 },
-                        Some([m, s]) => Moments { m: *m.add(e), s: *s.add(e) },
-                    };
-                    let after = part.factors.moments(g, before);
-                    *part.moments[0].add(e) = after.m;
-                    *part.moments[1].add(e) = after.s;
-                    *next.add(e) = *part.theta.add(e) - part.rate(e) * part.factors.direction(g, after);
-                }
+            [*clipped, *clipped.add(1)] = rule::clipped(factors, squares);
+            for ((at, part), next) in self.rule.parts::<V>(memory).zip(&self.next) {
+                let before = self.before.map(|all| all.map(|m| m.after(at).of(memory).cast_const()));
+                rule::step::<V, _>(factors, part, before, next.of(memory));
             }
         }
     }
@@ -181,11 +144,8 @@ impl Call for Direction {
     unsafe fn run<V: Vector>(&self, memory: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe {
-            for part in self.rule.parts(memory) {
-                let out = self.out.after(part.at).of(memory);
-                for e in 0..part.len {
-                    *out.add(e) = part.factors.direction(part.gradient(e), part.moments(e));
-                }
+            for (at, part) in self.rule.parts::<V>(memory) {
+                rule::direction::<V, _>(&self.rule.factors, part, self.out.after(at).of(memory));
             }
         }
     }
@@ -194,48 +154,19 @@ impl Call for Direction {
 impl Call for Adjoint {
     #[inline(always)]
     unsafe fn run<V: Vector>(&self, memory: *mut f32) {
+        let factors = &self.rule.factors;
         // SAFETY: promised by the caller.
         unsafe {
-            for part in self.rule.parts(memory) {
-                let [v, out] = [self.v, self.out].map(|all| all.after(part.at).of(memory));
-                let adjoints = self.adjoints.map(|all| all.after(part.at).of(memory));
-                for e in 0..part.len {
-                    let mut moments = Moments { m: *adjoints[0].add(e), s: *adjoints[1].add(e) };
-                    let r = -part.rate(e) * *v.add(e);
-                    let adjoint = part.factors.adjoint(part.gradient(e), part.moments(e), r, &mut moments);
-                    *adjoints[0].add(e) = moments.m;
-                    *adjoints[1].add(e) = moments.s;
-                    *v.add(e) += part.factors.decay(adjoint);
-                    *out.add(e) = adjoint;
-                }
+            for (at, part) in self.rule.parts::<V>(memory) {
+                let [v, out] = [self.v, self.out].map(|all| all.after(at).of(memory));
+                let adjoints = self.adjoints.map(|all| all.after(at).of(memory));
+                rule::adjoint::<V, _>(factors, part, v, adjoints, out);
             }
-            self.unclip(memory);
-        }
-    }
-}
-
-impl Adjoint {
-    /// Takes `u` from an adjoint of the clipped gradient to minus that of the gradient itself.
-    ///
-    /// # Safety
-    /// As [`Call::run`].
-    #[inline(always)]
-    unsafe fn unclip(&self, memory: *mut f32) {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let clipped = self.rule.clipped.of(memory);
-            let (scale, norm) = (*clipped, *clipped.add(1));
-            let share = match norm > 0.0 {
-                true => (self.rule.along(memory, Some(self.out)) / f64::from(norm).powi(2)) as f32,
-                false => 0.0,
-            };
-            for part in self.rule.parts(memory) {
-                let u = self.out.after(part.at).of(memory);
-                for e in 0..part.len {
-                    let h = *part.gradient.add(e);
-                    let inside = -scale * (*u.add(e) - clip(h, part.bound, 1.0) * share);
-                    *u.add(e) = if f64::from(h).abs() <= part.bound { inside } else { 0.0 };
-                }
+            let norm = *self.rule.clipped.of(memory).add(1);
+            let along = if norm > 0.0 { self.rule.along::<V>(memory, Some(self.out)) } else { 0.0 };
+            let share = V::splat(rule::share(norm, along));
+            for (at, part) in self.rule.parts::<V>(memory) {
+                rule::unclip::<V, _>(factors, part, share, self.out.after(at).of(memory));
             }
         }
     }

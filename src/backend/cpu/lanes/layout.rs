@@ -55,8 +55,25 @@ pub(super) struct LayerLayout {
     gram_rows: usize,
     /// Input: `Σ_{i<j} α_i dz_i`, `[outputs, support]` for steps 1 … K.
     sums: usize,
+    /// With an inner rule beyond plain gradient descent.
+    pub(super) ruled: Ruled,
     /// Of a function, `f′` of the query points and of the support points of each step, then `f″` of these.
     slopes: usize,
+}
+
+/// What inner rules beyond plain gradient descent need of a layer, arrays laid out as its weights.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ruled {
+    /// θ_0 of each lane.
+    pub(super) start: usize,
+    /// Gradients of the steps; first and second moments of each after them.
+    gradient: usize,
+    moments: usize,
+    /// Steps that are kept.
+    slots: usize,
+    /// Adjoints of both moments, and the direction of the tangents.
+    pub(super) adjoints: usize,
+    pub(super) u: usize,
 }
 
 /// The memory of one group.
@@ -89,6 +106,10 @@ pub(super) struct Layout {
     pub(super) sum: usize,
     /// As large as the widest layer's weights.
     pub(super) scratch: usize,
+    /// What clipping by norm multiplied each kept step's gradient by, and the norm.
+    clipped: usize,
+    /// Steps whose gradients and moments are kept.
+    ruled_slots: usize,
     /// Query losses `[steps + 1]`, support losses `[steps]`.
     pub(super) query_loss: usize,
     pub(super) support_loss: usize,
@@ -116,6 +137,12 @@ impl Layout {
             len += count;
             len - count
         };
+        // Without a backward sweep nobody asks for them again.
+        let ruled_slots = match plan.inner.is_plain() {
+            true => 0,
+            false if second || meta && plan.rates.learned => steps,
+            false => steps.min(1),
+        };
         let mut layers = Vec::new();
         for (l, &link) in plan.model.chain().iter().enumerate() {
             let mode = Mode::choose(plan, l, link, meta);
@@ -137,7 +164,16 @@ impl Layout {
             let bends = if second { 2 } else { 1 };
             let curved = usize::from(link.curve().is_some());
             let slopes = take(curved * o * (query + bends * support * steps));
-            layers.push(LayerLayout { link, mode, dz, h, fast, v, gram, gram_rows, sums, slopes });
+            let len = if explicit && ruled_slots > 0 { link.len() } else { 0 };
+            let ruled = Ruled {
+                start: take(len),
+                gradient: take(ruled_slots * len),
+                moments: take(2 * ruled_slots * len),
+                slots: ruled_slots,
+                adjoints: take(if second { 2 * len } else { 0 }),
+                u: take(if second { len } else { 0 }),
+            };
+            layers.push(LayerLayout { link, mode, dz, h, fast, v, gram, gram_rows, sums, ruled, slopes });
         }
         let mut mat = |rows: usize, cols: usize| Mat { at: take(rows * cols), row: cols, col: 1 };
         let outputs = plan.model.outputs();
@@ -154,6 +190,7 @@ impl Layout {
         let first_adapted = (0..links.len()).position(|block| plan.adapts(block)).unwrap_or(links.len());
         let (ones, weight, sum) = (take(1), take(1), take(1));
         let (scratch, query_loss, support_loss) = (take(scratch), take(steps + 1), take(steps));
+        let clipped = take(2 * ruled_slots);
         Self {
             layers,
             support,
@@ -174,6 +211,8 @@ impl Layout {
             weight,
             sum,
             scratch,
+            clipped,
+            ruled_slots,
             query_loss,
             support_loss,
             len,
@@ -184,6 +223,11 @@ impl Layout {
     pub(super) fn support_out(&self, j: usize) -> Mat {
         let outputs = self.layers[self.layers.len() - 1].link.outputs;
         Mat { at: self.support_out + j * outputs * self.support, row: self.support, col: 1 }
+    }
+
+    /// With a rule: what clipping by norm multiplied the gradient of step `j` by, and a vector on the norm.
+    pub(super) fn clipped(&self, j: usize) -> usize {
+        self.clipped + 2 * (j % self.ruled_slots)
     }
 
     /// Points and the step whose weights they meet.
@@ -299,6 +343,17 @@ impl LayerLayout {
     /// Explicit: the bias of step `j ≥ 1`.
     pub(super) fn fast_bias(&self, j: usize) -> usize {
         self.fast(j).at + self.link.inputs * self.link.outputs
+    }
+
+    /// With a rule: the gradient of step `j`.
+    pub(super) fn gradient(&self, j: usize) -> usize {
+        self.ruled.gradient + j % self.ruled.slots * self.link.len()
+    }
+
+    /// With a rule: the moments after step `j`.
+    pub(super) fn moments(&self, j: usize) -> [usize; 2] {
+        let at = self.ruled.moments + 2 * (j % self.ruled.slots) * self.link.len();
+        [at, at + self.link.len()]
     }
 
     /// Explicit: `v` as a matrix.

@@ -6,6 +6,7 @@
 //! | `kernels`, `product` | the vector kernels |
 //! | `mode`, `layout` | how each layer's fast weights are kept, and where a group's arrays lie |
 //! | `group`, `passes`, `loss`, `sweep` | the inner loop and the backward sweep of one group of tasks |
+//! | `rule` | inner rules beyond plain gradient descent |
 //! | `bend` | functions beyond ReLU in all passes |
 //! | `sample` | points into lanes |
 //! | `engine`, `given`, `evaluate` | batches of tasks |
@@ -21,6 +22,7 @@ mod loss;
 mod mode;
 mod passes;
 mod product;
+mod rule;
 mod sample;
 mod sweep;
 

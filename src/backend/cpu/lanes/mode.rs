@@ -22,7 +22,8 @@ impl Mode {
         if !plan.adapts(layer) || plan.steps == 0 {
             return Self::Fixed;
         }
-        if plan.per_parameter_rates() {
+        // What a rule does to an element depends on that element alone: factors do not have it.
+        if plan.per_parameter_rates() || !plan.inner.is_plain() {
             return Self::Explicit;
         }
         let (i, o) = (link.inputs as f64, link.outputs as f64);

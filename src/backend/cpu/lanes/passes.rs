@@ -151,6 +151,9 @@ impl<I: Isa> Group<I> {
 
     /// `θ_{j+1} = θ_j − α_j ⊙ M ⊙ ∇L_s(θ_j)`, for layers that do not leave it to their factors.
     pub(super) fn update(&self, j: usize) {
+        if !self.plan.inner.is_plain() {
+            return self.step_by_rule(j);
+        }
         for (l, layer) in self.layout.layers.iter().enumerate() {
             match layer.mode {
                 Mode::Fixed | Mode::Factored => {}
@@ -206,7 +209,7 @@ impl<I: Isa> Group<I> {
 
     fn update_per_parameter(&self, l: usize, j: usize) {
         let layer = &self.layout.layers[l];
-        self.gradient_to_scratch(l, j);
+        self.gradient(l, j, self.layout.scratch);
         let (to, len) = (self.ptr(layer.fast(j + 1).at), layer.link.len());
         let (from, _) = self.fast_before(l, j);
         let gradient = self.ptr(self.layout.scratch);
@@ -214,13 +217,13 @@ impl<I: Isa> Group<I> {
         unsafe { I::axpy_shared(to, from, -1.0, self.rates(j, l), gradient, len) };
     }
 
-    /// `∇L_s(θ_j)` of layer `l`, weight then bias, into scratch.
-    pub(super) fn gradient_to_scratch(&self, l: usize, j: usize) {
+    /// `∇L_s(θ_j)` of layer `l`, weight then bias.
+    pub(super) fn gradient(&self, l: usize, j: usize, at: usize) {
         let layout = &self.layout;
         let link = layout.layers[l].link;
         let (dz, h) = (layout.dz(l, Set::Support(j)), layout.h(l, Set::Support(j)));
         let (i, o, s) = (link.inputs, link.outputs, layout.support);
-        let to = Mat { at: layout.scratch, row: i, col: 1 };
+        let to = Mat { at, row: i, col: 1 };
         self.product((o, s, i), Left::Lanes(dz), h.t(), to, PLAIN);
         self.product((o, s, 1), Left::Lanes(dz), self.ones(), Self::column(to.at + o * i), PLAIN);
     }

@@ -114,9 +114,14 @@ impl<I: Isa> Group<I> {
         }
     }
 
-    /// Explicit: `v`, or `α_j ⊙ v` in scratch where each parameter has its rate; and the place of its bias.
+    /// Explicit: `v`, or `α_j ⊙ v` in scratch where each parameter has its rate, or what an inner rule makes of it; and the
+    /// place of its bias.
     fn scaled_v(&self, l: usize, j: usize) -> (Mat, usize) {
         let layer = &self.layout.layers[l];
+        if !self.plan.inner.is_plain() {
+            let at = layer.ruled.u;
+            return (Mat { at, ..layer.v() }, at + layer.link.inputs * layer.link.outputs);
+        }
         if !self.plan.per_parameter_rates() {
             return (layer.v(), layer.v_bias());
         }
@@ -130,7 +135,8 @@ impl<I: Isa> Group<I> {
 
     /// The scale that turns what [`Group::scaled_v`] gives into the direction.
     fn direction_scale(&self, l: usize, j: usize) -> f32 {
-        if self.plan.per_parameter_rates() { -1.0 } else { -self.rate(j, l) }
+        let whole = self.plan.per_parameter_rates() || !self.plan.inner.is_plain();
+        if whole { -1.0 } else { -self.rate(j, l) }
     }
 
     /// The tangent pass of step `j`: forward, loss, backward; what it leaves joins `v`.
@@ -140,6 +146,9 @@ impl<I: Isa> Group<I> {
         let (first, last) = (layout.first_adapted, layout.layers.len() - 1);
         if first > last {
             return;
+        }
+        if !self.plan.inner.is_plain() {
+            self.turn_by_rule(j);
         }
         let adapted = |l: usize| layout.layers[l].mode != Mode::Fixed;
         let made = |l: usize| if l == 0 { layout.tangent_scratch() } else { layout.dz(l, tangent) };
@@ -206,8 +215,12 @@ impl<I: Isa> Group<I> {
                 continue;
             }
             let to = out.wrapping_add(self.plan.rate_index(j, l) * I::LANES);
+            if !self.plan.inner.is_plain() {
+                self.rate_gradient_by_rule(l, j, to);
+                continue;
+            }
             if self.plan.per_parameter_rates() {
-                self.gradient_to_scratch(l, j);
+                self.gradient(l, j, layout.scratch);
                 // SAFETY: `out` has a vector for each rate, scratch the layer's gradient.
                 unsafe { I::sub_mul(to, self.ptr(layout.scratch), self.ptr(layer.v), layer.link.len()) };
                 continue;
