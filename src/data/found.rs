@@ -135,6 +135,11 @@ pub(super) fn open(path: &Path, bounds: Bounds, watch: Watch<'_>) -> Result<Foun
     }
 }
 
+/// Whether a file is an archive or an array.
+pub(super) fn is_packed(path: &Path) -> bool {
+    kind(path).is_ok()
+}
+
 fn kind(path: &Path) -> Result<Kind> {
     let failed = |e| Error::file_caused(path, "cannot be read", e);
     let mut head = Vec::new();

@@ -3,7 +3,7 @@
 use super::archive::Bounds;
 use super::found;
 use super::gather::{MAX_BYTES, Pictures};
-use super::picture::{Picture, Rule, is_picture};
+use super::picture::{Picture, Rule};
 use super::picture_form::{PictureClasses, PictureForm, ReadPictures};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ impl PictureForm {
     /// [`File`](crate::ErrorKind::File) naming the picture that is none, damaged or too large, or a folder without any;
     /// [`Limit`](crate::ErrorKind::Limit) if they are too many.
     pub fn read(&self, path: &Path) -> Result<ReadPictures> {
-        if is_picture(path) && !path.is_dir() {
+        if !path.is_dir() && !found::is_packed(path) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let pixels = self.decode(&[Picture::File(path.to_owned())])?;
             return Ok(ReadPictures { pixels, names: vec![name], skipped: 0 });
