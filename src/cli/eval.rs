@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             &arguments.rows,
             matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot()),
         ),
-        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_))),
+        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_) | Family::Field(_))),
     ] {
         if given.is_some() && !kind {
             return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());

@@ -14,6 +14,7 @@ mod dates;
 mod decode;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod fields;
 #[cfg(feature = "import")]
 mod folder;
 #[cfg(feature = "import")]
@@ -53,6 +54,7 @@ mod unread;
 pub use columns::{Coded, Coding, Columns, Feature, MissingCells, Target};
 #[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
+pub use fields::{FieldColumns, FieldSet, Ranges, read_places};
 #[cfg(feature = "import")]
 pub use folder::FolderImport;
 #[cfg(feature = "import")]

@@ -1,6 +1,8 @@
 //! The loss on new tasks against steps of adaptation.
 
-use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, TRUTH, legend, log_ticks, mesh, px, short, text};
+use super::canvas::{
+    Axes, CONTROL, Draw, INK, MAML, Mark, STANDARD, TRUTH, legend, log_ticks, mesh, px, short, text,
+};
 use crate::meta::Curve;
 use crate::recipe::Protocol;
 use crate::run::Report;
@@ -30,8 +32,9 @@ impl Steps<'_> {
     fn curves(&self) -> Vec<(&Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
         let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
+        let standard = learners.standard.as_ref().map(|curve| (curve, STANDARD, "standard initialisation"));
         let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
-        [Some((&learners.maml, MAML, "meta-learned")), control, naive].into_iter().flatten().collect()
+        [Some((&learners.maml, MAML, "meta-learned")), control, standard, naive].into_iter().flatten().collect()
     }
 
     fn chart<DB: DrawingBackend, Y: Ranged<ValueType = f64> + ValueFormatter<f64>>(
@@ -60,7 +63,11 @@ impl Steps<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(x, y)?;
-        let y = if self.report.metric == "accuracy" { "accuracy" } else { "mean squared error" };
+        let y = match self.report.metric {
+            "accuracy" => "accuracy",
+            "psnr" => "PSNR, dB",
+            _ => "mean squared error",
+        };
         let labels = (steps.len().min(12), 8);
         mesh(
             &mut chart,
@@ -131,7 +138,7 @@ impl Draw for Steps<'_> {
         let top = tops.filter(finite).reduce(f64::max).unwrap_or(1.0);
         let bottom = lines.iter().copied().fold(f64::MAX, f64::min).min(top);
         // A task that diverged can lift a mean by orders of magnitude.
-        if top > 40.0 * bottom {
+        if top > 40.0 * bottom && self.report.metric != "psnr" {
             let (low, high) = (0.6 * bottom, 1.3 * top);
             let y = (low..high).log_scale().with_key_points(log_ticks(low, high));
             self.chart(&chart, y, (low, high), scale)?;
