@@ -16,13 +16,22 @@ fn fastweights(dir: &Path) -> Command {
 /// A small network and few fields, so that a run takes a moment.
 fn train(dir: &Path, recipe: &str, more: &[&str]) -> assert_cmd::assert::Assert {
     let mut command = fastweights(dir);
-    command.args(["train", recipe, "--device", "cpu", "--steps", "4", "--quiet", "--set", "run.report_every=2"]);
+    command.args([
+        "train",
+        recipe,
+        "--device",
+        "cpu",
+        "--steps",
+        "4",
+        "--quiet",
+        "--set",
+        "run.report_every=2",
+    ]);
     command.args(["--set", "evaluation.tasks=2", "--set", "evaluation.steps=3"]).args(more);
     command.assert()
 }
 
-const SMALL: [&str; 6] =
-    ["--set", "model.hidden=[6, 5]", "--set", "task.side=8", "--set", "task.points=20"];
+const SMALL: [&str; 6] = ["--set", "model.hidden=[6, 5]", "--set", "task.side=8", "--set", "task.points=20"];
 
 /// Waves over two coordinates and time, a station of 3 to 9 points each.
 fn csv(dir: &Path) {
@@ -31,7 +40,8 @@ fn csv(dir: &Path) {
         for point in 0..3 + station % 7 {
             let [a, b] = [f64::from(station), f64::from(point)];
             let wind = 10.0 + 3.0 * (a + b).sin();
-            writeln!(text, "s{station},{},{},{},{wind},{}", 4.0 + a, 50.0 + b.cos(), point, (a * b).cos()).unwrap();
+            writeln!(text, "s{station},{},{},{},{wind},{}", 4.0 + a, 50.0 + b.cos(), point, (a * b).cos())
+                .unwrap();
         }
     }
     fs::write(dir.join("wind.csv"), text).unwrap();
@@ -51,8 +61,12 @@ fn phantoms_are_learned_judged_drawn_and_sampled() {
     let dir = tempfile::tempdir().unwrap();
     train(dir.path(), "field", &[&SMALL[..], &["--out", "run"]].concat())
         .success()
-        .stdout(contains("PSNR, dB, on 2 held-out fields (phantoms), adapted on 64 points each, judged on 64"))
-        .stdout(contains("standard, mean").and(contains("pretrained, mean")).and(contains("best rates found")));
+        .stdout(contains(
+            "PSNR, dB, on 2 held-out fields (phantoms), adapted on 64 points each, judged on 64",
+        ))
+        .stdout(
+            contains("standard, mean").and(contains("pretrained, mean")).and(contains("best rates found")),
+        );
     let run = dir.path().join("run");
     let report = json(&run.join("evaluation.json"));
     assert_eq!((&report["metric"], &report["field"]["side"]), (&"psnr".into(), &8.into()));
@@ -92,10 +106,15 @@ fn files_of_points_are_learned_and_sampled_in_their_units() {
         .success()
         .stdout(contains("on 2 held-out fields (wind.csv)"));
     let recipe = fs::read_to_string(dir.path().join("run/recipe.toml")).unwrap();
-    for words in ["train_fields = 6", "coordinate_ranges = [[4.0, 11.0]", "sha256 = ", "values = [\"wind\", \"rain\"]"] {
+    for words in
+        ["train_fields = 6", "coordinate_ranges = [[4.0, 11.0]", "sha256 = ", "values = [\"wind\", \"rain\"]"]
+    {
         assert!(recipe.contains(words), "{words} in {recipe}");
     }
-    assert_eq!(json(&dir.path().join("run/evaluation.json"))["field"]["held_out"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        json(&dir.path().join("run/evaluation.json"))["field"]["held_out"].as_array().unwrap().len(),
+        2
+    );
     let mut sample = fastweights(dir.path());
     sample.args(["sample", "run", "--device", "cpu", "--task", "0", "--csv", "wind.csv", "--out", "out.csv"]);
     sample.assert().success();
@@ -114,19 +133,25 @@ fn files_of_points_are_learned_and_sampled_in_their_units() {
 fn images_rays_and_latents_are_recipes_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let images = ["--images", "glyphs", "--set", "task.points=50", "--set", "model.hidden=[6]"];
-    train(dir.path(), "field", &[&images[..], &["--set", "task.side=10", "--set", "task.channels=3"]].concat())
-        .success()
-        .stdout(contains("(glyphs), adapted on 100 points each"));
+    train(
+        dir.path(),
+        "field",
+        &[&images[..], &["--set", "task.side=10", "--set", "task.channels=3"]].concat(),
+    )
+    .success()
+    .stdout(contains("(glyphs), adapted on 100 points each"));
     train(dir.path(), "field-latent", &[&SMALL[..], &["--set", "model.latent=3"]].concat())
         .success()
         .stdout(contains("PSNR"));
     let layers = r#"model.layers=[{ type = "conv2d", outputs = 5, kernel = 1 }, { type = "sine" }, { type = "global_avg_pool2d" }]"#;
-    let rays = ["--set", layers, "--set", "task.side=6", "--set", "task.samples=5", "--set", "task.points=40"];
+    let rays =
+        ["--set", layers, "--set", "task.side=6", "--set", "task.samples=5", "--set", "task.points=40"];
     train(dir.path(), "field-tomography", &rays)
         .success()
         .stdout(contains("known by 120 line integrals at 20 angles each, judged on 36"));
     let fourier = r#"model.layers=[{ type = "fourier", features = 4 }, { type = "linear", outputs = 5 }, { type = "relu" }]"#;
-    train(dir.path(), "field-fourier", &["--set", fourier, "--set", "task.side=6", "--set", "task.points=9"]).success();
+    train(dir.path(), "field-fourier", &["--set", fourier, "--set", "task.side=6", "--set", "task.points=9"])
+        .success();
 }
 
 #[test]

@@ -102,7 +102,8 @@ fn other_points_are_judged_where_it_is_asked_for() {
 fn images_are_fields_of_their_pixels() {
     let set = Arc::new(glyphs::generate(1, 6, 3, 9).in_channels(3).unwrap());
     let chosen = [4, 11].into();
-    let tasks = FieldTasks::new(Signals::Images { set: Arc::clone(&set), chosen }, QueryPoints::Same).unwrap();
+    let tasks =
+        FieldTasks::new(Signals::Images { set: Arc::clone(&set), chosen }, QueryPoints::Same).unwrap();
     assert_eq!((tasks.inputs(), tasks.targets(), tasks.most_points()), (2, 3, 81));
     let judged = tasks.evaluation(0, 0, 0..2, 81);
     for (slot, image) in [4, 11].into_iter().enumerate() {
@@ -147,7 +148,8 @@ fn unequal_fields_are_as_each_alone() {
             };
             let (support, query) = (count(&weights.support, s), count(&weights.query, q));
             let mut alone = TaskBatch::zeros(1, support, query, 3, 2);
-            let (x, y) = ([&one.support_x[..], &one.query_x].concat(), [&one.support_y[..], &one.query_y].concat());
+            let (x, y) =
+                ([&one.support_x[..], &one.query_x].concat(), [&one.support_y[..], &one.query_y].concat());
             // What counts stands first, in support and query alike.
             let pick = |from: &[f32], width: usize| {
                 [&from[..support * width], &from[s * width..(s + query) * width]].concat()
@@ -188,16 +190,25 @@ fn a_ray_is_the_mean_of_the_network_along_it() {
 /// Plans of all that fields are learned by, with their tasks.
 fn plans() -> Vec<(&'static str, Plan, Sampler)> {
     let rays = phantoms(5, QueryPoints::Same).with_rays(Rays { angles: 3, offsets: 5, samples: 4 }).unwrap();
-    let plan = |model, points, steps, rates| Plan::new(model, Loss::mse(), points, points, steps, rates).unwrap();
+    let plan =
+        |model, points, steps, rates| Plan::new(model, Loss::mse(), points, points, steps, rates).unwrap();
     let mut latent = plan(siren(2, &[6, 5], 3, 1), 11, 2, Rates::fixed(0.5));
     latent.adapted = latent.model.params().iter().map(|param| param.name.starts_with("latent")).collect();
     latent.rates = Rates { shape: RateShape::PerParameter, learned: true, values: Vec::new(), range: None };
     latent.rates.values = vec![0.5; latent.rate_count()];
     vec![
-        ("siren", plan(siren(2, &[7, 5], 0, 1), 13, 2, Rates::fixed(0.02)), sampler(&phantoms(5, QueryPoints::Same), 13, 13)),
+        (
+            "siren",
+            plan(siren(2, &[7, 5], 0, 1), 13, 2, Rates::fixed(0.02)),
+            sampler(&phantoms(5, QueryPoints::Same), 13, 13),
+        ),
         ("latent", latent, sampler(&phantoms(5, QueryPoints::Same), 11, 11)),
         ("rays", plan(ray_model(4), 9, 2, Rates::fixed(0.05)), sampler(&rays, 9, 9)),
-        ("measured", plan(siren(3, &[5, 4], 0, 2), 7, 1, Rates::fixed(0.05)), sampler(&measured(QueryPoints::Same), 7, 7)),
+        (
+            "measured",
+            plan(siren(3, &[5, 4], 0, 2), 7, 1, Rates::fixed(0.05)),
+            sampler(&measured(QueryPoints::Same), 7, 7),
+        ),
     ]
 }
 
@@ -226,7 +237,8 @@ fn gradients_of_every_recipe_are_those_of_finite_differences() {
 
 #[test]
 fn devices_agree_on_every_recipe() {
-    let gpu = adapter::device("devices_agree_on_every_recipe").map(|d| GpuBackend::new(d).with_path(Path::Layered));
+    let gpu =
+        adapter::device("devices_agree_on_every_recipe").map(|d| GpuBackend::new(d).with_path(Path::Layered));
     for (name, plan, sampler) in plans() {
         let theta = plan.meta_params(&Init::Siren.draw(&plan.model, 2));
         let tasks = sampler.batch(1);
@@ -253,7 +265,8 @@ fn devices_agree_on_every_recipe() {
 
 #[test]
 fn learned_rates_stay_in_their_range() {
-    let gpu = adapter::device("learned_rates_stay_in_their_range").map(|d| GpuBackend::new(d).with_path(Path::Layered));
+    let gpu = adapter::device("learned_rates_stay_in_their_range")
+        .map(|d| GpuBackend::new(d).with_path(Path::Layered));
     let (_, mut plan, sampler) = plans().swap_remove(1);
     plan.rates.range = Some([0.45, 0.55]);
     let p = plan.model.param_count();
@@ -296,6 +309,7 @@ fn what_are_no_fields_is_refused() {
     assert!(measured(QueryPoints::Same).with_rays(rays).unwrap_err().to_string().contains("task.angles"));
     let none = MeasuredFields::new((1, vec![0.0; 2]), (1, vec![0.0; 2]), &[2]).unwrap();
     assert!(
-        FieldTasks::new(Signals::Measured { fields: Arc::new(none), chosen: [].into() }, QueryPoints::Same).is_err()
+        FieldTasks::new(Signals::Measured { fields: Arc::new(none), chosen: [].into() }, QueryPoints::Same)
+            .is_err()
     );
 }

@@ -42,7 +42,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let dir = RunDir::open(&arguments.run)?;
     let mut recipe = dir.recipe()?;
     let Some(field) = recipe.field().cloned() else {
-        let reason = format!("is a run of `{}`, whose tasks are no fields; nothing can be drawn of it", recipe.name);
+        let reason =
+            format!("is a run of `{}`, whose tasks are no fields; nothing can be drawn of it", recipe.name);
         return Err(Error::file(dir.path(), reason).into());
     };
     if !(1..=16_384).contains(&arguments.size) {
@@ -87,7 +88,8 @@ impl Arguments {
             return match coordinates.len() {
                 2 => Ok(grid(self.size)),
                 n => {
-                    let reason = format!("draws fields of two coordinates; these have {n}: give places by --csv FILE");
+                    let reason =
+                        format!("draws fields of two coordinates; these have {n}: give places by --csv FILE");
                     Err(Error::recipe("--size", reason))
                 }
             };

@@ -92,12 +92,7 @@ impl FieldSet {
     /// [`Recipe`](crate::ErrorKind::Recipe) naming the key of a column that is not there or stands for two things;
     /// [`File`](crate::ErrorKind::File) naming the file, with line and column of a cell that is no number or missing, or an id
     /// with a single point.
-    pub fn read(
-        path: &Path,
-        columns: &FieldColumns,
-        dialect: &Dialect,
-        known: Option<&str>,
-    ) -> Result<Self> {
+    pub fn read(path: &Path, columns: &FieldColumns, dialect: &Dialect, known: Option<&str>) -> Result<Self> {
         let known = known.map(|sum| ("task.sha256", sum));
         let expected: Vec<_> =
             [&columns.id].into_iter().chain(&columns.coordinates).chain(&columns.values).cloned().collect();
@@ -157,7 +152,8 @@ fn places(sheet: &Sheet, columns: &FieldColumns) -> Result<[Vec<usize>; 3]> {
     let mut found = [const { Vec::new() }; 3];
     for ((key, names), found) in of.into_iter().zip(&mut found) {
         if names.is_empty() {
-            let reason = format!("is needed, the columns' names; {} has {}", sheet.name(), listed(&sheet.columns));
+            let reason =
+                format!("is needed, the columns' names; {} has {}", sheet.name(), listed(&sheet.columns));
             return Err(Error::recipe(key, reason));
         }
         *found = find(key, names)?;
@@ -229,9 +225,10 @@ mod tests {
             let text = read(&TEXT.replace(from, to), &["wind"]).unwrap_err().to_string();
             assert!(words.iter().all(|word| text.contains(word)), "{text}");
         }
-        for (values, words) in
-            [(&["lat"][..], &["`task.values`", "taken"][..]), (&[], &["`task.values`", "is needed", "`rain`"])]
-        {
+        for (values, words) in [
+            (&["lat"][..], &["`task.values`", "taken"][..]),
+            (&[], &["`task.values`", "is needed", "`rain`"]),
+        ] {
             let text = read(TEXT, values).unwrap_err().to_string();
             assert!(words.iter().all(|word| text.contains(word)), "{text}");
         }

@@ -162,8 +162,11 @@ impl Plan {
                 return Err(Error::shape(what, &[needed], &[found]));
             }
         }
-        if let Some([low, high]) = self.rates.range.filter(|[low, high]| !(low <= high && (high - low).is_finite())) {
-            let reason = format!("is [{low}, {high}]; [low, high] with finite numbers, low ≤ high, is needed");
+        if let Some([low, high]) =
+            self.rates.range.filter(|[low, high]| !(low <= high && (high - low).is_finite()))
+        {
+            let reason =
+                format!("is [{low}, {high}]; [low, high] with finite numbers, low ≤ high, is needed");
             return Err(Error::recipe("inner.lr_range", reason));
         }
         if let Some(rate) = self.rates.values.iter().chain(&self.loss_weights).find(|v| !v.is_finite()) {

@@ -99,7 +99,16 @@ impl typed::Model {
     /// A key of presets that is typed and that nobody took.
     fn of_presets(&self) -> Option<&'static str> {
         let Self {
-            preset, hidden, activation, output_relu, channels, downsample, omega, first_omega, latent, ..
+            preset,
+            hidden,
+            activation,
+            output_relu,
+            channels,
+            downsample,
+            omega,
+            first_omega,
+            latent,
+            ..
         } = self;
         [
             ("preset", preset.is_some()),

@@ -89,7 +89,10 @@ impl typed::Model {
             return Err(Error::recipe("model.loss", reason));
         }
         if matches!(task.family, Family::Field(_)) && loss != Loss::mse() {
-            let reason = format!("is {}, but how well a field fits is told by the mean squared error; use mse", loss.name());
+            let reason = format!(
+                "is {}, but how well a field fits is told by the mean squared error; use mse",
+                loss.name()
+            );
             return Err(Error::recipe("model.loss", reason));
         }
         loss.check()?;

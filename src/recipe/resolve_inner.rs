@@ -111,7 +111,8 @@ impl typed::Inner {
                 return Err(Error::recipe("inner.lr_range", reason));
             }
             if !(low <= lr && lr <= high && (high as f32).is_finite() && (low as f32).is_finite()) {
-                let reason = format!("is [{low}, {high}]; [low, high] with low ≤ inner.lr = {lr} ≤ high is needed");
+                let reason =
+                    format!("is [{low}, {high}]; [low, high] with low ≤ inner.lr = {lr} ≤ high is needed");
                 return Err(Error::recipe("inner.lr_range", reason));
             }
         }

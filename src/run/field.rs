@@ -182,8 +182,7 @@ impl Comparison<'_> {
         let mut rows = Vec::<f64>::new();
         for &rate in &rates {
             start.rate = Some(rate);
-            let other =
-                decibels(&start.losses(self.device, (self.tasks, self.steps), self.sequence)?);
+            let other = decibels(&start.losses(self.device, (self.tasks, self.steps), self.sequence)?);
             if rows.is_empty() {
                 rows = other;
                 continue;

@@ -111,8 +111,8 @@ mod tests {
         let ellipse = Ellipse::new([0.1, -0.2], [0.5, 0.25], 0.7, 1.0);
         let n = 400;
         let place = |i: usize| (2.0 * i as f32 + 1.0) / n as f32 - 1.0;
-        let held =
-            (0..n * n).filter(|i| ellipse.holds([place(i % n), place(i / n)])).count() as f32 / (n * n) as f32;
+        let held = (0..n * n).filter(|i| ellipse.holds([place(i % n), place(i / n)])).count() as f32
+            / (n * n) as f32;
         assert!((4.0 * held - PI * 0.5 * 0.25).abs() < 2e-3, "{held}");
         // The end of its long axis, which is turned by 0.7.
         assert!(ellipse.holds([0.1 + 0.49 * 0.7_f32.cos(), -0.2 + 0.49 * 0.7_f32.sin()]));

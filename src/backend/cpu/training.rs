@@ -4,9 +4,7 @@ use super::adam::AdamStep;
 use super::pace::{Pace, ThreadCount};
 use super::threads::{Barrier, Parts};
 use crate::error::{Error, Result};
-use crate::meta::{
-    Forecast, Losses, OuterKind, OuterOptimizer, Rates, TrainPlan, TrainState, Training,
-};
+use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, Rates, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

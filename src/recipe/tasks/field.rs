@@ -171,7 +171,10 @@ impl FieldSettings {
         match &self.source {
             FieldSource::Phantoms { .. } => Some((2, 1)),
             FieldSource::Images { channels, .. } => channels.map(|channels| (2, channels)),
-            FieldSource::Csv(csv) => Some((csv.coordinates.len(), csv.values.len())),
+            // What is not said is asked for when the file is read, whose columns can then be told.
+            FieldSource::Csv(csv) => {
+                Some((csv.coordinates.len(), csv.values.len())).filter(|(x, y)| *x > 0 && *y > 0)
+            }
         }
     }
 
@@ -238,8 +241,8 @@ impl Kind for FieldSettings {
 
     fn shape(&self) -> Result<(Shape, usize)> {
         let known = self.widths();
-        let (inputs, targets) = known
-            .ok_or_else(|| Error::failed("the recipe's fields are not loaded: call load_data first"))?;
+        let (inputs, targets) =
+            known.ok_or_else(|| Error::failed("the recipe's fields are not loaded: call load_data first"))?;
         let shape = match self.samples {
             Some(samples) => Shape::Image { channels: inputs, height: 1, width: samples },
             None => Shape::Vector(inputs),

@@ -99,8 +99,10 @@ impl FieldData {
         }
         let learned = train.unwrap_or((3 * count / 4).max(1));
         if learned >= count {
-            let reason =
-                format!("is {learned}, but there are {count} fields; at most {} leave one to be judged on", count - 1);
+            let reason = format!(
+                "is {learned}, but there are {count} fields; at most {} leave one to be judged on",
+                count - 1
+            );
             return Err(Error::recipe("task.train_fields", reason));
         }
         let order = shuffled(0..count, seed, HELD_OUT);

@@ -136,7 +136,8 @@ impl Typed {
         if self.csv.is_none() {
             foreign.push((&of_file[..], "needs task.csv, the file that it is about"));
         } else {
-            foreign.push((&of_pixels[..], "is a setting of phantoms and images; points of a file lie anywhere"));
+            foreign
+                .push((&of_pixels[..], "is a setting of phantoms and images; points of a file lie anywhere"));
         }
         if self.data.is_none() {
             foreign.push((&of_images[..], "needs task.data, the image set that it is about"));

@@ -34,7 +34,10 @@ impl Steps<'_> {
         let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
         let standard = learners.standard.as_ref().map(|curve| (curve, STANDARD, "standard initialisation"));
         let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
-        [Some((&learners.maml, MAML, "meta-learned")), control, standard, naive].into_iter().flatten().collect()
+        [Some((&learners.maml, MAML, "meta-learned")), control, standard, naive]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn chart<DB: DrawingBackend, Y: Ranged<ValueType = f64> + ValueFormatter<f64>>(

@@ -59,10 +59,8 @@ impl Strips {
             (Start::standard(recipe, last.copied().unwrap_or_default())?, &[LONG][..]),
         ];
         let size = side * side * channels;
-        let truth = |task: usize| Picture {
-            values: tasks.query_y[task * size..][..size].to_vec(),
-            psnr: None,
-        };
+        let truth =
+            |task: usize| Picture { values: tasks.query_y[task * size..][..size].to_vec(), psnr: None };
         let mut rows: Vec<Vec<Picture>> = (0..count).map(|task| vec![truth(task)]).collect();
         for (start, shown) in starts {
             let most = shown.iter().copied().max().unwrap_or(0);
