@@ -1,6 +1,7 @@
 //! Fields: how well learners fit those that are held out, in decibels, beside the same network from starts that need no
 //! meta-learning.
 
+use super::field_report::FieldReport;
 use super::models::Models;
 use super::report::{Judged, Learners, Points, Report, Seconds};
 use super::trial::turns;
@@ -8,39 +9,9 @@ use crate::error::Result;
 use crate::meta::{Backend, Curve, Plan};
 use crate::recipe::{EvaluationSettings, FieldSettings, Recipe};
 use crate::task::{Sampler, TaskBatch, TaskSource, Visit};
-use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// The part of a report that is about fields.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FieldReport {
-    /// What they are: `phantoms`, an image set or a file.
-    pub data: String,
-    /// SHA-256 of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data_sha256: Option<String>,
-    /// Pixels of a row and of a column, where they are images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub side: Option<usize>,
-    /// Angles of the rays that they are known by, if they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub angles: Option<usize>,
-    /// Names of the held-out fields in the order of their rows below, where they have some.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub held_out: Vec<String>,
-    /// PSNR of each task after each number of steps, dB, from the meta-learned start.
-    pub maml: Vec<Vec<f64>>,
-    /// The same from a standard initialisation.
-    pub standard: Vec<Vec<f64>>,
-    /// Inner rates of the standard initialisation: the best after as many steps as were trained, and after all; at each number of
-    /// steps that of the two counts which does better.
-    pub standard_lr: Vec<f64>,
-    /// The same of the control.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pretrained_lr: Vec<f64>,
-}
 
 /// Rates that are tried for starts that were not meta-learned, `10^(n/4)`: from 0.0001 to 10.
 const TRIED: std::ops::RangeInclusive<i32> = -16..=4;
@@ -204,6 +175,32 @@ fn table(rows: &[f64], steps: usize) -> Vec<Vec<f64>> {
     rows.chunks_exact(steps + 1).map(rounded).collect()
 }
 
+/// What is told of the fields and of each of them.
+fn told(
+    recipe: &Recipe,
+    field: &FieldSettings,
+    steps: usize,
+    (maml, standard): (&[f64], Best),
+    pretrained: Option<Best>,
+) -> FieldReport {
+    let (data, data_sha256, mut held_out) = match recipe.fields() {
+        Some(data) => (data.name.clone(), Some(data.sha256.clone()), data.held_out_names.clone()),
+        None => ("phantoms".to_owned(), None, Vec::new()),
+    };
+    held_out.truncate(maml.len() / (steps + 1));
+    FieldReport {
+        data,
+        data_sha256,
+        side: field.side(),
+        angles: field.angles,
+        held_out,
+        maml: table(maml, steps),
+        standard: table(&standard.rows, steps),
+        standard_lr: standard.rates,
+        pretrained_lr: pretrained.map_or_else(Vec::new, |best| best.rates),
+    }
+}
+
 /// Adapts the meta-learned start, the control and a standard initialisation to held-out fields, if the recipe is of fields.
 pub(super) fn judge(
     recipe: &Recipe,
@@ -231,11 +228,6 @@ pub(super) fn judge(
     let pretrained = models.control.as_ref().map(|params| Start::pretrained(recipe, params));
     let pretrained = pretrained.transpose()?.map(|start| comparison.best(start)).transpose()?;
     let rows = decibels(&maml);
-    let (data, data_sha256, mut held_out) = match recipe.fields() {
-        Some(data) => (data.name.clone(), Some(data.sha256.clone()), data.held_out_names.clone()),
-        None => ("phantoms".to_owned(), None, Vec::new()),
-    };
-    held_out.truncate(tasks);
     let curve = |rows: &[f64]| Curve::of_values(rows, steps);
     let report = Report {
         tasks,
@@ -256,17 +248,7 @@ pub(super) fn judge(
         classification: None,
         table: None,
         series: None,
-        field: Some(FieldReport {
-            data,
-            data_sha256,
-            side: field.side(),
-            angles: field.angles,
-            held_out,
-            maml: table(&rows, steps),
-            standard: table(&standard.rows, steps),
-            standard_lr: standard.rates,
-            pretrained_lr: pretrained.map_or_else(Vec::new, |best| best.rates),
-        }),
+        field: Some(told(recipe, field, steps, (&rows, standard), pretrained)),
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,

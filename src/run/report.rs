@@ -1,6 +1,6 @@
 //! What a final comparison finds.
 
-use super::field::FieldReport;
+use super::field_report::FieldReport;
 use super::series::SeriesReport;
 use super::table_outcome::TableOutcome;
 use crate::data::Split;
