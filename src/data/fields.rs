@@ -168,18 +168,6 @@ fn places(sheet: &Sheet, columns: &FieldColumns) -> Result<[Vec<usize>; 3]> {
     Ok(found)
 }
 
-/// Reads the coordinates of places from a file with the columns `names`, in any order, among others: `[points, names]`.
-///
-/// # Errors
-/// [`Recipe`](crate::ErrorKind::Recipe) naming a column that is not there; [`File`](crate::ErrorKind::File) naming line and column
-/// of a cell that is no number.
-pub fn read_places(path: &Path, names: &[String], dialect: &Dialect) -> Result<Vec<f64>> {
-    let sheet = Sheet::read(path, dialect, names, None)?;
-    let columns = names.iter().map(|name| sheet.find("--csv", name)).collect::<Result<Vec<_>>>()?;
-    let cells = (0..sheet.len()).flat_map(|row| columns.iter().map(move |&column| (row, column)));
-    cells.map(|(row, column)| number(&sheet, row, column, "a coordinate")).collect()
-}
-
 #[cfg(all(test, feature = "import"))]
 mod tests {
     use super::*;

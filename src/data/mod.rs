@@ -54,7 +54,7 @@ mod unread;
 pub use columns::{Coded, Coding, Columns, Feature, MissingCells, Target};
 #[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
-pub use fields::{FieldColumns, FieldSet, Ranges, read_places};
+pub use fields::{FieldColumns, FieldSet, Ranges};
 #[cfg(feature = "import")]
 pub use folder::FolderImport;
 #[cfg(feature = "import")]

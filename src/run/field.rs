@@ -75,7 +75,9 @@ impl Start {
 
 /// The peak signal-to-noise ratio of values from 0 to 1, dB, from their mean squared error; at most 100.
 pub(super) fn psnr(mse: f32) -> f64 {
-    (-10.0 * f64::from(mse).log10()).min(100.0)
+    let found = -10.0 * f64::from(mse).log10();
+    // What is no number stays so.
+    if found > 100.0 { 100.0 } else { found }
 }
 
 fn decibels(losses: &[f32]) -> Vec<f64> {

@@ -73,9 +73,9 @@ pub use plot::draw_all;
 pub use process::Process;
 pub use recovery::Recovery;
 pub use report::{Classification, Judged, Learners, Points, Report, Seconds};
+pub use sample::fit;
 #[cfg(feature = "plot")]
 pub use sample::png;
-pub use sample::{fit, grid, sample};
 pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, TraitEffect};
 pub use table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
 #[cfg(feature = "tensorboard")]

@@ -120,9 +120,9 @@ impl FieldTasks {
     fn chosen(&self, words: &mut Philox, points: usize, support: usize, query: usize) -> Vec<u32> {
         let (support, query) = self.shares(points, support, query);
         match self.query {
-            QueryPoints::Same => some(words, points, support.max(query)),
+            QueryPoints::Same => some_of(words, points, support.max(query)),
             QueryPoints::Others => {
-                let mut all = some(words, points, support + query);
+                let mut all = some_of(words, points, support + query);
                 if support + query == points {
                     shuffle(words, &mut all, support);
                 }
@@ -153,8 +153,8 @@ impl FieldTasks {
         y[numbers.len() * targets..].fill(0.0);
     }
 
-    /// Writes all pixels of a signal; as rays they have all their samples in one place.
-    fn pixels_into(&self, signal: &Signal<'_>, x: &mut [f32], y: &mut [f32]) {
+    /// Writes all places of a signal; as rays they have all their samples in one place.
+    fn places_into(&self, signal: &Signal<'_>, x: &mut [f32], y: &mut [f32]) {
         let (inputs, targets) = (self.inputs(), self.targets());
         let samples = self.rays.map_or(1, |rays| rays.samples);
         let mut place = vec![0.0; inputs / samples];
@@ -168,18 +168,24 @@ impl FieldTasks {
         }
     }
 
-    /// Query points of an evaluation on `support` points: all there are, with [`QueryPoints::Others`] all others.
+    /// Whether an evaluation judges the points that are not adapted on, as it does with [`QueryPoints::Others`] where points lie
+    /// anywhere; images are judged on all pixels.
+    #[must_use]
+    pub fn judges_others(&self) -> bool {
+        self.query == QueryPoints::Others && self.signals.side().is_none()
+    }
+
+    /// Query points of an evaluation on `support` points: all there are, or all others.
     #[must_use]
     pub fn evaluation_query(&self, support: usize) -> usize {
-        match self.query {
-            QueryPoints::Same => self.signals.points().1,
-            QueryPoints::Others => self.signals.points().1.saturating_sub(support).max(1),
-        }
+        let all = self.signals.points().1;
+        if self.judges_others() { all.saturating_sub(support).max(1) } else { all }
     }
 
     /// The tasks `range` of a fixed sequence, which training does not see if its signals are others: of phantoms those of a number
     /// of its own, else the signals in their order. Adapted on `support` points, all in their order or some by the seed, and
-    /// judged on all places that there are, whether points are places or rays.
+    /// judged on all places that there are, whether points are places or rays, or on the other points, see
+    /// [`FieldTasks::judges_others`].
     #[must_use]
     pub fn evaluation(&self, seed: u64, sequence: u32, range: Range<usize>, support: usize) -> TaskBatch {
         let query = self.evaluation_query(support);
@@ -192,22 +198,25 @@ impl FieldTasks {
             let mut words = Philox::stream(seed, Purpose::Evaluate, sequence, at as u32);
             let signal = self.signals.signal(&mut words, at);
             let points = self.len(&signal);
-            let numbers = self.chosen(&mut words, points, support, query);
-            let (some, rest) = self.shares(points, support, query);
+            let others = self.judges_others();
+            let (numbers, some, rest) = match others {
+                true => {
+                    let (some, rest) = self.shares(points, support, query);
+                    (self.chosen(&mut words, points, support, query), some, rest)
+                }
+                false => (some_of(&mut words, points, support.min(points)), support.min(points), 0),
+            };
             let (x_s, x_q) = x.split_at_mut(support * inputs);
             let (y_s, y_q) = y.split_at_mut(support * targets);
             self.points_into(&signal, &numbers[..some], x_s, y_s);
-            let judged = match self.query {
-                QueryPoints::Same => {
-                    x_q.fill(0.0);
-                    y_q.fill(0.0);
-                    self.pixels_into(&signal, x_q, y_q);
-                    signal.len()
-                }
-                QueryPoints::Others => {
-                    self.points_into(&signal, &numbers[some..], x_q, y_q);
-                    rest
-                }
+            let judged = if others {
+                self.points_into(&signal, &numbers[some..], x_q, y_q);
+                rest
+            } else {
+                x_q.fill(0.0);
+                y_q.fill(0.0);
+                self.places_into(&signal, x_q, y_q);
+                signal.len()
             };
             batch.put(slot, &x, &y);
             if self.weighs() {
@@ -227,7 +236,7 @@ fn weigh(weights: &mut [f32], support: usize, (some, judged): (usize, usize)) {
 }
 
 /// `k` different numbers below `n`: all in their order, or the first of a shuffle.
-fn some(words: &mut Philox, n: usize, k: usize) -> Vec<u32> {
+fn some_of(words: &mut Philox, n: usize, k: usize) -> Vec<u32> {
     let mut all: Vec<u32> = (0..n as u32).collect();
     if k < n {
         shuffle(words, &mut all, k);

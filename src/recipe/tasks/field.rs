@@ -3,7 +3,8 @@
 use super::field_data::FieldData;
 use super::kind::{Draw, Kind, Loading, Targets, Usual};
 use super::loaded::{Loaded, still_there};
-use crate::data::{self, Dialect, FieldColumns, FieldSet, ImageSet, Ranges, glyphs};
+use crate::adapted::FieldForm;
+use crate::data::{self, Dialect, FieldColumns, FieldSet, ImageSet, PictureForm, Ranges, glyphs};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
@@ -188,6 +189,44 @@ impl FieldSettings {
         }
     }
 
+    /// What goes in and comes out, in the units of files.
+    ///
+    /// # Errors
+    /// If that follows from data which are not loaded.
+    pub fn form(&self) -> Result<FieldForm> {
+        let unknown = || Error::failed("the recipe's fields are not loaded: call load_data first");
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let samples = self.samples.unwrap_or(1);
+        if let FieldSource::Csv(csv) = &self.source {
+            return Ok(FieldForm {
+                coordinates: csv.coordinates.clone(),
+                coordinate_ranges: csv.coordinate_ranges.clone().ok_or_else(unknown)?,
+                values: csv.values.clone(),
+                value_ranges: csv.value_ranges.clone().ok_or_else(unknown)?,
+                samples,
+                pictures: None,
+            });
+        }
+        let (_, channels) = self.widths().ok_or_else(unknown)?;
+        let side = self.side().ok_or_else(unknown)?;
+        let set = match &self.source {
+            FieldSource::Images { data, .. } => data.as_str(),
+            FieldSource::Phantoms { .. } | FieldSource::Csv(_) => "",
+        };
+        Ok(FieldForm {
+            coordinates: names(&["x", "y"]),
+            coordinate_ranges: Ranges(vec![[-1.0, 1.0]; 2]),
+            values: match channels {
+                1 => names(&["value"]),
+                3 => names(&["red", "green", "blue"]),
+                _ => (0..channels).map(|channel| format!("value{channel}")).collect(),
+            },
+            value_ranges: Ranges(vec![[0.0, 1.0]; channels]),
+            samples,
+            pictures: [1, 3].contains(&channels).then(|| PictureForm::of_set(set, channels, side)),
+        })
+    }
+
     /// Takes images, if they are those that the settings speak of.
     pub(in crate::recipe) fn take(&mut self, set: Arc<ImageSet>) -> Result<()> {
         let FieldSource::Images { data_sha256, side, channels, .. } = &mut self.source else { return Ok(()) };
@@ -263,14 +302,14 @@ impl Kind for FieldSettings {
     }
 
     fn check_evaluation(&self, _: (usize, usize), settings: &EvaluationSettings) -> Result<()> {
-        let tasks = self.held_out();
-        let most = tasks.map_or(MANY, |tasks| tasks.most_points() - usize::from(self.judges_others()));
+        let most = |tasks: FieldTasks| tasks.most_points() - usize::from(tasks.judges_others());
+        let most = self.held_out().map_or(MANY, most);
         within("evaluation.points", settings.points, 0..=most).map(drop)
     }
 
     fn evaluation_support(&self, (support, _): (usize, usize), settings: &EvaluationSettings) -> usize {
         match (settings.points, self.held_out()) {
-            (0, Ok(tasks)) if self.judges_others() => (tasks.most_points() / 2).max(1),
+            (0, Ok(tasks)) if tasks.judges_others() => (tasks.most_points() / 2).max(1),
             (0, Ok(tasks)) => tasks.most_points(),
             (0, Err(_)) => support,
             (points, _) => points,
@@ -326,9 +365,5 @@ impl FieldSettings {
             (*support, *query) = counts;
         }
         Ok(())
-    }
-
-    fn judges_others(&self) -> bool {
-        self.query_points == QueryPoints::Others
     }
 }
