@@ -22,6 +22,7 @@ mod about;
 mod adapting;
 mod answers;
 mod examples;
+mod field_files;
 mod field_form;
 mod file;
 mod forecast;
