@@ -218,7 +218,7 @@ fn every_setting_agrees_with_the_oracle() {
                         let mut plan = Plan { order, loss_weights: weights.clone(), ..plan.clone() }
                             .adapt(&adapt)
                             .unwrap();
-                        plan.rates = Rates { shape, learned, values: vec![] };
+                        plan.rates = Rates { shape, learned, values: vec![], range: None };
                         plan.rates.values =
                             (0..plan.rate_count()).map(|i| 0.01 + 0.01 * (i % 5) as f64).collect();
                         check(&format!("{shape:?} learned {learned} {order:?} {adapt:?}"), &plan, 3, 7);
@@ -416,7 +416,7 @@ fn random_graphs_agree_with_the_oracle() {
             plan.adapted.iter_mut().for_each(|adapted| *adapted &= rng.random_range(0..2_u32) == 0);
         }
         if seed % 5 == 2 && steps > 0 {
-            plan.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![] };
+            plan.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![], range: None };
             plan.rates.values = vec![0.03; plan.rate_count()];
         }
         let ops: Vec<_> = model.nodes().iter().map(|node| format!("{} = {}", node.name, node.op)).collect();
