@@ -70,7 +70,7 @@ impl Phantom {
     #[must_use]
     pub fn value(&self, place: [f32; 2]) -> f32 {
         let held = self.ellipses.iter().filter(|ellipse| ellipse.holds(place));
-        held.map(|ellipse| ellipse.value).sum::<f32>().clamp(0.0, 1.0)
+        held.fold(0.0_f32, |sum, ellipse| sum + ellipse.value).clamp(0.0, 1.0)
     }
 }
 
