@@ -174,11 +174,11 @@ fn a_ray_is_the_mean_of_the_network_along_it() {
     let cpu = CpuBackend::new(Some(1));
     let values = |x: Vec<f32>| {
         let query = x.len() / 14;
-        let batch = TaskBatch { query_x: x, ..TaskBatch::zeros(1, 0, query, 14, 1) };
+        let batch = TaskBatch { query_x: x.into(), ..TaskBatch::zeros(1, 0, query, 14, 1) };
         let plan = plan.for_evaluation(&theta, 0, query, 0, Some(0.0));
         cpu.evaluate(&plan, &theta, &batch, true).unwrap().predictions.unwrap()
     };
-    let along = values(rays.support_x.clone());
+    let along = values(rays.support_x.to_vec());
     // Each place of each ray as a ray of no length.
     let places: Vec<f32> = (rays.support_x.chunks_exact(14))
         .flat_map(|x| (0..7).flat_map(|k| [[x[k]; 7], [x[7 + k]; 7]].concat()).collect::<Vec<_>>())
