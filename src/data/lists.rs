@@ -243,7 +243,7 @@ fn class_column(cells: &[Vec<String>], (key, splits): (usize, Option<usize>), wi
             .copied()
             .find(|&column| head.get(column).is_some_and(|cell| cell.eq_ignore_ascii_case(name)))
     };
-    CLASS.iter().find_map(|name| called(&name)).or(match others[..] {
+    CLASS.iter().find_map(called).or(match others[..] {
         [only] => repeats(cells, only).then_some(only),
         _ => None,
     })
