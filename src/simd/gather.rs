@@ -49,6 +49,28 @@ struct Piece {
 /// Pieces of one cut of a reduction.
 const PIECES: usize = 24;
 
+/// Where `M` rows find their left operand, and their sums from a column on; `at` is the first one's point and pixel.
+#[inline(always)]
+unsafe fn places<const M: usize>(
+    g: &Gathering<'_>,
+    pixels: &[Pair],
+    mut at: (usize, usize),
+    column: usize,
+) -> ([usize; M], [*mut f32; M]) {
+    let (mut a, mut c) = ([0_usize; M], [std::ptr::null_mut::<f32>(); M]);
+    for m in 0..M {
+        // SAFETY: promised by the caller.
+        let pair = unsafe { *pixels.get_unchecked(at.1) };
+        a[m] = at.0 * g.a_point + pair.a as usize;
+        c[m] = g.c.wrapping_add(at.0 * g.c_point + pair.c as usize + column);
+        at.1 += 1;
+        if at.1 == pixels.len() {
+            at = (at.0 + 1, 0);
+        }
+    }
+    (a, c)
+}
+
 /// One tile of a [`Gather`]: `M` pixels by `N` vectors; `b_row` floats from row to row of the right operand.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "less to compile than iterators")]
@@ -56,21 +78,12 @@ unsafe fn gather_tile<V: Vector, const M: usize, const N: usize>(
     g: &Gathering<'_>,
     (pieces, b_row, step): (&[Piece], usize, Step),
     pixels: &[Pair],
-    mut at: (usize, usize),
+    at: (usize, usize),
     n0: usize,
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let (mut a, mut c) = ([0_usize; M], [std::ptr::null_mut::<f32>(); M]);
-        for m in 0..M {
-            let pair = *pixels.get_unchecked(at.1);
-            a[m] = at.0 * g.a_point + pair.a as usize;
-            c[m] = g.c.add(at.0 * g.c_point + pair.c as usize + n0 * V::LANES);
-            at.1 += 1;
-            if at.1 == pixels.len() {
-                at = (at.0 + 1, 0);
-            }
-        }
+        let (a, c) = places::<M>(g, pixels, at, n0 * V::LANES);
         let mut acc = [[V::splat(0.0); N]; M];
         if step.begun {
             for m in 0..M {
