@@ -293,7 +293,7 @@ pub(super) fn texts(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.is_file() && path.to_str().is_some_and(|name| is_text(name)) {
+        if path.is_file() && path.to_str().is_some_and(is_text) {
             found.push(path);
         }
     }
