@@ -99,7 +99,7 @@ fn settings() -> Vec<(String, Plan)> {
                 ] {
                     for order in [MetaGradient::FirstOrder, MetaGradient::SecondOrder] {
                         let mut plan = Plan { order, loss_weights: weights.clone(), ..base.clone() };
-                        plan.rates = Rates { shape, learned: true, values: vec![] };
+                        plan.rates = Rates { shape, learned: true, values: vec![], range: None };
                         plan.rates.values =
                             (0..plan.rate_count()).map(|i| 0.01 + 0.01 * (i % 5) as f64).collect();
                         add(&format!("{shape:?} {order:?}"), plan);
@@ -181,6 +181,7 @@ fn image_training(visit: Visit, meta_batch: usize, steps: usize) -> TrainPlan {
             shape: RateShape::PerParameter,
             learned: true,
             values: vec![0.01; train.plan.model.param_count()],
+            range: None,
         };
     }
     train

@@ -71,10 +71,10 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
     let first = add("first order", mlp(2, &[13], 1), Loss::mse(), [9, 4, 4, 5], &rate);
     add("pretraining", mlp(4, &[11, 3], 5), Loss::cross_entropy(), [0, 10, 0, 4], &rate);
     let multi = add("multi-step loss", mlp(2, &[6, 9], 1), Loss::mse(), [4, 8, 3, 3], &rate);
-    let learned = Rates { shape: RateShape::One, learned: true, values: vec![0.07] };
+    let learned = Rates { shape: RateShape::One, learned: true, values: vec![0.07], range: None };
     let one = add("one learned rate", mlp(2, &[6, 9], 1), Loss::mse(), [4, 5, 3, 3], &learned);
     let values = (1..=9).map(|v| 0.01 * f64::from(v)).collect();
-    let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values };
+    let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values, range: None };
     let layers = add("rates by layer and step", mlp(2, &[6, 9], 1), Loss::mse(), [4, 5, 3, 3], &learned);
     let both = add("first order, learned rates", mlp(2, &[6, 9], 1), Loss::mse(), [4, 5, 3, 3], &learned);
     all[head].1 = all[head].1.clone().adapt(&Adapt::Head).unwrap();
@@ -126,7 +126,7 @@ fn curved() -> Vec<(&'static str, Plan, usize)> {
     }
     let mixed = || chain([Function::Tanh {}, Function::Relu {}, Function::Sine { omega: 2.0 }]);
     let last = chain([Function::Relu {}, Function::Silu {}, Function::Relu {}]);
-    let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![0.04; 9] };
+    let learned = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![0.04; 9], range: None };
     all.push(("tanh, relu, sine", plan(mixed(), 3, rate.clone()), 2));
     all.push(("silu between relus", plan(last, 2, rate.clone()), 2));
     all.push(("functions, learned rates", plan(mixed(), 3, learned.clone()), 2));

@@ -91,7 +91,7 @@ fn random_graphs_agree_with_the_oracle() {
             5 => plan.inner = InnerRule::Adam { betas: [0.8, 0.9], epsilon: 0.1 }.into(),
             _ => {
                 let shape = if seed == 6 { RateShape::PerLayerStep } else { RateShape::PerParameter };
-                plan.rates = Rates { shape, learned: true, values: Vec::new() };
+                plan.rates = Rates { shape, learned: true, values: Vec::new(), range: None };
                 plan.rates.values = vec![0.05; plan.rate_count()];
             }
         }

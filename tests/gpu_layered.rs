@@ -93,7 +93,7 @@ fn random(
 
 fn learned(plan: &mut Plan, shape: RateShape, steps: usize) {
     plan.steps = steps;
-    plan.rates = Rates { shape, learned: true, values: Vec::new() };
+    plan.rates = Rates { shape, learned: true, values: Vec::new(), range: None };
 }
 
 fn models() -> Vec<Random> {

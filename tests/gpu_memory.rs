@@ -46,7 +46,7 @@ fn plans() -> Vec<(&'static str, Plan)> {
     };
     let learned = |shape| {
         let mut plan = plan();
-        plan.rates = Rates { shape, learned: true, values: Vec::new() };
+        plan.rates = Rates { shape, learned: true, values: Vec::new(), range: None };
         plan.rates.values = vec![0.05; plan.rate_count()];
         plan
     };

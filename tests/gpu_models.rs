@@ -90,7 +90,7 @@ fn random(
 }
 
 fn learned(plan: &mut Plan, shape: RateShape) {
-    plan.rates = Rates { shape, learned: true, values: Vec::new() };
+    plan.rates = Rates { shape, learned: true, values: Vec::new(), range: None };
 }
 
 fn models() -> Vec<Random> {

@@ -110,7 +110,7 @@ fn plan(source: TaskSource, points: [usize; 2], model: Model, loss: Loss, rates:
 }
 
 fn learned(shape: RateShape) -> Rates {
-    Rates { shape, learned: true, values: Vec::new() }
+    Rates { shape, learned: true, values: Vec::new(), range: None }
 }
 
 fn perceptrons() -> Vec<(&'static str, TrainPlan)> {

@@ -99,7 +99,7 @@ fn cases() -> Vec<Seeded> {
     let learned = |shape| {
         move |p: &mut Plan| {
             p.inner = adam;
-            p.rates = Rates { shape, learned: true, values: Vec::new() };
+            p.rates = Rates { shape, learned: true, values: Vec::new(), range: None };
         }
     };
     all.push(seeded("one learned rate", mlp(), Loss::mse(), 3, learned(RateShape::One)));
@@ -148,7 +148,7 @@ fn cases() -> Vec<Seeded> {
     all.push(seeded("first order, learned", mlp(), Loss::mse(), 3, |p| {
         p.inner = adam;
         p.order = MetaGradient::FirstOrder;
-        p.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: Vec::new() };
+        p.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: Vec::new(), range: None };
     }));
     all.push(seeded("reptile, mlp", mlp(), Loss::mse(), 4, |p| {
         p.inner = adam;

@@ -51,7 +51,7 @@ fn a_step_is_the_update_that_the_paper_describes() {
     let tasks = sampler(5).batch(0);
     let base = |model: Model, steps| Plan::new(model, Loss::mse(), 5, 6, steps, Rates::fixed(0.01)).unwrap();
     let learned = |mut plan: Plan, shape| {
-        plan.rates = Rates { shape, learned: true, values: Vec::new() };
+        plan.rates = Rates { shape, learned: true, values: Vec::new(), range: None };
         plan.rates.values = vec![0.01; plan.rate_count()];
         plan
     };

@@ -322,7 +322,10 @@ class WideResNet(_Preset):
 
 
 class SIREN(_Preset):
-    """Linear layers with sines between them (Sitzmann et al. 2020), drawn as the paper has it."""
+    """Linear layers with sines between them (Sitzmann et al. 2020), drawn as the paper has it.
+
+    A ``latent`` of so many numbers shifts what goes into every sine (Dupont et al. 2022); 0: none.
+    """
 
     _preset = "siren"
 
@@ -333,5 +336,8 @@ class SIREN(_Preset):
         outputs: int = 1,
         omega: float = 30.0,
         first_omega: float = 30.0,
+        latent: int = 0,
     ) -> None:
-        self._start(input_shape, outputs, hidden=list(hidden), omega=omega, first_omega=first_omega)
+        self._start(
+            input_shape, outputs, hidden=list(hidden), omega=omega, first_omega=first_omega, latent=latent
+        )

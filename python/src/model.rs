@@ -28,6 +28,7 @@ struct Network {
     downsample: Option<Downsample>,
     omega: Option<f64>,
     first_omega: Option<f64>,
+    latent: Option<usize>,
 }
 
 /// Puts what is given in the place of what is usual.
@@ -58,10 +59,11 @@ impl Network {
                 put(activation, self.activation);
             }
             Preset::WideResnet(WideResnet { activation, .. }) => put(activation, self.activation),
-            Preset::Siren(Siren { hidden, omega, first_omega }) => {
+            Preset::Siren(Siren { hidden, omega, first_omega, latent }) => {
                 put(hidden, self.hidden);
                 put(omega, self.omega);
                 put(first_omega, self.first_omega);
+                put(latent, self.latent);
             }
         }
         Ok(preset)

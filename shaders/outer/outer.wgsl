@@ -1,4 +1,5 @@
 // import: now
+// import: numbers
 // The outer optimizer's rule for one element. Adam: Kingma and Ba (2015), algorithm 1, with the bias corrections in
 // `now.step` and `now.root`, which the host makes in float64.
 
@@ -19,6 +20,10 @@ struct Outer {
     epsilon: f32,
     clip_value: f32,
     clip_norm: f32,
+    least_rate: f32, // what learned rates are held in
+    most_rate: f32,
+    holds_rates: u32,
+    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> outer: Outer;
@@ -37,7 +42,10 @@ fn update(e: u32, g: f32) {
         moments[outer.learned + e] = v;
         change = now.step * m / (sqrt(v) * now.root + outer.epsilon);
     }
-    let value = params[e] - change;
+    var value = params[e] - change;
+    if (outer.holds_rates != 0u && e >= outer.params && !is_nan(value)) {
+        value = clamp(value, outer.least_rate, outer.most_rate);
+    }
     params[e] = value;
     if (e < outer.params) {
         params[outer.transposed + transposition[e]] = value;

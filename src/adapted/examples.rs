@@ -46,6 +46,7 @@ impl Signature {
             Self::Points(columns) => columns.examples(path),
             Self::Series(form) => form.support(path, choice),
             Self::Images(form) => form.support(path, choice.outputs),
+            Self::Field(form) => form.examples(path),
             Self::Table(columns) => {
                 let sheet = Sheet::read(path, &columns.dialect(), &columns.names(), None)?;
                 if let Target::Classes { classes } = &columns.target
@@ -69,6 +70,7 @@ impl Signature {
             Self::Points(columns) => columns.examples(path),
             Self::Series(form) => form.query(path),
             Self::Images(form) => form.query(path),
+            Self::Field(form) => form.examples(path),
             Self::Table(columns) => {
                 rows(columns, &Sheet::read(path, &columns.dialect(), &columns.names(), None)?)
             }

@@ -112,6 +112,7 @@ impl Signature {
         match self {
             Self::Points(columns) => columns.inputs(path),
             Self::Table(columns) => rows(columns, path),
+            Self::Field(form) => form.inputs(path),
             Self::Series(series) => series.read(path).map(Inputs::Series),
             Self::Images(images) => {
                 let pictures = images.pictures.read(path)?;
@@ -150,9 +151,10 @@ impl Adapted {
                 let (head, examples) = (head.clone(), examples.clone());
                 Ok(Answers::Examples(Predictions { head, examples, of }))
             }
-            (Inputs::Series(_), Signature::Points(_) | Signature::Images(_) | Signature::Table(_)) => {
-                Err(Error::failed(format!("series are no inputs of a task of {}", self.signature.kind())))
-            }
+            (
+                Inputs::Series(_),
+                Signature::Points(_) | Signature::Images(_) | Signature::Table(_) | Signature::Field(_),
+            ) => Err(Error::failed(format!("series are no inputs of a task of {}", self.signature.kind()))),
         }
     }
 
@@ -173,6 +175,10 @@ impl Adapted {
             Signature::Series(_) => numbers(&["value".to_owned()]),
             Signature::Images(images) => Predicted::classes(&images.classes, outputs, width),
             Signature::Table(columns) => Predicted::of_table(columns, outputs, width),
+            Signature::Field(form) => Predicted::Numbers {
+                targets: form.values.clone(),
+                values: form.value_ranges.from_values(outputs),
+            },
         })
     }
 }

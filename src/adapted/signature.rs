@@ -1,5 +1,6 @@
 //! What goes into a model and what comes out of it, in the units of the files that people have.
 
+use super::field_form::FieldForm;
 use crate::data::{Columns, Dialect, PictureForm, SeriesColumns, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -17,6 +18,8 @@ pub enum Signature {
     Images(ImageForm),
     /// Rows of a table to classes or numbers.
     Table(Columns),
+    /// Places to values: a field.
+    Field(FieldForm),
 }
 
 /// Names of numbers that go in and come out.
@@ -81,6 +84,7 @@ impl Signature {
             Self::Series(_) => "series",
             Self::Images(_) => "images",
             Self::Table(_) => "table",
+            Self::Field(_) => "field",
         }
     }
 
@@ -90,7 +94,7 @@ impl Signature {
         match self {
             Self::Images(images) => &images.classes,
             Self::Table(columns) => columns.classes(),
-            Self::Points(_) | Self::Series(_) => &[],
+            Self::Points(_) | Self::Series(_) | Self::Field(_) => &[],
         }
     }
 
@@ -100,7 +104,7 @@ impl Signature {
         match self {
             Self::Images(_) => true,
             Self::Table(columns) => matches!(columns.target, Target::Classes { .. }),
-            Self::Points(_) | Self::Series(_) => false,
+            Self::Points(_) | Self::Series(_) | Self::Field(_) => false,
         }
     }
 
@@ -116,6 +120,7 @@ impl Signature {
                 images.pictures.check()?;
                 (images.pictures.len(), None)
             }
+            Self::Field(form) => (form.coordinates.len() * form.samples, Some(form.values.len())),
             Self::Table(columns) => {
                 (columns.width(), (!self.is_classification()).then_some(columns.outputs()))
             }
@@ -138,6 +143,7 @@ impl Signature {
             | Self::Table(Columns { target: Target::Number { mean, deviation }, .. }) => {
                 mean.is_finite() && deviation.is_finite() && *deviation > 0.0
             }
+            Self::Field(form) => form.is_sound(),
             Self::Points(_) | Self::Series(_) | Self::Images(_) | Self::Table(_) => true,
         };
         match spread {

@@ -98,7 +98,7 @@ impl Header {
         let learned = self.inner.lr.as_str() == Some("learned");
         let rates = if learned {
             let shape = RateShape::PerParameterStep;
-            Rates { shape, learned, values: vec![0.0; steps * model.param_count()] }
+            Rates { shape, learned, values: vec![0.0; steps * model.param_count()], range: None }
         } else {
             let neither = || Error::file(path, "`inner.lr` is neither a number nor \"learned\"");
             Rates::fixed(self.inner.lr.as_f64().ok_or_else(neither)?)

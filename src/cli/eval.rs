@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             &arguments.rows,
             matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot()),
         ),
-        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_))),
+        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_) | Family::Field(_))),
     ] {
         if given.is_some() && !kind {
             return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
@@ -87,6 +87,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         (_, Some(rows)) => recipe.judge_rows(rows)?,
         (None, None) => recipe.load_data(arguments.data.as_deref())?,
     }
+    // What is said of small classes is of the queries that are asked for here.
+    recipe.evaluation.queries = settings.queries;
     for line in recipe.notes() {
         note(&line);
     }

@@ -46,6 +46,7 @@ fn said(adapted: &Adapted, format: Format) -> String {
         (Format::Safetensors | Format::Npz, _) => ", under the names that PyTorch gives them".to_owned(),
         (Format::Onnx, Signature::Points(_)) => "; x to y".to_owned(),
         (Format::Onnx, Signature::Series(_)) => "; window to value".to_owned(),
+        (Format::Onnx, Signature::Field(_)) => "; coordinates to values".to_owned(),
         (Format::Onnx, Signature::Images(_)) => "; pixels to logits and probabilities".to_owned(),
         (Format::Onnx, Signature::Table(columns)) => match columns.classes() {
             [] => format!("; rows to value, which is `{}`", columns.label),

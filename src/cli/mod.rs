@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod failing;
 mod failure;
+mod fields;
 mod flags;
 mod memory;
 mod model;
@@ -18,6 +19,7 @@ mod predict;
 mod progress;
 mod recipes;
 mod report;
+mod sample;
 mod series;
 mod signals;
 mod source;
@@ -58,6 +60,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Write a model as ONNX, or its weights as safetensors or npz
     Export(export::Arguments),
+    /// Draw a field that a run of fields has learned, at any resolution, or evaluate it at given places
+    Sample(sample::Arguments),
     /// Fetch, import and list image data sets
     Data(data::Arguments),
     /// List the recipes, or print one
@@ -100,6 +104,7 @@ fn run(command: Command, out: &mut Out) -> Outcome {
         Command::Adapt(arguments) => adapt::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
+        Command::Sample(arguments) => sample::run(&arguments, out),
         Command::Data(arguments) => data::run(&arguments, out),
         Command::Recipes(arguments) => recipes::run(&arguments, out),
         Command::Model(arguments) => model::run(&arguments, out),

@@ -96,7 +96,7 @@ impl Arguments {
     fn ahead(&self, signature: &Signature) -> Result<usize> {
         let usual = match signature {
             Signature::Series(series) => Some(series.ahead),
-            Signature::Points(_) | Signature::Images(_) | Signature::Table(_) => None,
+            Signature::Points(_) | Signature::Images(_) | Signature::Table(_) | Signature::Field(_) => None,
         };
         match (self.ahead, usual) {
             (Some(_), None) => {
@@ -125,7 +125,7 @@ impl Arguments {
                 Family::Series(_) => {
                     "is for runs of tables; --ahead N says how many values to forecast, and `adapt --steps K` how to adapt"
                 }
-                Family::Sinusoid(_) | Family::Images(_) => {
+                Family::Sinusoid(_) | Family::Images(_) | Family::Field(_) => {
                     "is for runs of tables; adapt the run to points of its own first: fastweights adapt RUN --support INPUT --out FILE"
                 }
             },

@@ -7,13 +7,13 @@ use fastweights::run::{Effect, Report, SeriesReport};
 use std::path::PathBuf;
 use toml::Value;
 
-/// A file of series, for a recipe of series.
+/// A file of series, for a recipe of series, or of points, for one of fields.
 #[derive(Debug, clap::Args)]
 pub(super) struct SeriesArguments {
-    /// A file of series, or a folder of such files: CSV with any separator, plain, zipped or gzipped
+    /// A file of series, a folder of such files, or a file of points of fields: CSV with any separator, plain, zipped or gzipped
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// The columns that name a row's series, e.g. store,item [default: told from the file]
+    /// The columns that name a row's series, e.g. store,item [default: told from the file]; of points, the column of their field [default: id]
     #[arg(long, value_name = "NAMES", conflicts_with = "resume")]
     id_column: Option<String>,
     /// The column of values, or several that are a series each [default: told from the file]

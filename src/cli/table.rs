@@ -3,12 +3,12 @@
 use super::failure::Outcome;
 use super::numbers::{interval, number};
 use super::out::Out;
-use super::series;
+use super::{fields, series};
 use fastweights::meta::Curve;
 use fastweights::run::Report;
 
 /// Steps that are worth a row, besides the last.
-const ROWS: [usize; 6] = [0, 1, 2, 3, 5, 10];
+const ROWS: [usize; 7] = [0, 1, 2, 3, 5, 10, 16];
 
 /// Tasks from which on the mean's distribution is near enough to the one that intervals follow.
 const ENOUGH: usize = 30;
@@ -20,30 +20,13 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     }
     let last = report.steps.len() - 1;
     let rate = report.inner_lr.map_or_else(String::new, |rate| format!(", inner rate {rate}"));
-    out.line(&match (&report.classification, &report.series) {
-        (None, Some(series)) => series::heading(report, series, &rate),
-        (None, None) => format!(
-            "Mean squared error on {} new tasks, adapted on {} points each, judged on {}{rate}",
-            report.tasks, report.points.support, report.points.query
-        ),
-        (Some(c), _) => format!(
-            "Accuracy, %, on {} new tasks of the {} classes of {}: {} ways, {}, {}{rate}\n\
-             {}parameters of meta-iteration {}",
-            report.tasks,
-            c.split,
-            c.data,
-            c.ways,
-            plural(c.shots, "shot"),
-            plural(c.queries, &format!("query {}", c.of)),
-            c.batch_norm.map_or_else(String::new, |how| format!("batch norm: {how}; ")),
-            report.iterations
-        ),
-    })?;
+    out.line(&heading(report, &rate))?;
     let percent = if report.classification.is_some() { 100.0 } else { 1.0 };
     let learners = &report.learners;
     let columns: Vec<_> = [
         Some(("MAML", &learners.maml)),
         learners.pretrained.as_ref().map(|c| ("pretrained", c)),
+        learners.standard.as_ref().map(|c| ("standard", c)),
         learners.naive.as_ref().map(|c| ("last value", c)),
     ]
     .into_iter()
@@ -66,6 +49,9 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     for (name, curve) in &columns {
         diverged(name, curve, report.tasks, out)?;
     }
+    if let Some(field) = &report.field {
+        fields::print(report, field, out)?;
+    }
     if report.tasks < ENOUGH {
         out.line(&format!(
             "{} too few for a sure interval: ± is rough below {ENOUGH}",
@@ -73,6 +59,32 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
         ))?;
     }
     report.series.as_ref().map_or(Ok(()), |series| series::print(report, series, out))
+}
+
+/// The line above the table.
+fn heading(report: &Report, rate: &str) -> String {
+    if let Some(field) = &report.field {
+        return fields::heading(report, field, rate);
+    }
+    match (&report.classification, &report.series) {
+        (None, Some(series)) => series::heading(report, series, rate),
+        (None, None) => format!(
+            "Mean squared error on {} new tasks, adapted on {} points each, judged on {}{rate}",
+            report.tasks, report.points.support, report.points.query
+        ),
+        (Some(c), _) => format!(
+            "Accuracy, %, on {} new tasks of the {} classes of {}: {} ways, {}, {}{rate}\n\
+             {}parameters of meta-iteration {}",
+            report.tasks,
+            c.split,
+            c.data,
+            c.ways,
+            plural(c.shots, "shot"),
+            plural(c.queries, &format!("query {}", c.of)),
+            c.batch_norm.map_or_else(String::new, |how| format!("batch norm: {how}; ")),
+            report.iterations
+        ),
+    }
 }
 
 fn plural(n: usize, of: &str) -> String {

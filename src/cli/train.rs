@@ -3,6 +3,7 @@
 use super::device::DeviceArguments;
 use super::failing;
 use super::failure::{Failure, Outcome, note, warn};
+use super::fields::FieldArguments;
 use super::flags::{as_typed, of_setting};
 use super::memory;
 use super::numbers::number;
@@ -60,6 +61,8 @@ pub(super) struct Arguments {
     data: Option<PathBuf>,
     #[command(flatten)]
     series: SeriesArguments,
+    #[command(flatten)]
+    fields: FieldArguments,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -111,6 +114,7 @@ impl Arguments {
     fn flags(&self) -> Vec<(String, String)> {
         let settings = [self.series.settings(), self.table.settings()].concat();
         let mut flags: Vec<_> = settings.iter().map(|(key, _)| of_setting(key)).collect();
+        flags.extend(self.fields.settings().into_iter().map(|(flag, key, _)| (key, flag.to_owned())));
         for (key, flag, given) in
             [("seed", "--seed", self.seed.is_some()), ("outer.iterations", "--steps", self.steps.is_some())]
         {
@@ -285,6 +289,7 @@ impl Arguments {
     fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
         let mut settings = Vec::new();
         settings.extend(self.series.settings());
+        settings.extend(self.fields.settings().into_iter().map(|(_, key, value)| (key, value)));
         for text in &self.set {
             settings.push(parse_setting(text)?);
         }

@@ -237,13 +237,13 @@ fn lines_of_nothing(cells: &[Vec<String>]) -> Vec<Row> {
 fn class_column(cells: &[Vec<String>], (key, splits): (usize, Option<usize>), width: usize) -> Option<usize> {
     let others: Vec<_> = (0..width).filter(|&column| column != key && Some(column) != splits).collect();
     let head = cells.first()?;
-    let called = |name: &str| {
+    let called = |name: &&str| {
         others
             .iter()
             .copied()
             .find(|&column| head.get(column).is_some_and(|cell| cell.eq_ignore_ascii_case(name)))
     };
-    CLASS.iter().find_map(|name| called(name)).or(match others[..] {
+    CLASS.iter().find_map(called).or(match others[..] {
         [only] => repeats(cells, only).then_some(only),
         _ => None,
     })

@@ -16,6 +16,7 @@ mod dates;
 mod decode;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod fields;
 #[cfg(feature = "import")]
 mod form;
 #[cfg(feature = "import")]
@@ -70,6 +71,7 @@ mod unread;
 pub use columns::{Coded, Coding, Columns, Feature, MissingCells, Target};
 #[cfg(feature = "fetch")]
 pub use fetch::{OMNIGLOT_ADDRESS, OMNIGLOT_FILES, RemoteFile, fetch};
+pub use fields::{FieldColumns, FieldSet, Ranges};
 #[cfg(feature = "import")]
 pub use image_import::ImageImport;
 #[cfg(feature = "import")]

@@ -42,6 +42,23 @@ pub(super) fn before(to: &mut Writer, signature: &Signature, model: &Model) -> S
             let share = to.scalar("share", f64::from(1.0_f32 / 255.0));
             to.node("Mul", "image", &[&x, &share], &[])
         }
+        Signature::Field(form) => {
+            let doc = form.coordinates.join(", ");
+            let x = to.input("coordinates", Element::Double, &[form.coordinates.len()], &doc);
+            let lines: Vec<_> = (form.coordinate_ranges.0.iter())
+                .map(|[low, high]| (0.5 * (low + high), 0.5 * (high - low)))
+                .collect();
+            let x = scaled(to, &x, &lines);
+            if form.samples == 1 {
+                return laid_out(to, &x, model);
+            }
+            // A ray of no length: every place along it is the same.
+            let count = lines.len() as i64;
+            let axes = to.wholes("place_axes", &[0, count, 1, 1]);
+            let place = to.node("Reshape", "place", &[&x, &axes], &[]);
+            let all = to.wholes("ray_axes", &[1, count, 1, form.samples as i64]);
+            to.node("Expand", "ray", &[&place, &all], &[])
+        }
         Signature::Table(columns) => {
             let x = rows(to, columns);
             laid_out(to, &x, model)
@@ -140,25 +157,31 @@ pub(super) fn after(to: &mut Writer, signature: &Signature, model: &Model, y: &s
                 to.output("value", y, Element::Float, &[1], doc);
             }
             SeriesScale::Of { mean, deviation } => {
-                let value = unscaled(to, y, mean, deviation);
+                let value = unscaled(to, y, &[mean], &[deviation]);
                 to.output("value", &value, Element::Double, &[1], "the value that follows");
             }
         },
         Signature::Images(form) => classes(to, &form.classes, outputs, y),
+        Signature::Field(form) => {
+            let (lows, spans): (Vec<_>, Vec<_>) =
+                form.value_ranges.0.iter().map(|[low, high]| (*low, high - low)).unzip();
+            let values = unscaled(to, y, &lows, &spans);
+            to.output("values", &values, Element::Double, &[outputs], &form.values.join(", "));
+        }
         Signature::Table(columns) => match &columns.target {
             Target::Classes { classes: names } => classes(to, names, outputs, y),
             Target::Number { mean, deviation } => {
-                let value = unscaled(to, y, *mean, *deviation);
+                let value = unscaled(to, y, &[*mean], &[*deviation]);
                 to.output("value", &value, Element::Double, &[1], &columns.label);
             }
         },
     }
 }
 
-fn unscaled(to: &mut Writer, y: &str, mean: f64, deviation: f64) -> String {
+fn unscaled(to: &mut Writer, y: &str, mean: &[f64], deviation: &[f64]) -> String {
     let wide = to.cast("wide", y, Element::Double);
-    let deviation = to.doubles("deviation_out", &[1], &[deviation]);
-    let mean = to.doubles("mean_out", &[1], &[mean]);
+    let deviation = to.doubles("deviation_out", &[deviation.len()], deviation);
+    let mean = to.doubles("mean_out", &[mean.len()], mean);
     let spread = to.node("Mul", "spread", &[&wide, &deviation], &[]);
     to.node("Add", "unscaled", &[&spread, &mean], &[])
 }

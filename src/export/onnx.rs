@@ -79,7 +79,7 @@ fn metadata(adapted: &Adapted) -> Vec<StringEntry> {
     let classes = (!classes.is_empty()).then(|| ("classes", json(classes)));
     let columns = match adapted.signature() {
         Signature::Table(columns) => Some(("columns", json(&raw_columns(columns)))),
-        Signature::Points(_) | Signature::Series(_) | Signature::Images(_) => None,
+        Signature::Points(_) | Signature::Series(_) | Signature::Images(_) | Signature::Field(_) => None,
     };
     let origin = serde_json::to_string(&adapted.about().origin).unwrap_or_default();
     let all = [Some(("origin", origin)), classes, columns].into_iter().flatten();

@@ -110,6 +110,7 @@ impl MetaLearner for Maml<'_> {
         finite("the meta-loss", &[out.meta_loss])?;
         finite("the meta-gradient", &out.gradient)?;
         self.algorithm.outer.update(&mut self.state, &mut out.gradient);
+        self.algorithm.hold_rates(&mut self.state.params);
         let steps = out.support_loss.len() / tasks.tasks;
         let first: f32 = out.support_loss.iter().step_by(steps.max(1)).sum();
         Ok(Losses { support: first / tasks.tasks as f32, query: out.meta_loss })

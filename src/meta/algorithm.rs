@@ -123,6 +123,7 @@ impl Algorithm {
         if let Some(shape) = inner.learned_lr {
             plan.rates.shape = shape;
             plan.rates.learned = true;
+            plan.rates.range = inner.lr_range.map(|ends| ends.map(|end| end as f32));
             let rates = plan.rate_count();
             if rates > MOST_RATES {
                 let reason = format!("means {rates} rates; at most {MOST_RATES} fit");
@@ -132,6 +133,16 @@ impl Algorithm {
         }
         plan.check()?;
         Ok(plan)
+    }
+
+    /// Puts learned rates of meta-parameters `[P + R]` that have left their range at its edge.
+    pub fn hold_rates(&self, params: &mut [f32]) {
+        let range = self.inner.lr_range.map(|ends| ends.map(|end| end as f32));
+        let learned = self.inner.learned_lr.is_some();
+        let rates = Rates { learned, range, ..Rates::fixed(0.0) };
+        if let Some(values) = params.get_mut(self.model.param_count()..) {
+            rates.hold(values);
+        }
     }
 
     /// Where training begins: drawn parameters and, where they are learned, rates.

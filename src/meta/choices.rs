@@ -119,12 +119,32 @@ pub struct Rates {
     pub learned: bool,
     /// The values, row-major in the shape.
     pub values: Vec<f64>,
+    /// What learned rates are held in: an update of the outer loop that leaves it ends at its edge.
+    pub range: Option<[f32; 2]>,
 }
 
 impl Rates {
+    /// The range of learned rates, if they are held in one.
+    #[must_use]
+    pub fn held(&self) -> Option<[f32; 2]> {
+        self.range.filter(|_| self.learned)
+    }
+
+    /// Puts learned rates that have left their range at its edge; what is no number stays so, to be seen.
+    pub fn hold(&self, rates: &mut [f32]) {
+        let Some([low, high]) = self.held() else { return };
+        for rate in rates {
+            if *rate < low {
+                *rate = low;
+            } else if *rate > high {
+                *rate = high;
+            }
+        }
+    }
+
     /// One fixed rate.
     #[must_use]
     pub fn fixed(rate: f64) -> Self {
-        Self { shape: RateShape::One, learned: false, values: vec![rate] }
+        Self { shape: RateShape::One, learned: false, values: vec![rate], range: None }
     }
 }

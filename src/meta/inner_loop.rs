@@ -20,6 +20,9 @@ pub struct InnerLoop {
     /// Which rates are learned, if any (default none).
     #[serde(serialize_with = "or_none")]
     pub learned_lr: Option<RateShape>,
+    /// What learned rates are held in, `[low, high]`: an update that leaves it ends at its edge (default: anything).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_range: Option<[f64; 2]>,
     /// Weights of the query losses of θ_0 … θ_K, `[steps + 1]`; the last alone if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss_weights: Option<Vec<f64>>,
@@ -40,6 +43,7 @@ impl Default for InnerLoop {
             adapt: Adapt::All,
             adapt_batch_norm: true,
             learned_lr: None,
+            lr_range: None,
             loss_weights: None,
             optimizer: InnerOptimizer::default(),
             annealing: Annealing::default(),

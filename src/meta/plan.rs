@@ -162,6 +162,13 @@ impl Plan {
                 return Err(Error::shape(what, &[needed], &[found]));
             }
         }
+        if let Some([low, high]) =
+            self.rates.range.filter(|[low, high]| !(low <= high && (high - low).is_finite()))
+        {
+            let reason =
+                format!("is [{low}, {high}]; [low, high] with finite numbers, low ≤ high, is needed");
+            return Err(Error::recipe("inner.lr_range", reason));
+        }
         if let Some(rate) = self.rates.values.iter().chain(&self.loss_weights).find(|v| !v.is_finite()) {
             return Err(Error::recipe(
                 "inner",
@@ -310,7 +317,7 @@ impl Plan {
                         .flat_map(|j| values.get(j * row..(j + 1) * row).unwrap_or(&last).to_vec())
                         .collect();
                 }
-                Rates { shape: self.rates.shape, learned: false, values }
+                Rates { shape: self.rates.shape, learned: false, values, range: None }
             }
         };
         plan

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn sines_are_drawn_as_the_paper_has_it() {
-        let siren = Siren { hidden: vec![200, 100, 50], omega: 20.0, first_omega: 30.0 };
+        let siren = Siren { hidden: vec![200, 100, 50], omega: 20.0, first_omega: 30.0, latent: 0 };
         let model = siren.graph(Shape::Vector(2), 40).unwrap().finish().unwrap();
         let theta = Init::Siren.draw(&model, 5);
         for (name, bound) in [

@@ -2,10 +2,10 @@
 
 use super::evaluation::EvaluationSettings;
 use super::settings::Recipe;
-use super::tasks::{Family, LoadedTable, Loading, SeriesData, TableRows};
+use super::tasks::{Family, FieldData, FieldSettings, LoadedTable, Loading, SeriesData, TableRows};
 use crate::data::{ImageSet, SeriesSet, Split};
 use crate::error::{Error, Result};
-use crate::task::SeriesTable;
+use crate::task::{FieldTasks, SeriesTable};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,8 +44,14 @@ impl Recipe {
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) naming the key that does not fit the images.
     pub fn set_data(&mut self, set: Arc<ImageSet>) -> Result<()> {
-        let Family::Images(images) = &mut self.task.family else { return Ok(()) };
-        images.take(set)?;
+        match &mut self.task.family {
+            Family::Images(images) => images.take(set)?,
+            Family::Field(field) => {
+                field.take(set)?;
+                field.settle(&mut self.task.support, &mut self.task.query)?;
+            }
+            Family::Sinusoid(_) | Family::Series(_) | Family::Table(_) => return Ok(()),
+        }
         self.check_loaded()
     }
 
@@ -106,7 +112,7 @@ impl Recipe {
     pub fn data(&self) -> Option<&Arc<ImageSet>> {
         match &self.task.family {
             Family::Images(images) => images.set(),
-            Family::Sinusoid(_) | Family::Series(_) | Family::Table(_) => None,
+            Family::Sinusoid(_) | Family::Series(_) | Family::Table(_) | Family::Field(_) => None,
         }
     }
 
@@ -115,7 +121,7 @@ impl Recipe {
     pub fn table(&self) -> Option<&Arc<LoadedTable>> {
         match &self.task.family {
             Family::Table(table) => table.table(),
-            Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) => None,
+            Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) | Family::Field(_) => None,
         }
     }
 
@@ -123,14 +129,40 @@ impl Recipe {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let of = |name: &str, notes: &[String]| notes.iter().map(|note| format!("{name}: {note}")).collect();
-        match (&self.task.family, self.table(), self.series()) {
-            (Family::Images(images), ..) => {
-                of(&images.data, &images.notes(self.evaluation.queries.unwrap_or(1)))
-            }
-            (_, Some(table), _) => of(&table.name, &table.notes),
-            (_, None, Some(data)) => of(&data.set.name(), &data.set.notes),
-            (_, None, None) => Vec::new(),
+        if let Family::Images(images) = &self.task.family {
+            return of(&images.data, &images.notes(self.evaluation.queries.unwrap_or(1)));
         }
+        if let Some(table) = self.table() {
+            return of(&table.name, &table.notes);
+        }
+        if let Some(data) = self.series() {
+            return of(&data.set.name(), &data.set.notes);
+        }
+        self.fields().map_or_else(Vec::new, |data| of(&data.name, &data.notes))
+    }
+
+    /// The settings of fields, if tasks are fields.
+    #[must_use]
+    pub fn field(&self) -> Option<&FieldSettings> {
+        match &self.task.family {
+            Family::Field(field) => Some(field),
+            Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) | Family::Table(_) => None,
+        }
+    }
+
+    /// Tasks of fields of which none is held out, by which rates are chosen.
+    ///
+    /// # Errors
+    /// If they are not loaded, or tasks are no fields.
+    pub fn other_fields(&self) -> Result<FieldTasks> {
+        let field = self.field().ok_or_else(|| Error::failed("the recipe's tasks are no fields"))?;
+        field.other_tasks()
+    }
+
+    /// The fields of a file or an image set, once loaded.
+    #[must_use]
+    pub fn fields(&self) -> Option<&Arc<FieldData>> {
+        self.field().and_then(FieldSettings::data)
     }
 
     /// The series of a file, once loaded.
@@ -138,7 +170,7 @@ impl Recipe {
     pub fn series(&self) -> Option<&Arc<SeriesData>> {
         match &self.task.family {
             Family::Series(series) => series.data(),
-            Family::Sinusoid(_) | Family::Images(_) | Family::Table(_) => None,
+            Family::Sinusoid(_) | Family::Images(_) | Family::Table(_) | Family::Field(_) => None,
         }
     }
 
@@ -151,7 +183,7 @@ impl Recipe {
             Family::Images(images) => {
                 images.evaluation_classes((self.seed, task), settings.queries.unwrap_or(1))
             }
-            Family::Sinusoid(_) | Family::Series(_) | Family::Table(_) => Ok(Vec::new()),
+            Family::Sinusoid(_) | Family::Series(_) | Family::Table(_) | Family::Field(_) => Ok(Vec::new()),
         }
     }
 
@@ -162,7 +194,7 @@ impl Recipe {
     pub fn held_out(&self, tasks: usize) -> Result<SeriesTable> {
         match &self.task.family {
             Family::Series(series) => series.held_out(self.seed, tasks),
-            Family::Sinusoid(_) | Family::Images(_) | Family::Table(_) => {
+            Family::Sinusoid(_) | Family::Images(_) | Family::Table(_) | Family::Field(_) => {
                 Err(Error::failed("the recipe's tasks are not made of series"))
             }
         }

@@ -63,7 +63,8 @@ const ANY_NETWORK: [&str; 2] = ["init", "loss"];
 /// Who types another network takes away all that the recipe says of its own: `model.preset` and `model.layers` take the place
 /// of one another, and of the settings of either. What is typed beside it stays.
 ///
-/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and the other way round.
+/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and the other way round; and who
+/// says where fields come from, with how many pixels and points those of the recipe have.
 pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)]) {
     for (one, other) in [("label", "target"), ("target", "label")] {
         if key.strip_prefix("task.") == Some(one)
@@ -72,6 +73,14 @@ pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)
         {
             task.remove(other);
         }
+    }
+    if ["task.csv", "task.data"].contains(&key)
+        && let Some(Value::Table(task)) = table.get_mut("task")
+        && task.get("kind").and_then(Value::as_str) == Some("field")
+        && !(task.contains_key("csv") || task.contains_key("data"))
+    {
+        let typed = |name: &str| settings.iter().any(|(key, _)| key.strip_prefix("task.") == Some(name));
+        task.retain(|name, _| !["side", "points"].contains(&name) || typed(name));
     }
     if !["model.preset", "model.layers"].contains(&key) {
         return;

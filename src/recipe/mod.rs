@@ -26,8 +26,9 @@ pub use settings::{
     Control, ControlVisit, Inner, ModelSettings, Network, OnNonfinite, Outer, Recipe, RunSettings, Validation,
 };
 pub use tasks::{
-    Batch, Family, ImageSettings, LabelledRows, LoadedTable, Missing, Predicted, Scale, SeriesCsv,
-    SeriesData, SeriesSettings, SeriesSource, SinusoidSettings, TableRows, TableSettings, TableTasks, Tasks,
+    Batch, Family, FieldCsv, FieldData, FieldSettings, FieldSource, ImageSettings, LabelledRows, LoadedTable,
+    Missing, Predicted, Scale, SeriesCsv, SeriesData, SeriesSettings, SeriesSource, SinusoidSettings,
+    TableRows, TableSettings, TableTasks, Tasks,
 };
 
 #[cfg(test)]

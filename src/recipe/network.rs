@@ -78,6 +78,7 @@ impl typed::Model {
                 put(&mut siren.hidden, self.hidden.take());
                 put(&mut siren.omega, self.omega.take());
                 put(&mut siren.first_omega, self.first_omega.take());
+                put(&mut siren.latent, self.latent.take());
             }
         }
         if let Some(key) = self.of_presets() {
@@ -98,7 +99,16 @@ impl typed::Model {
     /// A key of presets that is typed and that nobody took.
     fn of_presets(&self) -> Option<&'static str> {
         let Self {
-            preset, hidden, activation, output_relu, channels, downsample, omega, first_omega, ..
+            preset,
+            hidden,
+            activation,
+            output_relu,
+            channels,
+            downsample,
+            omega,
+            first_omega,
+            latent,
+            ..
         } = self;
         [
             ("preset", preset.is_some()),
@@ -109,6 +119,7 @@ impl typed::Model {
             ("downsample", downsample.is_some()),
             ("omega", omega.is_some()),
             ("first_omega", first_omega.is_some()),
+            ("latent", latent.is_some()),
         ]
         .into_iter()
         .find_map(|(key, typed)| typed.then_some(key))

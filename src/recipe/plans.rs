@@ -66,6 +66,14 @@ impl Recipe {
         })
     }
 
+    /// The plain network (K = 0) on a task's query points: that of the control, whether there is one or not.
+    ///
+    /// # Errors
+    /// As [`Algorithm::plan`].
+    pub fn plain_plan(&self) -> Result<Plan> {
+        self.control_algorithm()?.plan(0, self.task.query)
+    }
+
     /// The meta-gradient that training follows.
     ///
     /// # Errors
@@ -132,6 +140,7 @@ impl Recipe {
         let visit = match self.control.visit {
             ControlVisit::Halves => Visit::Halves,
             ControlVisit::Joint => Visit::Joint,
+            ControlVisit::Query => Visit::Query,
         };
         let (sampler, algorithm) = (self.sampler(visit)?, self.control_algorithm()?);
         let plan = algorithm.plan(0, sampler.points().1)?;
@@ -145,7 +154,7 @@ impl Recipe {
     pub fn control_updates(&self) -> u64 {
         match self.control.visit {
             ControlVisit::Halves => 2 * self.outer.meta_batch as u64,
-            ControlVisit::Joint => 1,
+            ControlVisit::Joint | ControlVisit::Query => 1,
         }
     }
 
@@ -188,6 +197,12 @@ impl Recipe {
     #[must_use]
     pub fn evaluation_count(&self, settings: &EvaluationSettings) -> usize {
         self.task.family.as_kind().evaluation_count(settings.tasks)
+    }
+
+    /// Support points of a task of an evaluation.
+    #[must_use]
+    pub fn evaluation_support(&self, settings: &EvaluationSettings) -> usize {
+        self.task.family.as_kind().evaluation_support((self.task.support, self.task.query), settings)
     }
 
     /// Query points of a task of an evaluation.

@@ -5,12 +5,13 @@ use super::limits::{MANY, positive, within};
 use super::settings::{
     Control, ControlVisit, Inner, ModelSettings, Network, Outer, Recipe, RunSettings, Validation,
 };
-use super::tasks::Tasks;
+use super::tasks::{Family, Tasks};
 use super::typed;
 use crate::error::{Error, Result};
 use crate::losses::{Loss, Truth};
 use crate::meta::{MetaGradient, OuterKind, Schedule};
 use crate::model::Init;
+use crate::task::QueryPoints;
 
 impl typed::Recipe {
     pub(super) fn resolve(self, fallback_name: &str) -> Result<Recipe> {
@@ -87,6 +88,13 @@ impl typed::Model {
                 format!("is {asked}, but the targets of task.kind = \"{kind}\" are {what}; use {fitting}");
             return Err(Error::recipe("model.loss", reason));
         }
+        if matches!(task.family, Family::Field(_)) && loss != Loss::mse() {
+            let reason = format!(
+                "is {}, but how well a field fits is told by the mean squared error; use mse",
+                loss.name()
+            );
+            return Err(Error::recipe("model.loss", reason));
+        }
         loss.check()?;
         // With `he` the sinusoid is learned best by one step, but several steps of the same rate run away.
         let usual = match &network {
@@ -129,8 +137,16 @@ impl typed::Control {
     fn resolve(self, task: &Tasks, inner: &Inner, outer: &Outer) -> Result<Control> {
         let classes = task.family.is_classification() || task.family.as_kind().counts_epochs();
         let equal = task.support == task.query;
-        let visit =
-            self.visit.unwrap_or(if equal && !classes { ControlVisit::Halves } else { ControlVisit::Joint });
+        let usual = match &task.family {
+            Family::Field(field) => match field.query_points {
+                QueryPoints::Same => ControlVisit::Query,
+                QueryPoints::Others => ControlVisit::Joint,
+            },
+            Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) | Family::Table(_) => {
+                if equal && !classes { ControlVisit::Halves } else { ControlVisit::Joint }
+            }
+        };
+        let visit = self.visit.unwrap_or(usual);
         if visit == ControlVisit::Halves && !equal {
             let (support, query) = (task.support, task.query);
             let reason = format!(

@@ -104,6 +104,18 @@ impl typed::Inner {
                 "needs inner.steps of at least 1; there is no rate to learn",
             ));
         }
+        let lr = positive("inner.lr", self.lr.unwrap_or(0.01), true)?;
+        if let Some([low, high]) = self.lr_range {
+            if learned_lr.is_none() {
+                let reason = "is what learned rates are held in, and inner.learned_lr is none";
+                return Err(Error::recipe("inner.lr_range", reason));
+            }
+            if !(low <= lr && lr <= high && (high as f32).is_finite() && (low as f32).is_finite()) {
+                let reason =
+                    format!("is [{low}, {high}]; [low, high] with low ≤ inner.lr = {lr} ≤ high is needed");
+                return Err(Error::recipe("inner.lr_range", reason));
+            }
+        }
         let loss_weights = Some(self.loss_weights(steps)?);
         let per_step_batch_norm = self.per_step_batch_norm.unwrap_or(false);
         if per_step_batch_norm && self.adapt_batch_norm == Some(true) {
@@ -116,11 +128,12 @@ impl typed::Inner {
         };
         let settings = InnerLoop {
             steps,
-            lr: positive("inner.lr", self.lr.unwrap_or(0.01), true)?,
+            lr,
             order: self.order.unwrap_or_default(),
             adapt: self.adapt.unwrap_or_default(),
             adapt_batch_norm: self.adapt_batch_norm.unwrap_or(!per_step_batch_norm),
             learned_lr,
+            lr_range: self.lr_range,
             loss_weights,
             optimizer: InnerOptimizer {
                 rule,

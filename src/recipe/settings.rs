@@ -102,7 +102,8 @@ pub struct Outer {
 pub struct Control {
     /// Whether there is one (default yes; never of few-shot tasks, whose labels mean something else in every task).
     pub enabled: bool,
-    /// What one update looks at (default `halves` where support and query are equally many, else `joint`; of tables `joint`).
+    /// What one update looks at (default `halves` where support and query are equally many, else `joint`; of tables `joint`; of
+    /// fields `query` where it is the support once more, else `joint`).
     pub visit: ControlVisit,
     /// Its optimizer (default: `outer.optimizer`, but `adam` where `inner.order` is `reptile`, whose outer step is a
     /// share of a way and not along a gradient); betas, ε, schedule and clipping are the outer ones.
@@ -121,6 +122,8 @@ pub enum ControlVisit {
     Halves,
     /// All points of a whole meta-batch: one update a meta-iteration.
     Joint,
+    /// The query points of a whole meta-batch, where they are the support points once more: one update a meta-iteration.
+    Query,
 }
 
 /// Trials on meta-validation tasks during training, by which the best checkpoint is chosen.

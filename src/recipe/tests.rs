@@ -266,7 +266,7 @@ fn a_network_that_is_none_is_refused_by_name() {
         ),
         (
             &["model.preset=siren", "model.activation=relu"],
-            &["`model.activation`", "first_omega, hidden, omega"],
+            &["`model.activation`", "first_omega, hidden, latent, omega"],
         ),
         (&["model.preset=siren", "model.omega=-1.0"], &["`model.omega`", "-1"]),
         (&["model.activation=tan"], &["`model.activation`", "did you mean `tanh`", "softplus, sine"]),

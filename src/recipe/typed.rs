@@ -59,6 +59,7 @@ section!(Model {
     downsample: Downsample,
     omega: f64,
     first_omega: f64,
+    latent: usize,
     init: Init,
     loss: Loss,
 });
@@ -69,6 +70,7 @@ section!(Inner {
     adapt: Adapt,
     adapt_batch_norm: bool,
     learned_lr: Learned,
+    lr_range: [f64; 2],
     loss_weights: Vec<f64>,
     optimizer: Rule,
     momentum: f64,

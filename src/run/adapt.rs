@@ -24,7 +24,7 @@ impl RunDir {
         let inside = path.strip_prefix(self.path()).unwrap_or(&path).to_string_lossy().into_owned();
         let columns = match &recipe.task.family {
             Family::Table(_) => Some(Columns::read(&self.columns())?),
-            Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) => None,
+            Family::Sinusoid(_) | Family::Series(_) | Family::Images(_) | Family::Field(_) => None,
         };
         let origin = Origin {
             run: self.path().display().to_string(),
@@ -50,6 +50,7 @@ pub(super) fn start(
             Signature::Points(PointColumns { inputs: vec!["x".to_owned()], outputs: vec!["y".to_owned()] })
         }
         (Family::Series(series), _) => Signature::Series(series.form(recipe.task.query)),
+        (Family::Field(field), _) => Signature::Field(field.form()?),
         (Family::Images(images), _) => Signature::Images(ImageForm {
             pictures: PictureForm::of_set(&images.data, images.channels, images.side),
             classes: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::models::Models;
 use super::report::{Classification, Judged, Learners, Points, Report, Seconds};
-use super::{series, table_report, trial};
+use super::{field, series, table_report, trial};
 use crate::data::Split;
 use crate::error::Result;
 use crate::meta::{Backend, Curve, Evaluation, Plan};
@@ -21,6 +21,9 @@ pub fn judge(
     rate: Option<f64>,
 ) -> Result<Judged> {
     if let Some(judged) = table_report::judge(recipe, settings, models, device, rate)? {
+        return Ok(judged);
+    }
+    if let Some(judged) = field::judge(recipe, settings, models, device, rate)? {
         return Ok(judged);
     }
     let start = Instant::now();
@@ -48,6 +51,7 @@ pub fn judge(
         learners: Learners {
             maml,
             pretrained: control.map(loss),
+            standard: None,
             naive: series.is_some().then(|| series::naive_curve(&naive, steps)),
         },
         device: device.name(),
@@ -56,6 +60,7 @@ pub fn judge(
         classification: classification(recipe, settings, loss(&outcomes.maml_loss)),
         table: None,
         series,
+        field: None,
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,
@@ -75,7 +80,8 @@ pub fn evaluation_bytes(recipe: &Recipe, device: &dyn Backend) -> Result<u64> {
     // Of the parameters only the learned rates are looked at.
     let params = vec![0.0; if plan.rates.learned { plan.meta_len() } else { 0 }];
     let of = |plan: &Plan, params: &[f32], rate| {
-        let plan = plan.for_evaluation(params, settings.points, query, settings.steps, rate);
+        let support = recipe.evaluation_support(settings);
+        let plan = plan.for_evaluation(params, support, query, settings.steps, rate);
         device.forecast_evaluation(&plan, tasks)
     };
     let maml = of(&plan, &params, None);
@@ -96,7 +102,7 @@ fn classification(recipe: &Recipe, settings: &EvaluationSettings, loss: Curve) -
             }
             TableTasks::Batches { .. } => return None,
         },
-        Family::Sinusoid(_) | Family::Series(_) => return None,
+        Family::Sinusoid(_) | Family::Series(_) | Family::Field(_) => return None,
     };
     let has_norm =
         recipe.model().is_ok_and(|model| model.nodes().iter().any(|node| node.op.couples_points()));

@@ -1,5 +1,6 @@
 //! What a final comparison finds.
 
+use super::field_report::FieldReport;
 use super::series::SeriesReport;
 use super::table_outcome::TableOutcome;
 use crate::data::Split;
@@ -13,7 +14,7 @@ use serde::Serialize;
 pub struct Report {
     /// Number of new tasks.
     pub tasks: usize,
-    /// What was measured: `mse`, or `accuracy` (shares of 1).
+    /// What was measured: `mse`, `accuracy` (shares of 1) or, of fields, `psnr` (dB).
     pub metric: &'static str,
     /// Numbers of steps that the arrays below are indexed by.
     pub steps: Vec<usize>,
@@ -34,6 +35,9 @@ pub struct Report {
     /// What the series were, if tasks are made of series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesReport>,
+    /// What the fields were, if tasks are fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<FieldReport>,
     /// The recipe's name.
     pub recipe: String,
     /// The recipe's seed.
@@ -81,6 +85,9 @@ pub struct Learners {
     /// The control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<Curve>,
+    /// Of fields, the same network from a standard initialisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standard: Option<Curve>,
     /// Of series, the forecast that repeats the last value of the window: the same after any step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub naive: Option<Curve>,

@@ -134,10 +134,16 @@ pub(super) fn judge(
     };
     let report = Report {
         series: None,
+        field: None,
         tasks: 1,
         metric: if classes.is_empty() { "mse" } else { "accuracy" },
         steps: (0..=steps).collect(),
-        learners: Learners { maml: curve(&maml), pretrained: control.as_deref().map(curve), naive: None },
+        learners: Learners {
+            maml: curve(&maml),
+            pretrained: control.as_deref().map(curve),
+            standard: None,
+            naive: None,
+        },
         device: device.name(),
         seconds: Seconds { evaluation: start.elapsed().as_secs_f64(), ..Seconds::default() },
         points: Points { support: support.numbers.len(), query: targets.len() },

@@ -90,7 +90,11 @@ pub fn write_results(dir: &RunDir, report: &Report, every: u64) -> Result<()> {
     }
     for step in &report.steps {
         let learners = &report.learners;
-        let named = [("meta-learned", Some(&learners.maml)), ("pretrained", learners.pretrained.as_ref())];
+        let named = [
+            ("meta-learned", Some(&learners.maml)),
+            ("pretrained", learners.pretrained.as_ref()),
+            ("standard initialisation", learners.standard.as_ref()),
+        ];
         let values: Vec<_> = named
             .into_iter()
             .filter_map(|(name, curve)| {

@@ -23,6 +23,13 @@ pub(super) struct Outcomes {
     pub(super) control_loss: Option<Vec<f32>>,
 }
 
+/// The tasks `0..tasks`, as many at a time as are held, where each is like `one`.
+pub(super) fn turns(one: &TaskBatch, tasks: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let size = (one.support + one.query) * (one.inputs + one.targets);
+    let turn = (SLICE / size.max(1)).clamp(1, tasks.max(1));
+    (0..tasks).step_by(turn).map(move |first| first..tasks.min(first + turn))
+}
+
 /// Adapts learners to the tasks `0..tasks` of a sequence.
 pub(super) fn adapt_all(
     recipe: &Recipe,
@@ -32,13 +39,10 @@ pub(super) fn adapt_all(
     rate: Option<f64>,
     sequence: impl Fn(Range<usize>) -> Result<TaskBatch>,
 ) -> Result<Outcomes> {
-    let one = sequence(0..1)?;
-    let size = (one.support + one.query) * (one.inputs + one.targets);
-    let turn = (SLICE / size.max(1)).clamp(1, tasks.max(1));
     let classes = recipe.task.family.is_classification();
     let mut all = Outcomes::default();
-    for first in (0..tasks).step_by(turn) {
-        let batch = sequence(first..tasks.min(first + turn))?;
+    for range in turns(&sequence(0..1)?, tasks) {
+        let batch = sequence(range)?;
         let (maml, control) = adapt(recipe, steps, models, device, rate, &batch, classes)?;
         all.maml_accuracy.extend(accuracy(recipe.model.loss, &maml, &batch));
         all.maml_loss.extend(maml.query_loss);

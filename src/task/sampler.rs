@@ -12,6 +12,8 @@ pub enum Visit {
     Split,
     /// `meta_batch` tasks, all their points as query points: pretraining (K = 0).
     Joint,
+    /// `meta_batch` tasks, their query points alone, as query points (K = 0): where these are the support points once more.
+    Query,
     /// One half of one task: at iteration `i` the task `i / 2` of the sequence that `Split` visits,
     /// its support points at even `i`, its query points at odd `i`, as query points (K = 0).
     /// Support and query must be equally many.
@@ -99,6 +101,7 @@ impl Sampler {
         match self.visit {
             Visit::Split => (self.support, self.query),
             Visit::Joint => (0, self.support + self.query),
+            Visit::Query => (0, self.query),
             Visit::Halves => (0, self.support),
         }
     }
@@ -154,6 +157,7 @@ impl Sampler {
                 (visit / mb, (visit % mb) as usize, (iteration % 2) as usize * self.support)
             }
             Visit::Split | Visit::Joint => (iteration, slot, 0),
+            Visit::Query => (iteration, slot, self.support),
         }
     }
 

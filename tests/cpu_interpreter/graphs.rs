@@ -143,7 +143,7 @@ fn random_graphs_agree_with_the_oracle() {
             plan.adapted.iter_mut().for_each(|adapted| *adapted &= rng.random_range(0..2_u32) == 0);
         }
         if seed % 5 == 2 && steps > 0 {
-            plan.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![] };
+            plan.rates = Rates { shape: RateShape::PerLayerStep, learned: true, values: vec![], range: None };
             plan.rates.values = vec![0.03; plan.rate_count()];
         }
         let ops: Vec<_> = model.nodes().iter().map(|node| format!("{} = {}", node.name, node.op)).collect();

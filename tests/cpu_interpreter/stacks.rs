@@ -65,7 +65,7 @@ fn every_setting_agrees_with_the_oracle() {
                         let mut plan = Plan { order, loss_weights: weights.clone(), ..plan.clone() }
                             .adapt(&adapt)
                             .unwrap();
-                        plan.rates = Rates { shape, learned, values: vec![] };
+                        plan.rates = Rates { shape, learned, values: vec![], range: None };
                         plan.rates.values =
                             (0..plan.rate_count()).map(|i| 0.01 + 0.01 * (i % 5) as f64).collect();
                         check(&format!("{shape:?} learned {learned} {order:?} {adapt:?}"), &plan, 3, 7);

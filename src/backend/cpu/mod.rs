@@ -179,10 +179,15 @@ macro_rules! with_widest_isa {
     };
 }
 
-/// Whether a plan goes to the engine that can compute any: the lanes are for multi-layer perceptrons.
+/// Numbers of a task's values from which on it is too large to lie in one lane beside others: eight such tasks leave a cache.
+const LARGE: usize = 1 << 17;
+
+/// Whether a plan goes to the engine that can compute any: the lanes are for multi-layer perceptrons on few points.
 fn takes_tasks_one_by_one(plan: &Plan) -> bool {
+    let widths = plan.model.nodes().iter().map(|node| node.shape.len()).sum::<usize>();
+    let large = plan.support.max(plan.query).saturating_mul(widths) > LARGE;
     let displaced = plan.order == MetaGradient::Displacement;
-    !plan.model.is_chain() || displaced || plan.splits_a_block()
+    large || displaced || !plan.model.is_chain() || plan.splits_a_block()
 }
 
 /// Whether a training does: lanes have no weights of points either.

@@ -4,7 +4,7 @@ use super::adam::AdamStep;
 use super::pace::{Pace, ThreadCount};
 use super::threads::{Barrier, Parts};
 use crate::error::{Error, Result};
-use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, TrainPlan, TrainState, Training};
+use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, Rates, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,6 +43,8 @@ pub(super) trait Engine: Send + Sync {
     fn pack(&self, params: Vec<f32>) -> Vec<f32> {
         params
     }
+    /// Where learned rates lie among the packed meta-parameters, if they are held in a range.
+    fn held_rates(&self) -> Option<(Range<usize>, &Rates)>;
     /// And back.
     fn unpack(&self, packed: Vec<f32>) -> Vec<f32> {
         packed
@@ -272,7 +274,7 @@ impl<E: Engine> CpuTraining<E> {
                 OuterKind::Adam => E::Isa::run(AdamStep {
                     params,
                     m: shared.m.write(range.clone()),
-                    v: shared.v.write(range),
+                    v: shared.v.write(range.clone()),
                     gradient,
                     step: scalars.step,
                     root: scalars.root,
@@ -280,6 +282,12 @@ impl<E: Engine> CpuTraining<E> {
                     beta2: (outer.beta2 as f32, (1.0 - outer.beta2) as f32),
                     epsilon: outer.epsilon as f32,
                 }),
+            }
+            if let Some((held, rates)) = self.engine.held_rates() {
+                let (from, to) = (held.start.max(range.start), held.end.min(range.end));
+                if from < to {
+                    rates.hold(shared.params.write(from..to));
+                }
             }
         }
     }

@@ -133,7 +133,7 @@ pub(super) fn every_op() -> Vec<(String, Adapted)> {
     let conv4 = Conv4 { channels: vec![4; 4], ..Conv4::default() }.graph(image, 3).unwrap().finish().unwrap();
     let resnet = Resnet12 { channels: vec![2, 3, 4, 5], ..Resnet12::default() };
     // The reader is in float64, and a sine of 30 x multiplies by 30 what rounding to float32 leaves.
-    let siren = Siren { hidden: vec![16, 16], omega: 3.0, first_omega: 3.0 };
+    let siren = Siren { hidden: vec![16, 16], omega: 3.0, first_omega: 3.0, latent: 0 };
     let siren = siren.graph(Shape::Vector(2), 1).unwrap().finish().unwrap();
     for (name, model) in
         [("conv4", conv4), ("resnet12", resnet.graph(image, 3).unwrap().finish().unwrap()), ("siren", siren)]

@@ -1,5 +1,7 @@
 //! All kinds of tasks.
 
+use super::field::FieldSettings;
+use super::field_typed;
 use super::images::{self, ImageSettings};
 use super::kind::{Kind, Targets};
 use super::series::{self, SeriesSettings};
@@ -56,6 +58,8 @@ pub enum Family {
     Images(ImageSettings),
     /// Rows of a table, a class or a number each: mini-batches of all of them, or n-way k-shot tasks.
     Table(Box<TableSettings>),
+    /// Signals; a task is one of them, a point a place and the values there.
+    Field(FieldSettings),
 }
 
 /// The kinds by their names.
@@ -67,10 +71,11 @@ pub(super) enum Name {
     Series,
     Images,
     Table,
+    Field,
 }
 
 impl Name {
-    const ALL: [Self; 4] = [Self::Sinusoid, Self::Series, Self::Images, Self::Table];
+    const ALL: [Self; 5] = [Self::Sinusoid, Self::Series, Self::Images, Self::Table, Self::Field];
 
     fn keys(self) -> &'static [&'static str] {
         match self {
@@ -78,6 +83,7 @@ impl Name {
             Self::Series => series::Typed::KEYS,
             Self::Images => images::Typed::KEYS,
             Self::Table => table_typed::Typed::KEYS,
+            Self::Field => field_typed::Typed::KEYS,
         }
     }
 
@@ -87,6 +93,7 @@ impl Name {
             Self::Sinusoid | Self::Series => "",
             Self::Images => ", which has ways, shots and queries",
             Self::Table => ", which has rows, or ways, shots and queries",
+            Self::Field => ", which has points",
         }
     }
 
@@ -99,8 +106,9 @@ impl Name {
             Self::Series if key == "train" => {
                 "; the file of series is task.csv, e.g. train series --csv FILE"
             }
-            Self::Sinusoid | Self::Series | Self::Images | Self::Table => match key {
-                "csv" => "; only recipes of series read one, e.g. train series --csv FILE",
+            Self::Sinusoid | Self::Series | Self::Images | Self::Table | Self::Field => match key {
+                "csv" => "; recipes of series and of fields read one, e.g. train series --csv FILE",
+                "data" => "; recipes of images and of fields take them, e.g. train field --images SET",
                 "support" | "query" => self.instead_of_points(),
                 _ => "",
             },
@@ -125,6 +133,10 @@ impl Name {
             Self::Table => {
                 let (settings, support, query) = read::<table_typed::Typed>(section, table)?.resolve()?;
                 (Family::Table(Box::new(settings)), support, query)
+            }
+            Self::Field => {
+                let (settings, support, query) = read::<field_typed::Typed>(section, table)?.resolve()?;
+                (Family::Field(settings), support, query)
             }
         };
         Ok(Tasks { support, query, family })
@@ -179,6 +191,7 @@ impl Family {
             Self::Series(_) => "series",
             Self::Images(_) => "images",
             Self::Table(_) => "table",
+            Self::Field(_) => "field",
         }
     }
 
@@ -199,7 +212,7 @@ impl Family {
     pub fn csv(&self) -> Option<&SeriesCsv> {
         match self {
             Self::Series(series) => series.csv(),
-            Self::Sinusoid(_) | Self::Images(_) | Self::Table(_) => None,
+            Self::Sinusoid(_) | Self::Images(_) | Self::Table(_) | Self::Field(_) => None,
         }
     }
 
@@ -209,6 +222,7 @@ impl Family {
             Self::Series(kind) => kind,
             Self::Images(kind) => kind,
             Self::Table(kind) => kind.as_ref(),
+            Self::Field(kind) => kind,
         }
     }
 
@@ -218,6 +232,7 @@ impl Family {
             Self::Series(kind) => kind,
             Self::Images(kind) => kind,
             Self::Table(kind) => kind.as_mut(),
+            Self::Field(kind) => kind,
         }
     }
 }

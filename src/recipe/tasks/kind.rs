@@ -84,6 +84,12 @@ pub(in crate::recipe) trait Kind {
     /// Checks an evaluation of tasks of `support` and `query` points, the ranges that all kinds share aside.
     fn check_evaluation(&self, points: (usize, usize), settings: &EvaluationSettings) -> Result<()>;
 
+    /// Support points of a held-out task.
+    fn evaluation_support(&self, points: (usize, usize), settings: &EvaluationSettings) -> usize {
+        let _ = points;
+        settings.points
+    }
+
     /// Query points of a held-out task.
     fn evaluation_query(&self, query: usize, settings: &EvaluationSettings) -> usize {
         let _ = settings;

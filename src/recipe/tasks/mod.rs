@@ -2,6 +2,9 @@
 //! out. A new kind is such a file, and its lines in `family.rs`.
 
 mod family;
+mod field;
+mod field_data;
+mod field_typed;
 mod images;
 mod kind;
 mod loaded;
@@ -15,6 +18,8 @@ mod table_tasks;
 mod table_typed;
 
 pub use family::{Family, Tasks};
+pub use field::{FieldCsv, FieldSettings, FieldSource};
+pub use field_data::FieldData;
 pub use images::ImageSettings;
 pub(super) use kind::{Draw, Loading};
 pub use rows::{LabelledRows, LoadedTable, TableRows};

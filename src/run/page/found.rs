@@ -82,7 +82,9 @@ fn pictures(dir: &RunDir) -> Result<Vec<(String, Picture)>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(|e| Error::file_caused(dir.plots(), "cannot be read", e))?.path();
-        if path.extension().is_some_and(|extension| extension == "svg") {
+        let drawn = |extension: &str| path.extension().is_some_and(|found| found == extension);
+        // Photographs have no other file.
+        if drawn("svg") || drawn("png") && !path.with_extension("svg").is_file() {
             paths.push(path);
         }
     }
@@ -95,9 +97,12 @@ fn pictures(dir: &RunDir) -> Result<Vec<(String, Picture)>> {
         if ["training", "adaptation", "accuracy"].contains(&&*stem) {
             continue;
         }
-        let svg = read(&path)?;
         let png = path.with_extension("png");
-        let picture = match String::from_utf8(svg) {
+        if path == png {
+            found.push((stem, Picture::Png(read(&png)?)));
+            continue;
+        }
+        let picture = match String::from_utf8(read(&path)?) {
             Ok(svg) if svg.len() <= SVG_BYTES || !png.is_file() => Picture::Svg(svg),
             _ => Picture::Png(read(&png)?),
         };

@@ -111,8 +111,15 @@ fn heads(first: &str, runs: &[Found]) -> Vec<String> {
 }
 
 /// Names of learners as `evaluation.json` and as people have them.
-const LEARNERS: [(&str, &str); 3] =
-    [("maml", "meta-learned"), ("pretrained", "pretrained"), ("naive", "last value")];
+const LEARNERS: [(&str, &str); 4] = [
+    ("maml", "meta-learned"),
+    ("pretrained", "pretrained"),
+    ("standard", "standard initialisation"),
+    ("naive", "last value"),
+];
+
+/// What runs are judged by, and how charts call it.
+const METRICS: [(&str, &str); 3] = [("accuracy", "Accuracy"), ("mse", "Mean loss"), ("psnr", "PSNR, dB,")];
 
 fn results(runs: &[Found]) -> String {
     let mut columns = Vec::new();
@@ -139,20 +146,22 @@ fn results(runs: &[Found]) -> String {
         );
     }
     text += "<div class=\"charts\">\n";
-    for shares in [true, false] {
+    for (metric, title) in METRICS {
         let series: Vec<_> = columns
             .iter()
-            .filter(|(n, ..)| runs[*n].has_accuracy() == shares)
+            .filter(|(n, ..)| runs[*n].evaluation["metric"] == metric)
             .map(|(n, learner, name, curve)| Series {
                 name: name.clone(),
                 // A run alone has a colour for each learner.
-                colour: if runs.len() == 1 { usize::from(*learner != "maml") } else { *n },
+                colour: match LEARNERS.iter().position(|(known, _)| known == learner) {
+                    Some(place) if runs.len() == 1 => place,
+                    _ => *n,
+                },
                 dashed: *learner != "maml",
                 points: curve.clone(),
             })
             .collect();
-        let title = if shares { "Accuracy" } else { "Mean loss" };
-        let title = format!("{title} against inner steps");
+        let (title, shares) = (format!("{title} against inner steps"), metric == "accuracy");
         text += &figure(&Chart { title, x: "inner steps", shares, series });
     }
     text += "</div>\n";

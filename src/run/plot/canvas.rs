@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 /// Of Okabe and Ito's palette, which the colour-blind can tell apart.
 pub(super) const MAML: RGBColor = RGBColor(0, 114, 178);
 pub(super) const CONTROL: RGBColor = RGBColor(213, 94, 0);
+pub(super) const STANDARD: RGBColor = RGBColor(0, 158, 115);
 pub(super) const TRUTH: RGBColor = RGBColor(90, 90, 90);
 pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 pub(super) const GRID: RGBColor = RGBColor(228, 228, 228);
@@ -31,7 +32,7 @@ pub(super) trait Draw {
 /// Saves a picture as `<stem>.svg` and `<stem>.png`.
 pub(super) fn save(dir: &Path, stem: &str, picture: &impl Draw) -> Result<[PathBuf; 2]> {
     register_font()?;
-    let (svg, png) = (dir.join(format!("{stem}.svg")), dir.join(format!("{stem}.png")));
+    let svg = dir.join(format!("{stem}.svg"));
     let (width, height) = picture.size();
     let failed = |path: &Path, e: String| Error::file(path, format!("cannot be drawn: {e}"));
     let fine = SHRINK * SCALE;
@@ -45,6 +46,15 @@ pub(super) fn save(dir: &Path, stem: &str, picture: &impl Draw) -> Result<[PathB
     let large = format!("width=\"{}\" height=\"{}\"", fine * width, fine * height);
     let text = text.replacen(&large, &format!("width=\"{width}\" height=\"{height}\""), 1);
     write_atomic(&svg, text.as_bytes())?;
+    Ok([svg, save_png(dir, stem, picture)?])
+}
+
+/// Saves a picture as `<stem>.png`.
+pub(super) fn save_png(dir: &Path, stem: &str, picture: &impl Draw) -> Result<PathBuf> {
+    register_font()?;
+    let png = dir.join(format!("{stem}.png"));
+    let ((width, height), fine) = (picture.size(), SHRINK * SCALE);
+    let failed = |path: &Path, e: String| Error::file(path, format!("cannot be drawn: {e}"));
     let mut pixels = vec![0_u8; (fine * width * fine * height * 3) as usize];
     {
         let size = (fine * width, fine * height);
@@ -55,7 +65,7 @@ pub(super) fn save(dir: &Path, stem: &str, picture: &impl Draw) -> Result<[PathB
     let pixels = shrink(&pixels, (SCALE * width) as usize, (SCALE * height) as usize);
     let bytes = encode(&pixels, SCALE * width, SCALE * height).map_err(|e| failed(&png, e.to_string()))?;
     write_atomic(&png, &bytes)?;
-    Ok([svg, png])
+    Ok(png)
 }
 
 /// Pixels of a PNG for each unit of length.

@@ -6,6 +6,7 @@ mod confusion;
 mod images;
 mod series;
 mod steps;
+mod strips;
 mod task;
 mod training;
 
@@ -18,7 +19,7 @@ use super::trial::read_validation;
 use crate::error::{Error, Result};
 use crate::meta::Backend;
 use crate::recipe::{EvaluationSettings, Family, ImageSettings, Recipe};
-use canvas::save;
+use canvas::{save, save_png};
 use std::path::PathBuf;
 
 /// Points of the curves in the picture of a task.
@@ -56,6 +57,9 @@ pub fn draw_all(
     }
     for (stem, picture) in series::pictures(recipe, models, judged, device)? {
         files.extend(save(&dir.plots(), &stem, &picture)?);
+    }
+    if let Some(strips) = strips::Strips::of(recipe, models, judged, device)? {
+        files.push(save_png(&dir.plots(), "fields", &strips)?);
     }
     // Of rows, every one is right or wrong: their curve would be a line without a median.
     if judged.report.table.is_none() {

@@ -1,6 +1,8 @@
 //! The loss on new tasks against steps of adaptation.
 
-use super::canvas::{Axes, CONTROL, Draw, INK, MAML, Mark, TRUTH, legend, log_ticks, mesh, px, short, text};
+use super::canvas::{
+    Axes, CONTROL, Draw, INK, MAML, Mark, STANDARD, TRUTH, legend, log_ticks, mesh, px, short, text,
+};
 use crate::meta::Curve;
 use crate::recipe::Protocol;
 use crate::run::Report;
@@ -34,8 +36,10 @@ impl Steps<'_> {
     fn curves(&self) -> Vec<(Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
         let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
+        let standard = learners.standard.as_ref().map(|curve| (curve, STANDARD, "standard initialisation"));
         let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
-        let curves = [Some((&learners.maml, MAML, "meta-learned")), control, naive].into_iter().flatten();
+        let curves =
+            [Some((&learners.maml, MAML, "meta-learned")), control, standard, naive].into_iter().flatten();
         let percent = if self.is_accuracy() { 100.0 } else { 1.0 };
         let scaled = |values: &[f64]| values.iter().map(|value| percent * value).collect();
         curves
@@ -78,7 +82,11 @@ impl Steps<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(x, y)?;
-        let y = if self.is_accuracy() { "accuracy, %" } else { "mean squared error" };
+        let y = match self.report.metric {
+            "accuracy" => "accuracy, %",
+            "psnr" => "PSNR, dB",
+            _ => "mean squared error",
+        };
         let labels = (steps.len().min(12), 8);
         mesh(
             &mut chart,
@@ -152,7 +160,7 @@ impl Draw for Steps<'_> {
         if self.is_accuracy() {
             self.chart(&chart, 0.0..105.0, (0.0, 105.0), scale)?;
         // A task that diverged can lift a mean by orders of magnitude.
-        } else if top > 40.0 * bottom {
+        } else if top > 40.0 * bottom && self.report.metric != "psnr" {
             let (low, high) = (0.6 * bottom, 1.3 * top);
             let y = (low..high).log_scale().with_key_points(log_ticks(low, high));
             self.chart(&chart, y, (low, high), scale)?;

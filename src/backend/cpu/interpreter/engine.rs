@@ -3,10 +3,11 @@
 use super::super::cut::Cut;
 use super::super::training::{Engine, shared_bytes};
 use super::task::{Lowerings, Points, Task};
-use crate::meta::{Evaluation, Losses, Plan, TrainPlan};
+use crate::meta::{Evaluation, Losses, Plan, Rates, TrainPlan};
 use crate::program::Wanted;
 use crate::simd::Isa;
 use crate::task::{Sampler, TaskBatch};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A meta-gradient and nothing else.
@@ -173,6 +174,11 @@ impl<I: Isa> Engine for Tasks<I> {
 
     fn unpack(&self, packed: Vec<f32>) -> Vec<f32> {
         self.shared.graph.unpack(&packed)
+    }
+
+    fn held_rates(&self) -> Option<(Range<usize>, &Rates)> {
+        let (graph, rates) = (&self.shared.graph, &self.shared.graph.plan.rates);
+        rates.held().map(|_| (graph.len..graph.meta_len(), rates))
     }
 }
 

@@ -7,9 +7,10 @@ use super::group::Group;
 use super::kernels::Kernels as _;
 use super::layout::Layout;
 use super::sample::{Points, Source};
-use crate::meta::{Losses, Plan, TrainPlan};
+use crate::meta::{Losses, Plan, Rates, TrainPlan};
 use crate::simd::Isa;
 use crate::task::{Sampler, Visit};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Query points a lane, at most, where the points of a task are spread over lanes.
@@ -99,6 +100,11 @@ impl<I: Isa> Engine for Lanes<I> {
 
     fn chunks(&self) -> usize {
         self.cut.chunks
+    }
+
+    fn held_rates(&self) -> Option<(Range<usize>, &Rates)> {
+        let (first, rates) = (self.plan.model.param_count(), &self.plan.rates);
+        rates.held().map(|_| (first..self.plan.meta_len(), rates))
     }
 
     fn share(&self) -> f32 {

@@ -234,9 +234,9 @@ mod tests {
 
     fn plan(steps: usize, rates: RateShape, learned: bool) -> Plan {
         let model = Model::mlp(30, &[40, 50], 7, false).unwrap();
-        let fixed = Rates { shape: RateShape::One, learned: false, values: vec![0.1] };
+        let fixed = Rates::fixed(0.1);
         let mut plan = Plan::new(model, Loss::mse(), 5, 6, steps, fixed).unwrap();
-        plan.rates = Rates { shape: rates, learned, values: Vec::new() };
+        plan.rates = Rates { shape: rates, learned, values: Vec::new(), range: None };
         plan.rates.values = vec![0.1; plan.rate_count()];
         plan
     }

@@ -67,6 +67,10 @@ pub(crate) struct Outer {
     pub(crate) epsilon: f32,
     pub(crate) clip_value: f32,
     pub(crate) clip_norm: f32,
+    pub(crate) least_rate: f32,
+    pub(crate) most_rate: f32,
+    pub(crate) holds_rates: u32,
+    pub(crate) unused: u32,
 }
 
 impl Outer {
@@ -76,6 +80,7 @@ impl Outer {
         let (params, meta) = (plan.model.param_count(), plan.meta_len());
         let fallback = OuterOptimizer { kind: OuterKind::Sgd, ..OuterOptimizer::adam(0.0, 1) };
         let outer = outer.unwrap_or(&fallback);
+        let [least_rate, most_rate] = plan.rates.held().unwrap_or_default();
         Self {
             groups: partials.groups,
             columns: partials.columns,
@@ -93,6 +98,10 @@ impl Outer {
             epsilon: outer.epsilon as f32,
             clip_value: outer.clip_value.unwrap_or(0.0),
             clip_norm: outer.clip_norm.unwrap_or(0.0),
+            least_rate,
+            most_rate,
+            holds_rates: plan.rates.held().is_some().into(),
+            unused: 0,
         }
     }
 }

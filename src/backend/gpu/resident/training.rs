@@ -58,6 +58,7 @@ impl Resident {
         let (key, first_task, query_first) = match sampler.visit {
             Visit::Split => (iteration, 0, sampler.support),
             Visit::Joint => (iteration, 0, 0),
+            Visit::Query => (iteration, 0, sampler.support),
             Visit::Halves => {
                 let visit = iteration / 2;
                 (visit / meta_batch, visit % meta_batch, (iteration % 2) as usize * sampler.support)
