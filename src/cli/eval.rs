@@ -87,6 +87,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         (_, Some(rows)) => recipe.judge_rows(rows)?,
         (None, None) => recipe.load_data(arguments.data.as_deref())?,
     }
+    // What is said of small classes is of the queries that are asked for here.
+    recipe.evaluation.queries = settings.queries;
     for line in recipe.notes() {
         note(&line);
     }
