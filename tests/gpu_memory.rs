@@ -208,8 +208,9 @@ fn every_recipe_starts_on_any_adapter() {
         }
         let settings = &recipe.evaluation;
         let params = vec![0.01; plan.plan.meta_len()];
+        let support = recipe.evaluation_support(settings);
         let one = recipe.evaluation_tasks(settings, 0..1).map_or(recipe.task.query, |task| task.query);
-        let judged = plan.plan.for_evaluation(&params, settings.points, one, settings.steps, None);
+        let judged = plan.plan.for_evaluation(&params, support, one, settings.steps, None);
         portable_evaluation(&judged, 8).unwrap_or_else(|e| panic!("evaluation of {}: {e}", known.name));
         planned += 1;
     }

@@ -273,10 +273,14 @@ impl<'a> Experiment<'a> {
             "with inner.lr = {}, inner.steps = {}, outer.meta_lr = {}, outer.clip_norm = {}, outer.clip_value = {}",
             inner.lr, inner.steps, outer.meta_lr, outer.clip_norm, outer.clip_value
         );
+        let kept = match self.iteration() {
+            // Parameters that no step was taken from are drawn anew at will.
+            0 => String::new(),
+            done => format!(" the checkpoint of meta-iteration {done} is the last good one, and"),
+        };
         let advice = format!(
-            "a smaller inner.lr or outer.meta_lr, outer.clip_norm, or a gentler model.init (torch) may help; the \
-             checkpoint of meta-iteration {} is the last good one, and --on-nonfinite skip leaves such meta-iterations out",
-            self.iteration()
+            "a smaller inner.lr or outer.meta_lr, outer.clip_norm, or a gentler model.init (torch) may help;{kept} \
+             --on-nonfinite skip leaves such meta-iterations out",
         );
         not_finite(cause, &settings, &advice)
     }

@@ -173,7 +173,6 @@ fn what_cannot_be_is_refused_by_key() {
         ),
         ("table", &["task.target=a"], &["`task.target`", "task.label", "keep one"]),
         ("table-few-shot", &["task.ways=2", "task.split=[3, 0, 2]"], &["validation"]),
-        ("table-few-shot", &["task.ways=2", "task.queries=10"], &["11 rows a class", "class `k0"]),
         ("table-few-shot", &["control.enabled=true"], &["`control.enabled`"]),
         ("sinusoid", &[], &["`task.", "sinusoid"]),
     ] {
