@@ -141,41 +141,40 @@ else
 fi
 check tests cargo test --release --all-targets
 check "doc tests" cargo test --release --doc
-if cargo clippy --version >/dev/null 2>&1; then
-    check lints cargo clippy --release --all-targets -- -D warnings
-else
-    skipped="$skipped, lints (no clippy)"
-fi
-
 # The Python package as a user installs it, in a virtual environment of its own that sees what the machine's Python has (PyTorch, say);
 # the engine is built among the other artifacts.
 python=${FASTWEIGHTS_PYTHON:-python3}
 venv=target/python-venv
 in_venv() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
-python_package() { in_venv --no-build-isolation --no-deps --force-reinstall ./python && "$venv/bin/python" -m pytest -q python/tests; }
+python_package() { in_venv --no-deps --force-reinstall ./python && "$venv/bin/python" -m pytest -q python/tests; }
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
     skipped="$skipped, Python package (no Python 3.10 or newer)"
 elif [ -n "$dry" ]; then
     check "Python package" python_package
-elif ! "$python" -m venv --system-site-packages "$venv" || ! in_venv 'maturin>=1.9,<2' numpy pytest; then
-    skipped="$skipped, Python package (no virtual environment with maturin, numpy and pytest can be made)"
+elif ! "$python" -m venv --system-site-packages "$venv" || ! in_venv numpy pytest; then
+    skipped="$skipped, Python package (no virtual environment with numpy and pytest can be made)"
 else
     check "Python package" python_package
 fi
 
-# Every feature alone, and none of them, in a directory of their own: other flags would have the tests built anew.
-features="env RUSTFLAGS=-Dwarnings cargo check --target-dir target/features --no-default-features"
-check "no features" $features --all-targets
+# Every feature alone, none of them and all, in a directory of their own: other flags would have the tests built anew.
+strict="env RUSTFLAGS=-Dwarnings RUSTDOCFLAGS=-Dwarnings CARGO_TARGET_DIR=target/features cargo"
+check "no features" $strict check --no-default-features --all-targets
 for feature in gpu import export fetch plot tensorboard; do
-    check "feature $feature" $features --all-targets --features "$feature"
+    check "feature $feature" $strict check --no-default-features --all-targets --features "$feature"
 done
-check "all features" $features --all-targets --all-features
+if cargo clippy --version >/dev/null 2>&1; then
+    check lints $strict clippy --all-targets --all-features
+else
+    skipped="$skipped, lints (no clippy)"
+    check "all features" $strict check --all-targets --all-features
+fi
 if rustup target list --installed 2>/dev/null | grep -q '^wasm32-unknown-unknown$'; then
-    check "wasm" $features --lib --target wasm32-unknown-unknown
+    check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown
 else
     skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
 fi
-check documentation env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --all-features
+check documentation $strict doc --no-deps --all-features
 if cargo deny --version >/dev/null 2>&1; then
     check dependencies cargo deny check
 else
