@@ -40,11 +40,21 @@ impl fmt::Display for Split {
 pub(super) fn named(name: &str) -> Option<Split> {
     let plain = name.to_lowercase().replace(['-', '_', ' '], "");
     let of = |names: &[&str]| names.contains(&plain.as_str());
-    if of(&["train", "training", "trn", "base", "metatrain", "metatraining"]) {
+    if of(&["train", "training", "trn", "base", "seen", "metatrain", "metatraining"]) {
         Some(Split::Train)
     } else if of(&["val", "valid", "validation", "dev", "metaval", "metavalidation"]) {
         Some(Split::Validation)
-    } else if of(&["test", "testing", "tst", "novel", "eval", "evaluation", "metatest", "metatesting"]) {
+    } else if of(&[
+        "test",
+        "testing",
+        "tst",
+        "novel",
+        "unseen",
+        "eval",
+        "evaluation",
+        "metatest",
+        "metatesting",
+    ]) {
         Some(Split::Test)
     } else {
         None

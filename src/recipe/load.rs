@@ -42,6 +42,11 @@ impl Recipe {
         let path = path.as_ref();
         let text =
             std::fs::read_to_string(path).map_err(|e| Error::file_caused(path, "cannot be read", e))?;
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            let reason =
+                "is empty, which is no recipe; `fastweights recipes sinusoid` prints one to begin with";
+            return Err(Error::file(path, reason));
+        }
         let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("recipe");
         Self::parse(&text, stem, settings).map_err(|error| match error.kind() {
             crate::ErrorKind::Recipe { .. } => error,

@@ -19,6 +19,8 @@ fn recipes_are_listed_and_printed() {
     fs::write(dir.path().join("mine.toml"), text.replace("50_000", "7")).unwrap();
     train(dir.path(), &["mine.toml", "--quiet", "--set", "evaluation.tasks=3"]).assert().success();
     assert!(dir.path().join("runs/sinusoid-anil-1/checkpoints/7.safetensors").is_file());
+    fs::write(dir.path().join("none.toml"), "# to come\n").unwrap();
+    train(dir.path(), &["none.toml"]).assert().failure().stderr(contains("none.toml: is empty"));
     let wrong = fastweights(dir.path()).args(["recipes", "sinusoid-anli"]).assert().code(2);
     wrong.stderr(contains("did you mean `sinusoid-anil`"));
 }

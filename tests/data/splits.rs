@@ -13,6 +13,7 @@ fn splits_are_known_by_any_of_their_usual_names() {
         ["Train", "Val", "Test"],
         ["training", "valid", "testing"],
         ["base", "dev", "novel"],
+        ["Seen", "val", "Unseen"],
         ["meta_train", "meta-val", "metatest"],
     ]
     .into_iter()
