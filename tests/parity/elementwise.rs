@@ -135,7 +135,8 @@ fn sines_of_large_arguments_are_float64s() {
                 }
                 slope => {
                     let constants = [code, ("SLOPE", f64::from(slope))];
-                    run(&device, &ELEMENTWISE, &constants, &pass, &[&x, &one, &out], workgroups).swap_remove(2)
+                    run(&device, &ELEMENTWISE, &constants, &pass, &[&x, &one, &out], workgroups)
+                        .swap_remove(2)
                 }
             };
             let mut smallest = f64::INFINITY;
