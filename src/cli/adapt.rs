@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         }
     }
     let windows = arguments.points.unwrap_or(recipe.evaluation.points);
-    if windows == 0 {
+    if of_series && windows == 0 {
         return Err(Error::recipe("--points", "is 0; at least one window is needed").into());
     }
     let outputs = start.plan.model.outputs();
