@@ -126,6 +126,19 @@ pub const WORKLOADS: &[Workload] = &[
         ],
         meta_batches: &[1],
     },
+    // Phantoms, a quarter of their points; the rates of the inner loop as its peers have them.
+    Workload {
+        name: "field",
+        recipe: "field",
+        settings: &["task.points=1024", "inner.learned_lr=none"],
+        meta_batches: &[3],
+    },
+    Workload {
+        name: "field-latent",
+        recipe: "field-latent",
+        settings: &["task.points=1024"],
+        meta_batches: &[16],
+    },
     Workload { name: "omniglot-pool", recipe: "omniglot-5way-1shot", settings: &POOLED, meta_batches: &[32] },
     Workload {
         name: "omniglot-pool-15query",

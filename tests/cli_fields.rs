@@ -66,7 +66,8 @@ fn phantoms_are_learned_judged_drawn_and_sampled() {
         ))
         .stdout(
             contains("standard, mean").and(contains("pretrained, mean")).and(contains("best rates found")),
-        );
+        )
+        .stdout(contains("standard initialisation after 50 steps at rate"));
     let run = dir.path().join("run");
     let report = json(&run.join("evaluation.json"));
     assert_eq!((&report["metric"], &report["field"]["side"]), (&"psnr".into(), &8.into()));
@@ -75,6 +76,9 @@ fn phantoms_are_learned_judged_drawn_and_sampled() {
         assert_eq!((rows.len(), rows[0].as_array().unwrap().len()), (2, 4), "{learner}");
     }
     assert!(report["learners"]["pretrained"]["mean"][3].as_f64().unwrap() > 0.0);
+    let longer = &report["field"]["standard_longer"];
+    assert_eq!((&longer["steps"], longer["tasks"].as_array().unwrap().len()), (&50.into(), 2));
+    assert!(longer["mean"].as_f64().unwrap() > 0.0 && longer["lr"].as_f64().unwrap() > 0.0);
     assert!(run.join("plots/fields.png").is_file() && run.join("plots/adaptation.svg").is_file());
     fastweights(dir.path()).args(["report", "run"]).assert().success();
     let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
@@ -94,6 +98,67 @@ fn phantoms_are_learned_judged_drawn_and_sampled() {
     assert!(text.starts_with("x,y,value\n-0.25,0.5,") && text.lines().count() == 3, "{text}");
     sample(&["--out", "x.png", "--task", "2"]).success();
     sample(&["--out", "no/x.png"]).failure().stderr(contains("there is no directory"));
+}
+
+/// Gray pixels of a picture, row by row.
+fn gray(path: &Path) -> Vec<u8> {
+    let file = std::io::BufReader::new(fs::File::open(path).unwrap());
+    let mut reader = png::Decoder::new(file).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(frame.color_type, png::ColorType::Grayscale);
+    pixels.truncate(frame.buffer_size());
+    pixels
+}
+
+#[test]
+fn an_adapted_field_is_the_same_at_every_resolution_and_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    train(at, "field", &[&SMALL[..], &["--out", "run"]].concat()).success();
+    let mut encoder = png::Encoder::new(fs::File::create(at.join("given.png")).unwrap(), 8, 8);
+    encoder.set_color(png::ColorType::Grayscale);
+    let given: Vec<u8> = (0..64).map(|i| 40 + 3 * (i % 8) + 15 * (i / 8)).collect();
+    encoder.write_header().unwrap().write_image_data(&given).unwrap();
+    let typed = |arguments: &[&str]| fastweights(at).args(arguments).assert().success();
+    typed(&[
+        "adapt",
+        "run",
+        "--support",
+        "given.png",
+        "--steps",
+        "5",
+        "--out",
+        "a.safetensors",
+        "--device",
+        "cpu",
+    ]);
+    // The run is not needed any more.
+    fs::rename(at.join("run"), at.join("gone")).unwrap();
+    let sample = |more: &[&str]| typed(&[&["sample", "a.safetensors", "--device", "cpu"], more].concat());
+    sample(&["--size", "8", "--out", "8.png"]);
+    sample(&["--size", "24", "--out", "24.png"]);
+    let (few, many) = (gray(&at.join("8.png")), gray(&at.join("24.png")));
+    assert_eq!((few.len(), many.len()), (64, 576));
+    // The middle of every third pixel is the middle of a large one.
+    let middles: Vec<u8> = (0..64).map(|i| many[(i / 8 * 3 + 1) * 24 + i % 8 * 3 + 1]).collect();
+    assert!(few.iter().zip(&middles).all(|(a, b)| a.abs_diff(*b) <= 1), "{few:?}\n{middles:?}");
+    assert!(few.iter().any(|v| *v != few[0]), "a field is no single value");
+    // And at places: x to the right, y down.
+    let middle = |i: usize| (2 * i + 1) as f64 / 8.0 - 1.0;
+    let mut places = "x,y\n".to_owned();
+    (0..64).for_each(|i| writeln!(places, "{},{}", middle(i % 8), middle(i / 8)).unwrap());
+    fs::write(at.join("places.csv"), places).unwrap();
+    sample(&["--csv", "places.csv", "--out", "values.csv"]);
+    let text = fs::read_to_string(at.join("values.csv")).unwrap();
+    let values: Vec<f64> =
+        text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
+    for (value, byte) in values.iter().zip(&few) {
+        assert!((255.0 * value.clamp(0.0, 1.0) - f64::from(*byte)).abs() < 0.6, "{value} is drawn as {byte}");
+    }
+    typed(&["export", "a.safetensors", "--format", "onnx", "--out", "field.onnx"])
+        .stdout(contains("coordinates to values"));
+    assert!(fs::metadata(at.join("field.onnx")).unwrap().len() > 500);
 }
 
 #[test]

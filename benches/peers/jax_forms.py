@@ -59,6 +59,7 @@ def search(workload, meta_batch, devices, trainer, grouped):
     `grouped`: whether the library's convolution is tried where `vmap` makes it a grouped one, too.
     """
     images, cpu = workload.kind in ("images", "field"), jax.default_backend() == "cpu"
+    convolves = any(layer["type"] == "conv2d" for layer in workloads.leaves(workload.layers))
 
     def fastest(forms):
         rates = workloads.race({form: functools.partial(trainer, workload, meta_batch, form) for form in forms})
@@ -73,8 +74,7 @@ def search(workload, meta_batch, devices, trainer, grouped):
     if workload.latent:  # the base is not what adapts: no Hessian product of all of θ
         grads = grads[:-1]
     vectors = (0, 512) if cpu else (0,)
-    if images:
-        convolves = workload.kind == "images"
+    if images or convolves:
         forms = variants(form, grad=grads, cut=("strides", "phases") if convolves else ("strides",))
         if convolves and (form.chunk == 1 or grouped):
             forms += variants(form, conv=("library",))

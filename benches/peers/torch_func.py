@@ -27,6 +27,7 @@ DEFAULT_ROWS = {
     "series-conv": (32,),
     "omniglot-depthwise": (32,),
     "omniglot-grouped": (32,),
+    "miniimagenet": (4,),
     "resnet12": (1,),
     "omniglot-5way-1shot": (32,),
     "omniglot-5way-1shot-15query": (32,),

@@ -104,15 +104,17 @@ def mlp(*widths):
     return tuple(layers[:-1])
 
 
-def conv4(pooled, filters=64, ways=5):
-    """Four blocks of convolution, batch norm and ReLU, which halve the image by a stride of 2 or by pooling, and a head."""
-    layers, channels = [], 1
+def conv4(pooled, filters=64, ways=5, channels=1, places=0):
+    """Four blocks of convolution, batch norm and ReLU, which halve the image by a stride of 2 or by pooling, and a head on
+    the mean over what is left of the image, or on all its `places`."""
+    layers = []
     for _ in range(4):
         layers.append({"type": "conv2d", "in": channels, "out": filters, "kernel": 3, "stride": 2 - pooled, "padding": 1})
         layers += [{"type": "batch_norm", "features": filters, "eps": 1e-5}, {"type": "relu"}]
         layers += [{"type": "max_pool2d", "kernel": 2, "stride": 2}] * pooled
         channels = filters
-    return (*layers, {"type": "global_avg_pool2d"}, {"type": "linear", "in": filters, "out": ways})
+    end = [{"type": "flatten"}, {"type": "linear", "in": filters * places, "out": ways}] if places else head(filters, ways)
+    return (*layers, *end)
 
 
 def conv(channels, filters, kernel=3, stride=1, padding=None, groups=1, after="relu"):
@@ -191,6 +193,9 @@ WORKLOADS = {
         Workload("series-conv", "series", along_series(), 10, 10, 1),
         Workload("omniglot-depthwise", "images", depthwise(), 5, 5, 1, loss="cross_entropy", inner_lr=0.4),
         Workload("omniglot-grouped", "images", grouped(), 5, 5, 1, loss="cross_entropy", inner_lr=0.4),
+        Workload(
+            "miniimagenet", "images", conv4(True, 32, channels=3, places=25), 5, 75, 5, "cross_entropy", inner_lr=0.05, side=84, channels=3
+        ),
         Workload("resnet12", "images", resnet12(), 5, 75, 1, "cross_entropy", inner_lr=0.05, side=84, channels=3),
         Workload("field", "field", siren(5, 30.0), 1024, 1024, 2),
         Workload("field-latent", "field", siren(10, 30.0, latent=128), 1024, 1024, 3, inner_lr=0.1, latent=128),

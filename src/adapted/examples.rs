@@ -5,6 +5,8 @@ use super::inputs::number;
 use super::signature::{ImageForm, PointColumns, SeriesForm, SeriesScale, Signature};
 use crate::data::{Columns, SeriesSet, Sheet, Target, listed, shown};
 use crate::error::{Error, Result};
+use crate::philox::{Philox, Purpose, below};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Examples as a model sees them.
@@ -22,6 +24,54 @@ pub struct Examples {
     pub what: &'static str,
     /// What a person should know of how they were read, a line each.
     pub notes: Vec<String>,
+}
+
+impl Examples {
+    /// Divides examples into those to adapt on and those held out, of each class this share, rounded. Which these are depends on
+    /// the seed; of windows of a series the last ones, as they come later.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) naming the file if none is held out, or none of them or of a class is left.
+    pub fn held_out(&self, share: f64, classes: bool, seed: u64) -> Result<(Self, Self)> {
+        let width = self.y.len() / self.points.max(1);
+        let ordered = self.what == "windows";
+        let class = |point: usize| if classes && width == 1 { self.y[point].to_bits() } else { 0 };
+        let mut groups = BTreeMap::<u32, Vec<usize>>::new();
+        (0..self.points).for_each(|point| groups.entry(class(point)).or_default().push(point));
+        let (mut kept, mut held) = (Vec::new(), Vec::new());
+        for (group, mut points) in groups {
+            let mut words = Philox::stream(seed, Purpose::Evaluate, 1, group);
+            for i in 0..if ordered { 0 } else { points.len() } {
+                let other = i + below(words.word(), (points.len() - i) as u32) as usize;
+                points.swap(i, other);
+            }
+            let out = (share * points.len() as f64).round() as usize;
+            if out == points.len() {
+                let of = if classes { " of a class" } else { "" };
+                let reason =
+                    format!("has {out} {}{of}, and a share of {share} leaves none to adapt on", self.what);
+                return Err(Error::file(&self.path, reason));
+            }
+            held.extend(points.split_off(points.len() - out));
+            kept.extend(points);
+        }
+        if held.is_empty() {
+            let reason =
+                format!("has {} {}, of which a share of {share} holds out none", self.points, self.what);
+            return Err(Error::file(&self.path, reason));
+        }
+        Ok((self.part(kept), self.part(held)))
+    }
+
+    /// These points of it, in their order.
+    fn part(&self, mut points: Vec<usize>) -> Self {
+        points.sort_unstable();
+        let of = |values: &[f32]| -> Vec<f32> {
+            let width = values.len() / self.points.max(1);
+            points.iter().flat_map(|&point| &values[point * width..][..width]).copied().collect()
+        };
+        Self { x: of(&self.x), y: of(&self.y), points: points.len(), ..self.clone() }
+    }
 }
 
 /// What reading of a support set is told.

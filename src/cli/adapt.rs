@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// Examples to judge the adapted model by, in the same form
     #[arg(long, value_name = "INPUT")]
     query: Option<PathBuf>,
+    /// Hold this share of the support set out, of each class, and judge the adapted model by it; of a series the last windows
+    #[arg(long, value_name = "SHARE", conflicts_with = "query")]
+    hold_out: Option<f64>,
     /// Inner steps [default: the recipe's evaluation.steps]
     #[arg(long, value_name = "K")]
     steps: Option<usize>,
@@ -69,13 +72,28 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         }
     }
     let windows = arguments.points.unwrap_or(recipe.evaluation.points);
-    if windows == 0 {
+    if of_series && windows == 0 {
         return Err(Error::recipe("--points", "is 0; at least one window is needed").into());
     }
     let outputs = start.plan.model.outputs();
     let choice = Choice { outputs, windows, series: arguments.series.as_deref() };
     let support = start.signature.support(&arguments.support, choice)?;
-    let query = arguments.query.as_ref().map(|path| start.signature.query(path)).transpose()?;
+    let (support, query) = match (arguments.hold_out, &arguments.query) {
+        (Some(share), _) => {
+            if !(share > 0.0 && share < 1.0) {
+                return Err(Error::recipe(
+                    "--hold-out",
+                    format!("is {share}; a share between 0 and 1 is needed"),
+                )
+                .into());
+            }
+            let classes = !start.signature.classes().is_empty();
+            let (kept, held) = support.held_out(share, classes, recipe.seed)?;
+            (kept, Some(Examples { notes: Vec::new(), ..held }))
+        }
+        (None, Some(path)) => (support, Some(start.signature.query(path)?)),
+        (None, None) => (support, None),
+    };
     for examples in [Some(&support), query.as_ref()].into_iter().flatten() {
         for line in &examples.notes {
             note(&format!("{}: {line}", examples.path.display()));
@@ -85,7 +103,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let adapted = start.adapt(&*device.backend, &support, Adaptation { steps, rate })?;
     adapted.save(&arguments.out)?;
     arguments.tell(&adapted, &support, out)?;
-    let lines = judged((&start, &adapted), (&support, query.as_ref()), &*device.backend)?;
+    let name = if arguments.hold_out.is_some() { "held out" } else { "query set" };
+    let query = query.as_ref().map(|query| (name, query));
+    let lines = judged((&start, &adapted), (&support, query), &*device.backend)?;
     lines.iter().try_for_each(|line| out.line(line))
 }
 
@@ -123,13 +143,12 @@ impl Arguments {
 /// How well the model does on its support set and on others, before and after, and what freezing its batch norms costs.
 fn judged(
     (start, adapted): (&Start, &Adapted),
-    (support, query): (&Examples, Option<&Examples>),
+    (support, query): (&Examples, Option<(&str, &Examples)>),
     device: &dyn Backend,
 ) -> Result<Vec<String>> {
     let before = start.adapt(device, support, Adaptation { steps: 0, rate: None })?;
     let mut lines = Vec::new();
-    for (name, examples) in [("support set", Some(support)), ("query set", query)] {
-        let Some(examples) = examples else { continue };
+    for (name, examples) in [("support set", support)].into_iter().chain(query) {
         let (first, last) = (before.judge(device, examples)?, adapted.judge(device, examples)?);
         lines.push(format!(
             "{name}, {} {}: {} (before adaptation {})",
@@ -139,8 +158,8 @@ fn judged(
             said(first)
         ));
         let together = match name {
-            "query set" => adapted.judge_together(device, examples)?,
-            _ => None,
+            "support set" => None,
+            _ => adapted.judge_together(device, examples)?,
         };
         if let Some(together) = together {
             lines.push(format!("  {}", cost(last, together)));

@@ -157,7 +157,8 @@ fn measure(
     let (task, inner, meta) = (&recipe.task, &recipe.inner.settings, &plan.plan);
     let second = inner.order == MetaGradient::SecondOrder;
     let operations =
-        Operations::meta_gradient(&meta.model, task.support, task.query, inner.steps, second).per_task;
+        Operations::adapting(&meta.model, &meta.adapted, (task.support, task.query), inner.steps, second)
+            .per_task;
     let tasks = median * f64::from(meta_batch);
     Ok(Row {
         workload: workload.name,

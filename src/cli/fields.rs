@@ -60,5 +60,12 @@ pub(super) fn print(report: &Report, field: &FieldReport, out: &mut Out) -> Outc
             listed(&field.standard_lr)
         ))?;
     }
-    Ok(())
+    let longer = &field.standard_longer;
+    out.line(&format!(
+        "standard initialisation after {} steps at rate {}: {:.2} ± {:.2} dB",
+        longer.steps,
+        number(longer.lr),
+        longer.mean,
+        longer.ci95
+    ))
 }

@@ -203,7 +203,7 @@ impl Columns {
         match &feature.coding {
             Coding::Number { mean, deviation, median, flagged } => {
                 let number = match value {
-                    Some(_) => number(sheet, row, column)?,
+                    Some(_) => target_number(sheet, row, column)?,
                     None => median.unwrap_or(*mean),
                 };
                 let scaled = if *deviation > 0.0 { (number - mean) / deviation } else { 0.0 };
@@ -362,6 +362,20 @@ pub(super) fn number(sheet: &Sheet, row: usize, column: usize) -> Result<f64> {
             ),
         )),
     }
+}
+
+/// A cell of the column of numbers that are predicted.
+pub(super) fn target_number(sheet: &Sheet, row: usize, column: usize) -> Result<f64> {
+    let (text, name) = (sheet.cell(row, column), shown(&sheet.columns[column]));
+    if sheet.number(row, column)?.is_some() || text.to_ascii_lowercase().contains("inf") {
+        return number(sheet, row, column);
+    }
+    let text = shown(text);
+    let reason = format!(
+        "`{text}` is not a number, and numbers are predicted; --label {name} learns classes; if it stands for no value, --set \
+         'task.missing_values=[\"{text}\"]'"
+    );
+    Err(sheet.wrong(row, column, &reason))
 }
 
 /// The refusal of a cell without a value, with the ways on.

@@ -10,12 +10,14 @@ pub(super) enum Form {
     Pattern(&'static str),
     /// `2024Q1`, `Q1 2024`, `2024-Q1`, `1Q2024`.
     Quarter,
+    /// `2024H1`, `H1 2024`.
+    Half,
     /// `2024-W05`, `2024-W05-1`.
     Week,
 }
 
 /// Forms of dates; of two that fit all dates of a column alike the first is taken.
-pub(super) const FORMS: [Form; 47] = [
+pub(super) const FORMS: [Form; 58] = [
     Form::Pattern("%Y-%m-%d"),
     Form::Pattern("%Y/%m/%d"),
     Form::Pattern("%Y.%m.%d"),
@@ -61,6 +63,17 @@ pub(super) const FORMS: [Form; 47] = [
     Form::Pattern("%Y %b"),
     Form::Pattern("%a, %d %b %Y"),
     Form::Pattern("%a %d %b %Y"),
+    Form::Pattern("%a, %b %d, %Y"),
+    Form::Pattern("%A, %B %d, %Y"),
+    Form::Pattern("%A, %d %B %Y"),
+    Form::Pattern("%a %b %d %Y"),
+    Form::Pattern("%b-%d-%Y"),
+    Form::Pattern("%b/%d/%Y"),
+    Form::Pattern("%Y-%j"),
+    Form::Pattern("%YM%m"),
+    Form::Pattern("%Y年%m月%d日"),
+    Form::Pattern("%Y年%m月"),
+    Form::Half,
     Form::Quarter,
     Form::Week,
 ];
@@ -70,9 +83,11 @@ impl Form {
     pub(super) fn date(self, text: &str) -> Option<i64> {
         let plausible = |date: &Date| (1000..3000).contains(&date.year());
         match self {
+            // `2024-02` is a month, `2024-002` a day.
+            Self::Pattern("%Y-%j") if text.len() != 8 => None,
             Self::Pattern(pattern) => {
                 let mut parsed = BrokenDownTime::parse(pattern, text).ok()?;
-                if !pattern.contains("%d") {
+                if !pattern.contains("%d") && !pattern.contains("%j") {
                     parsed.set_day(Some(1)).ok()?;
                 }
                 let date = parsed.to_date().ok().filter(plausible)?;
@@ -80,25 +95,8 @@ impl Form {
                 let bare = !pattern.contains(|c: char| !c.is_ascii_alphabetic() && c != '%');
                 (!bare || pattern.contains('b') || (1800..2200).contains(&date.year())).then(|| days(date))
             }
-            Self::Quarter => {
-                let upper = text.to_ascii_uppercase();
-                let (before, after) = upper.split_once('Q')?;
-                let trim = |part: &str| part.trim_matches([' ', '-', '/', '_', ':']).to_owned();
-                let (before, after) = (trim(before), trim(after));
-                let (year, quarter) = match (before.len(), after.len()) {
-                    (4, 1) => (before, after),
-                    (0, 5..) => {
-                        // The first byte alone may be no character.
-                        let (quarter, year) = (after.get(..1)?, after.get(1..)?);
-                        (year.trim_start_matches([' ', '-', '/']).to_owned(), quarter.to_owned())
-                    }
-                    (1, 4) => (after, before),
-                    _ => return None,
-                };
-                let quarter = quarter.parse::<i8>().ok().filter(|quarter| (1..=4).contains(quarter))?;
-                let year = year.parse().ok().filter(|_| year.len() == 4)?;
-                Date::new(year, 3 * quarter - 2, 1).ok().filter(plausible).map(days)
-            }
+            Self::Quarter => part_of_year(text, 'Q', 4).filter(plausible).map(days),
+            Self::Half => part_of_year(text, 'H', 2).filter(plausible).map(days),
             Self::Week => {
                 let (year, rest) = text.split_once(['W', 'w'])?;
                 let year = year.trim_end_matches('-').parse().ok()?;
@@ -109,6 +107,27 @@ impl Form {
             }
         }
     }
+}
+
+/// The first day of a part of a year: `2024Q1`, `2024-Q1`, `Q1 2024`, `1Q2024`, with `mark` for `Q` and so many parts a year.
+fn part_of_year(text: &str, mark: char, parts: i8) -> Option<Date> {
+    let upper = text.to_ascii_uppercase();
+    let (before, after) = upper.split_once(mark)?;
+    let trim = |part: &str| part.trim_matches([' ', '-', '/', '_', ':']).to_owned();
+    let (before, after) = (trim(before), trim(after));
+    let (year, part) = match (before.len(), after.len()) {
+        (4, 1) => (before, after),
+        (0, 5..) => {
+            // The first byte alone may be no character.
+            let (part, year) = (after.get(..1)?, after.get(1..)?);
+            (year.trim_start_matches([' ', '-', '/']).to_owned(), part.to_owned())
+        }
+        (1, 4) => (after, before),
+        _ => return None,
+    };
+    let part = part.parse::<i8>().ok().filter(|part| (1..=parts).contains(part))?;
+    let year = year.parse().ok().filter(|_| year.len() == 4)?;
+    Date::new(year, 12 / parts * (part - 1) + 1, 1).ok()
 }
 
 pub(super) fn days(date: Date) -> i64 {

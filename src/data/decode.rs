@@ -5,11 +5,7 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::path::Path;
 
 /// Formats that are no text, by their first bytes, and what to do with one.
-const FOREIGN: [(&[u8], &str); 12] = [
-    (
-        b"PAR1",
-        "is a Parquet file; save it as CSV, e.g. in Python: pandas.read_parquet(FILE).to_csv(\"rows.csv\", index=False)",
-    ),
+const FOREIGN: [(&[u8], &str); 16] = [
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook of the old kind; save it as CSV"),
     (b"ARROW1", "is an Arrow (Feather) file; save it as CSV"),
     (b"FEA1", "is a Feather file; save it as CSV"),
@@ -23,6 +19,11 @@ const FOREIGN: [(&[u8], &str); 12] = [
     (b"\x80\x05", "is a Python pickle; save it as CSV"),
     (b"%PDF", "is a PDF; a table as text is needed"),
     (b"\x28\xb5\x2f\xfd", "is packed by zstd; unpack it, or pack it by gzip"),
+    (b"\xfd7zXZ\0", "is packed by xz; unpack it, or pack it by gzip"),
+    (b"7z\xbc\xaf", "is a 7-Zip archive; unpack it"),
+    (b"Rar!", "is a RAR archive; unpack it"),
+    (b"Obj\x01", "is an Avro file; save it as CSV"),
+    (b"\xff\xfe\0\0", "is text in UTF-32; save it as UTF-8"),
     (b"BZh", "is packed by bzip2; unpack it, or pack it by gzip"),
 ];
 
@@ -38,6 +39,9 @@ pub(super) fn decode(
 ) -> Result<(String, Option<String>)> {
     if let Some((_, what)) = FOREIGN.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Err(Error::file(path, *what));
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return Err(Error::file(path, "is a tar archive; unpack it, or pack the file alone by gzip"));
     }
     let encoding = match encoding {
         Some(label) => {

@@ -102,6 +102,18 @@ pub(super) fn separator(text: &str) -> u8 {
     if blanks { b' ' } else { best.map_or(b',', |(_, _, separator)| separator) }
 }
 
+/// Whether all cells of the first rows that are not empty stand between single quotes.
+pub(super) fn in_single_quotes(text: &str, separator: u8) -> bool {
+    let quoted = |cell: &str| cell.len() > 1 && cell.starts_with('\'') && cell.ends_with('\'');
+    let mut cells = text
+        .lines()
+        .take(20)
+        .flat_map(|line| line.split(separator as char))
+        .map(str::trim)
+        .filter(|c| !c.is_empty());
+    cells.next().is_some_and(quoted) && cells.all(quoted)
+}
+
 /// Whether the first of these rows names the columns: it does not where a number stands above numbers, save numbers that are
 /// counted through as names of columns are, or where its words stand below as well. `cell` gives a row's cell.
 pub(super) fn has_names<'a>(

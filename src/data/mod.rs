@@ -40,11 +40,14 @@ mod npy;
 mod omniglot;
 mod packed;
 #[cfg(feature = "import")]
+mod parquet;
+#[cfg(feature = "import")]
 mod picture;
 mod picture_form;
 #[cfg(feature = "import")]
 mod pictures;
 mod place;
+mod role;
 mod roles;
 mod sentinel;
 mod series;
@@ -57,12 +60,16 @@ mod sheet;
 #[cfg(feature = "import")]
 mod sheet_file;
 #[cfg(feature = "import")]
+mod sheet_rows;
+#[cfg(feature = "import")]
 mod spacing;
 mod split;
 #[cfg(feature = "import")]
 mod tarball;
 #[cfg(feature = "import")]
 mod times;
+#[cfg(feature = "import")]
+mod units;
 #[cfg(feature = "import")]
 mod unpacked;
 #[cfg(not(feature = "import"))]

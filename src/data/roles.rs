@@ -1,10 +1,13 @@
 //! What each column of a training table is: a number, a category, what is predicted, or nothing to learn from.
 
-use super::columns::{Coding, Columns, Feature, MissingCells, Target, canonical, missing_cell, number};
+use super::columns::{
+    Coding, Columns, Feature, MissingCells, Target, canonical, missing_cell, number, target_number,
+};
+use super::role::{Role, role};
 use super::sentinel;
 use super::sheet::{Sheet, listed, shown};
 use crate::error::{Error, Result};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// What is said of a table's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +47,6 @@ pub struct Roles {
     pub notes: Vec<String>,
 }
 
-/// What a column is.
-enum Role {
-    Number,
-    Category,
-    /// Nothing to learn from, and why.
-    LeftOut(&'static str),
-}
-
 impl Roles {
     /// Tells what the columns of a sheet are.
     ///
@@ -75,7 +70,7 @@ impl Roles {
         for column in
             (0..sheet.columns.len()).filter(|&c| c != label && !choices.ignore.contains(&sheet.columns[c]))
         {
-            match role(sheet, column, choices)? {
+            match role(sheet, column, choices.keep, choices.categories)? {
                 Role::Number => features.push((column, false)),
                 Role::Category => features.push((column, true)),
                 Role::LeftOut(why) => left_out.push((column, why)),
@@ -85,9 +80,10 @@ impl Roles {
         notes.extend(numbers.filter_map(|(column, _)| sentinel::of_column(sheet, *column)));
         notes.extend(left_out_note(sheet, &left_out));
         if features.is_empty() {
+            let why = notes.pop().map_or_else(String::new, |note| format!(": {note}"));
             return Err(Error::file(
                 &sheet.path,
-                format!("has no column to learn from besides `{}`", shown(choices.label)),
+                format!("has no column to learn from besides `{}`{why}", shown(choices.label)),
             ));
         }
         let columns: Vec<_> = features.iter().map(|(column, _)| *column).collect();
@@ -103,8 +99,10 @@ impl Roles {
     /// naming `task.target` if it is the same in all rows.
     pub fn fit(&mut self, sheet: &Sheet, choices: &Choices<'_>, training: &[usize]) -> Result<Columns> {
         let target = if choices.regression {
-            let numbers =
-                training.iter().map(|&row| number(sheet, row, self.label)).collect::<Result<Vec<_>>>()?;
+            let numbers = training
+                .iter()
+                .map(|&row| target_number(sheet, row, self.label))
+                .collect::<Result<Vec<_>>>()?;
             let (mean, deviation) = spread(&numbers);
             if deviation == 0.0 {
                 let reason = format!(
@@ -178,75 +176,6 @@ fn left_out_note(sheet: &Sheet, left_out: &[(usize, &str)]) -> Option<String> {
     Some(format!("left out: {}{keep}", listed(&names)))
 }
 
-/// What a column is, by all of its cells.
-fn role(sheet: &Sheet, column: usize, choices: &Choices<'_>) -> Result<Role> {
-    let name = &sheet.columns[column];
-    let (kept, said) = (choices.keep.contains(name), choices.categories.contains(name));
-    let (mut cells, mut numbers, mut words) = (0, Vec::new(), HashMap::<&str, (usize, usize)>::new());
-    for row in 0..sheet.len() {
-        let Some(value) = sheet.value(row, column) else { continue };
-        cells += 1;
-        // `inf` is a number that is refused, not a word.
-        match if said { None } else { sheet.number(row, column)? } {
-            Some(value) => numbers.push(value),
-            None => words.entry(value).or_insert((0, row)).0 += 1,
-        }
-    }
-    if cells == 0 {
-        return Ok(Role::LeftOut("no values"));
-    }
-    if name.is_empty() && !kept {
-        return Ok(Role::LeftOut("it numbers the rows"));
-    }
-    if words.is_empty() {
-        let counts = !kept && counts_rows(sheet, name, &numbers);
-        return Ok(if counts { Role::LeftOut("it numbers the rows") } else { Role::Number });
-    }
-    // A few words among numbers are slips, or stand for no value: nobody means such a column as a category.
-    if !numbers.is_empty() && words.len() <= 3 && numbers.len() > cells / 2 {
-        let row = words.values().map(|(_, row)| *row).min().unwrap_or(0);
-        return number(sheet, row, column).map(|_| Role::Number);
-    }
-    let different = words.len() + numbers.iter().map(|n| n.to_bits()).collect::<HashSet<_>>().len();
-    if said || kept {
-        return Ok(Role::Category);
-    }
-    Ok(match different {
-        1 if cells == sheet.len() => Role::LeftOut("the same in every row"),
-        different if different > 8 && 2 * different > cells => {
-            Role::LeftOut("a text of its own in most rows")
-        }
-        _ => Role::Category,
-    })
-}
-
-/// Whether whole numbers, all different, are counted through, or called so.
-fn counts_rows(sheet: &Sheet, name: &str, numbers: &[f64]) -> bool {
-    let lower = name.to_lowercase();
-    let called = [
-        "id",
-        "index",
-        "idx",
-        "no",
-        "no.",
-        "nr",
-        "nr.",
-        "row",
-        "rownum",
-        "row_id",
-        "row_number",
-        "unnamed: 0",
-    ]
-    .contains(&lower.as_str())
-        || lower.ends_with("_id")
-        || (lower.ends_with("id") && name.ends_with("Id") || name.ends_with("ID"));
-    if numbers.len() < 10 || numbers.len() < sheet.len() || numbers.iter().any(|n| n.fract() != 0.0) {
-        return false;
-    }
-    let counted = numbers.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
-    counted || called && numbers.iter().map(|n| n.to_bits()).collect::<HashSet<_>>().len() == numbers.len()
-}
-
 /// The rows that can be learned from: those with a label and, where others are dropped, without a missing cell.
 fn usable(
     sheet: &Sheet,
@@ -312,6 +241,11 @@ fn labels(sheet: &Sheet, column: usize, rows: &[usize], choices: &Choices<'_>) -
         return refused(format!(
             "is `{label}`, which is `{}` in every row of {file}; two classes are needed",
             shown(&classes[0])
+        ));
+    }
+    if !numeric && found == rows.len() && found > 8 {
+        return refused(format!(
+            "is `{label}`, which has a text of its own in each of the {found} rows of {file}; a class has several rows"
         ));
     }
     let whole = numbers.iter().all(|n| n.fract() == 0.0);

@@ -79,12 +79,31 @@ pub(super) fn of(sheet: &Sheet, said: &SeriesColumns) -> Result<(Places, Vec<Str
         said.layout.unwrap_or(if ids.is_empty() && values.len() > 1 { Layout::Wide } else { Layout::Long });
     let places = Places { layout, ids, values, time };
     check(sheet, &places)?;
+    notes.extend(no_times(sheet, &places));
     if said.ids.is_empty()
         && let Some(&id) = places.ids.first()
     {
         notes.push(format!("series are told apart by `{}`", shown(&sheet.columns[id])));
     }
     Ok((places, notes))
+}
+
+/// Says that nothing was taken for times, and what they may have been.
+fn no_times(sheet: &Sheet, places: &Places) -> Option<String> {
+    if places.time.is_some() || places.layout == Layout::Rows {
+        return None;
+    }
+    let other = |column: &usize| !places.ids.contains(column) && !places.values.contains(column);
+    let others: Vec<_> =
+        (0..sheet.columns.len()).filter(other).map(|column| sheet.columns[column].as_str()).collect();
+    let passed = match others.is_empty() {
+        true => return None,
+        false => listed(&others),
+    };
+    Some(format!(
+        "no column of times: rows are taken in order, and passed over are {passed}; --time-column names one, --set \
+         'task.dates=\"%d|%m|%Y\"' says how its dates are written"
+    ))
 }
 
 /// What is said of columns of values that nobody named.

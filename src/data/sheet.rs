@@ -177,7 +177,13 @@ impl Sheet {
                           it for names)"
                     .to_owned(),
             };
-            Error::recipe(key, format!("is `{}`, no column of {file}; {hint}its columns are {columns}{unnamed}", shown(column)))
+            let choose = match (key, column) {
+                ("task.label", "label") => "; --label names the column of classes, or --target one of numbers to predict",
+                _ => "",
+            };
+            let reason =
+                format!("is `{}`, no column of {file}; {hint}its columns are {columns}{unnamed}{choose}", shown(column));
+            Error::recipe(key, reason)
         })
     }
 

@@ -2,43 +2,11 @@
 
 use super::form::{self, Arff};
 use super::sheet::{Decimal, Dialect, Sheet, check, number};
-use super::{decode, unpacked};
+use super::sheet_rows::Rows;
+use super::{decode, parquet, units, unpacked};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
-
-/// Cells as they stand, rows of any length.
-#[derive(Default)]
-struct Rows {
-    text: String,
-    /// Where each cell ends.
-    ends: Vec<usize>,
-    /// Where each row's cells begin among all.
-    starts: Vec<usize>,
-    lines: Vec<u64>,
-}
-
-impl Rows {
-    fn cells(&self, row: usize) -> usize {
-        self.starts.get(row + 1).copied().unwrap_or(self.ends.len()) - self.starts[row]
-    }
-
-    fn cell(&self, row: usize, column: usize) -> &str {
-        if column >= self.cells(row) {
-            return "";
-        }
-        let at = self.starts[row] + column;
-        &self.text[if at == 0 { 0 } else { self.ends[at - 1] }..self.ends[at]]
-    }
-
-    /// Cells of a row up to the last that is not empty.
-    fn filled(&self, row: usize) -> usize {
-        (0..self.cells(row))
-            .rev()
-            .find(|&column| !self.cell(row, column).is_empty())
-            .map_or(0, |last| last + 1)
-    }
-}
 
 impl Sheet {
     /// Reads a file of text: CSV with any separator and encoding, or ARFF; plain, gzipped, or alone in a zip archive. What the
@@ -57,30 +25,33 @@ impl Sheet {
         if let Some((key, known)) = known {
             check(path, key, Some(known), &sha256)?;
         }
-        let (text, note) = decode::decode(path, bytes, dialect.encoding.as_deref())?;
-        if text.trim().is_empty() {
-            return Err(Error::file(path, "is empty; a header and rows are needed"));
-        }
-        let mut notes: Vec<_> = note.into_iter().collect();
-        let (rows, names, separator) = match form::arff(&text) {
-            Some(Arff { names, rows, lines_before }) => {
-                (arff_rows(path, rows, lines_before)?, Some(names), b',')
+        let Cells { mut rows, names, separator, numeric, mut notes } = match parquet::is(&bytes) {
+            true => {
+                let parquet::Found { rows, names, numeric, notes } = parquet::read(path, bytes)?;
+                Cells { rows, names: Some(names), separator: b',', numeric, notes }
             }
-            None => {
-                let (body, lines, named) = form::without_head(&text);
-                let separator = dialect.separator_byte().or(named).unwrap_or_else(|| form::separator(body));
-                (divided(path, body, (separator, lines))?, None, separator)
-            }
+            false => from_text(path, bytes, dialect)?,
         };
-        drop(text);
-        if rows.starts.is_empty() {
+        if rows.len() == 0 {
             return Err(Error::file(path, "has no rows"));
         }
-        let sheet = assemble(path, rows, names, dialect, expected)?;
+        let titles = if names.is_none() { rows.titles() } else { 0 };
+        if titles > 0 {
+            notes.push(match titles {
+                1 => "the line above the table is passed over".to_owned(),
+                n => format!("{n} lines above the table are passed over"),
+            });
+            rows.skip(titles);
+        }
+        let mut sheet = assemble(path, rows, names, dialect, expected)?;
         if !sheet.named {
             notes.push("has no row of names: columns are called 1, 2, … (--set task.header=true takes the first row for names)".to_owned());
         }
-        let decimals = decimals(&sheet, dialect, separator);
+        notes.extend(units::take(&mut sheet));
+        let mut decimals = decimals(&sheet, dialect, separator);
+        for (decimal, _) in decimals.iter_mut().zip(&numeric).filter(|(_, numeric)| **numeric) {
+            *decimal = Some(Decimal::Point);
+        }
         if dialect.decimal.is_none() && decimals.contains(&Some(Decimal::Comma)) {
             notes.push("has decimal commas".to_owned());
         }
@@ -88,10 +59,39 @@ impl Sheet {
     }
 }
 
+/// Rows of a file, with what is known of them.
+struct Cells {
+    rows: Rows,
+    /// Names of the columns, where they do not stand in the first row.
+    names: Option<Vec<String>>,
+    separator: u8,
+    /// Of each column, whether it holds numbers by the file's own word; empty where a file says nothing.
+    numeric: Vec<bool>,
+    notes: Vec<String>,
+}
+
+fn from_text(path: &Path, bytes: Vec<u8>, dialect: &Dialect) -> Result<Cells> {
+    let (text, note) = decode::decode(path, bytes, dialect.encoding.as_deref())?;
+    if text.trim().is_empty() {
+        return Err(Error::file(path, "is empty; a header and rows are needed"));
+    }
+    let (rows, names, separator) = match form::arff(&text) {
+        Some(Arff { names, rows, lines_before }) => (arff_rows(path, rows, lines_before)?, Some(names), b','),
+        None => {
+            let (body, lines, named) = form::without_head(&text);
+            let separator = dialect.separator_byte().or(named).unwrap_or_else(|| form::separator(body));
+            (divided(path, body, (separator, lines))?, None, separator)
+        }
+    };
+    Ok(Cells { rows, names, separator, numeric: Vec::new(), notes: note.into_iter().collect() })
+}
+
 /// Rows of cells between separators.
 fn divided(path: &Path, body: &str, (separator, lines_before): (u8, u64)) -> Result<Rows> {
     if separator != b' ' {
-        return records(path, body, lines_before, csv::ReaderBuilder::new().delimiter(separator));
+        let quote = if form::in_single_quotes(body, separator) { b'\'' } else { b'"' };
+        let mut form = csv::ReaderBuilder::new();
+        return records(path, body, lines_before, form.delimiter(separator).quote(quote));
     }
     let cells = |line: &str| line.split_whitespace().collect::<Vec<_>>().join("\t") + "\n";
     let tabbed: String = body.lines().map(cells).collect();
@@ -125,12 +125,7 @@ fn records(path: &Path, body: &str, lines_before: u64, form: &mut csv::ReaderBui
         if record.iter().all(str::is_empty) && record.len() < 2 {
             continue;
         }
-        rows.starts.push(rows.ends.len());
-        rows.lines.push(line);
-        for cell in &record {
-            rows.text.push_str(cell);
-            rows.ends.push(rows.text.len());
-        }
+        rows.push(line, record.iter());
     }
     Ok(rows)
 }
@@ -147,21 +142,21 @@ fn assemble(
     let named = given || is_named(&rows, dialect, expected);
     let from = usize::from(named && !given);
     let mut columns = names.unwrap_or_else(|| {
-        let longest = (0..rows.starts.len()).map(|row| rows.filled(row)).max().unwrap_or(0);
+        let longest = (0..rows.len()).map(|row| rows.filled(row)).max().unwrap_or(0);
         let width = if named { rows.cells(0) } else { longest };
         (0..width).map(|c| if named { rows.cell(0, c).to_owned() } else { (c + 1).to_string() }).collect()
     });
-    if from == rows.starts.len() {
+    if from == rows.len() {
         return Err(Error::file(path, "has a header but no rows"));
     }
-    let filled = (from..rows.starts.len()).map(|row| rows.filled(row)).max().unwrap_or(0);
+    let filled = (from..rows.len()).map(|row| rows.filled(row)).max().unwrap_or(0);
     // A separator behind the last name, and nothing in any row below.
     while columns.len() > filled && columns.last().is_some_and(String::is_empty) {
         columns.pop();
     }
     // R names its rows in a column that has no name.
     let longer = |row: usize| rows.cells(row) == columns.len() + 1 && rows.filled(row) > columns.len();
-    if named && !given && (from..rows.starts.len()).all(longer) {
+    if named && !given && (from..rows.len()).all(longer) {
         columns.insert(0, String::new());
     }
     check_names(path, &mut columns)?;
@@ -176,9 +171,9 @@ fn assemble(
         decimals: Vec::new(),
         lines: rows.lines[from..].to_vec(),
         text: String::with_capacity(rows.text.len()),
-        ends: Vec::with_capacity(rows.ends.len()),
+        ends: Vec::with_capacity(rows.all_cells()),
     };
-    for row in from..rows.starts.len() {
+    for row in from..rows.len() {
         let (cells, line) = (rows.cells(row), rows.lines[row]);
         if cells < width || rows.filled(row) > width {
             let what = if named { "the header" } else { "the first row" };
@@ -198,7 +193,7 @@ fn is_named(rows: &Rows, dialect: &Dialect, expected: &[String]) -> bool {
     let known = names.filter(|name| expected.iter().any(|known| known == name)).count();
     dialect.header.unwrap_or_else(|| match known {
         0 => {
-            let shape = (rows.starts.len(), rows.cells(0));
+            let shape = (rows.len(), rows.cells(0));
             form::has_names(shape, dialect, &|row, column| rows.cell(row, column))
         }
         _ => 2 * known >= rows.cells(0).min(expected.len()),

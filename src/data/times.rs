@@ -207,6 +207,14 @@ fn split(text: &str) -> Option<(&str, i64, f64)> {
         return (fits && hour < 24 && minute < 60 && second < 60)
             .then(|| (date, seconds(hour, minute, second) - offset, 0.0));
     }
+    // `2024-01-01 23`: an hour alone.
+    if let Some((date, hour)) = text.rsplit_once(' ')
+        && hour.len() == 2
+        && date.len() == 10
+        && let Some(hour) = hour.parse().ok().filter(|hour| (0..24).contains(hour))
+    {
+        return Some((date, seconds(hour, 0, 0), 0.0));
+    }
     let date = text.strip_suffix('Z').or_else(|| text.strip_suffix(" UTC")).unwrap_or(text);
     Some((date, 0, 0.0))
 }
@@ -244,7 +252,8 @@ fn clock(text: &str) -> Option<(i64, f64)> {
 
 /// Seconds that a zone is ahead of UTC: nothing, `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00`.
 fn zone(text: &str) -> Option<i64> {
-    let text = text.trim();
+    // What stands in brackets names the zone of the offset before it.
+    let text = text.split('[').next().unwrap_or(text).trim();
     if ["", "z", "utc", "gmt", "+00:00 utc"].contains(&text.to_ascii_lowercase().as_str()) {
         return Some(0);
     }

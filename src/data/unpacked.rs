@@ -68,6 +68,13 @@ fn the_one_file(path: &Path) -> Result<Vec<u8>> {
     if has("content.xml") && has("mimetype") {
         return Err(Error::file(path, "is an OpenDocument workbook; save its sheet as CSV"));
     }
+    let is_table = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        [".csv", ".tsv", ".tab", ".arff", ".data", ".parquet"].iter().any(|end| name.ends_with(end))
+    };
+    if let [only] = (0..files.len()).filter(|&at| is_table(&files[at].0)).collect::<Vec<_>>()[..] {
+        return Ok(files.swap_remove(only).1);
+    }
     match files.len() {
         1 => Ok(files.remove(0).1),
         0 => Err(Error::file(path, "is an archive without a file")),

@@ -1,7 +1,7 @@
 //! Fields: how well learners fit those that are held out, in decibels, beside the same network from starts that need no
 //! meta-learning.
 
-use super::field_report::FieldReport;
+use super::field_report::{FieldReport, Longer};
 use super::models::Models;
 use super::report::{Judged, Learners, Points, Report, Seconds};
 use super::trial::turns;
@@ -13,8 +13,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Rates that are tried for starts that were not meta-learned, `10^(n/4)`: from 0.0001 to 10.
+/// Powers `10^(n/4)` that are tried as rates of starts that were not meta-learned: from 0.0001 to 10.
 const TRIED: std::ops::RangeInclusive<i32> = -16..=4;
+
+/// Steps after which a standard initialisation is judged once more, and powers `10^(n/4)` of the best rate so far that are tried for it.
+const LONGER: usize = 50;
+const AROUND: std::ops::RangeInclusive<i32> = -4..=2;
 
 /// Fields that they are tried on, and points of each.
 const TRIED_FIELDS: usize = 2;
@@ -130,22 +134,48 @@ impl Comparison<'_> {
             return Ok(vec![rate]);
         }
         let ends = [self.trained.clamp(1, self.steps.max(1)), self.steps.max(1)];
-        let mut best = [(f64::NEG_INFINITY, 0.0); 2];
-        for tried in TRIED {
-            let rate = 10_f64.powf(f64::from(tried) / 4.0);
+        let mut rates = self.best_of(start, TRIED.map(quarter), &ends)?;
+        rates.dedup();
+        Ok(rates)
+    }
+
+    /// Of some rates those by which a start does best after so many steps, the last of which are the most.
+    fn best_of(
+        &self,
+        start: &mut Start,
+        rates: impl Iterator<Item = f64>,
+        ends: &[usize],
+    ) -> Result<Vec<f64>> {
+        let most = ends.last().copied().unwrap_or_default();
+        let mut best = vec![(f64::NEG_INFINITY, 0.0); ends.len()];
+        for rate in rates {
             start.rate = Some(rate);
-            let losses = start.adapt(self.device, &self.tried, ends[1], false)?.0;
-            let curve = Curve::of_values(&decibels(&losses), ends[1]);
-            for (best, end) in best.iter_mut().zip(ends) {
+            let losses = start.adapt(self.device, &self.tried, most, false)?.0;
+            let curve = Curve::of_values(&decibels(&losses), most);
+            for (best, &end) in best.iter_mut().zip(ends) {
                 // One that diverged on any of them is none.
                 if curve.diverged == 0 && curve.mean[end] > best.0 {
                     *best = (curve.mean[end], rate);
                 }
             }
         }
-        let mut rates = best.map(|(_, rate)| rate).to_vec();
-        rates.dedup();
-        Ok(rates)
+        Ok(best.into_iter().map(|(_, rate)| rate).collect())
+    }
+
+    /// How a start does after many steps, given the best rate after some.
+    fn longer(&self, mut start: Start, rate: f64) -> Result<Longer> {
+        let around = || AROUND.map(|n| rate * quarter(n));
+        let found = match self.rate {
+            Some(rate) => vec![rate],
+            None => self.best_of(&mut start, around(), &[LONGER])?,
+        };
+        let lr = found.first().copied().unwrap_or(rate);
+        start.rate = Some(lr);
+        let all = decibels(&start.losses(self.device, (self.tasks, LONGER), self.sequence)?);
+        let last: Vec<f64> = all.chunks_exact(LONGER + 1).map(|row| row[LONGER]).collect();
+        let curve = Curve::of_values(&last, 0);
+        let tasks = table(&last, 0).concat();
+        Ok(Longer { steps: LONGER, lr, mean: curve.mean[0], ci95: curve.ci95[0], tasks })
     }
 
     /// How a start does at its best rates: at each number of steps by that which does better there.
@@ -171,6 +201,11 @@ impl Comparison<'_> {
     }
 }
 
+/// `10^(n/4)`.
+fn quarter(n: i32) -> f64 {
+    10_f64.powf(f64::from(n) / 4.0)
+}
+
 /// Rows of a table, to a hundredth of a decibel.
 fn table(rows: &[f64], steps: usize) -> Vec<Vec<f64>> {
     let rounded = |row: &[f64]| row.iter().map(|v| (100.0 * v).round() / 100.0).collect();
@@ -182,7 +217,7 @@ fn told(
     recipe: &Recipe,
     field: &FieldSettings,
     steps: usize,
-    (maml, standard): (&[f64], Best),
+    (maml, standard, longer): (&[f64], Best, Longer),
     pretrained: Option<Best>,
 ) -> FieldReport {
     let (data, data_sha256, mut held_out) = match recipe.fields() {
@@ -200,6 +235,7 @@ fn told(
         standard: table(&standard.rows, steps),
         standard_lr: standard.rates,
         pretrained_lr: pretrained.map_or_else(Vec::new, |best| best.rates),
+        standard_longer: longer,
     }
 }
 
@@ -226,7 +262,9 @@ pub(super) fn judge(
         rate,
         sequence: &sequence,
     };
-    let standard = comparison.best(Start::standard(recipe, recipe.inner.settings.lr)?)?;
+    let plain = || Start::standard(recipe, recipe.inner.settings.lr);
+    let standard = comparison.best(plain()?)?;
+    let longer = comparison.longer(plain()?, standard.rates.last().copied().unwrap_or_default())?;
     let pretrained = models.control.as_ref().map(|params| Start::pretrained(recipe, params));
     let pretrained = pretrained.transpose()?.map(|start| comparison.best(start)).transpose()?;
     let rows = decibels(&maml);
@@ -250,7 +288,7 @@ pub(super) fn judge(
         classification: None,
         table: None,
         series: None,
-        field: Some(told(recipe, field, steps, (&rows, standard), pretrained)),
+        field: Some(told(recipe, field, steps, (&rows, standard, longer), pretrained)),
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,

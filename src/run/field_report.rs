@@ -29,4 +29,21 @@ pub struct FieldReport {
     /// The same of the control.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pretrained_lr: Vec<f64>,
+    /// The standard initialisation once more, after many steps at the best rate for so many.
+    pub standard_longer: Longer,
+}
+
+/// A start after many steps.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Longer {
+    /// Steps.
+    pub steps: usize,
+    /// Inner rate, the best of those around the best after the evaluation's steps.
+    pub lr: f64,
+    /// PSNR, dB: mean over tasks.
+    pub mean: f64,
+    /// Half the width of its 95 % interval.
+    pub ci95: f64,
+    /// PSNR of each task, dB.
+    pub tasks: Vec<f64>,
 }

@@ -88,16 +88,17 @@ pub(crate) unsafe fn ln_1p<V: Vector>(x: V) -> V {
     }
 }
 
-/// Sine and cosine of `scale · x`, for products up to ±1,000 (±10,000 with an error of 1e-6).
+/// Sine and cosine of `scale · x`, for products up to ±1,000 (±10,000 with an error of 1e-6); `rest` is what float32 lacks of the
+/// scale.
 #[inline(always)]
-pub(crate) unsafe fn sin_cos<V: Vector>(x: V, scale: f32) -> (V, V) {
+pub(crate) unsafe fn sin_cos<V: Vector>(x: V, scale: f32, rest: f32) -> (V, V) {
     // SAFETY: promised by the caller.
     unsafe {
         let (zero, one) = (V::splat(0.0), V::splat(1.0));
         let scale = V::splat(scale);
         let angle = x.mul(scale);
-        // What rounding took from the product; nothing where multiply-adds round twice.
-        let lost = x.mul_add(scale, zero.sub(angle));
+        // What rounding took from the product, and what the rest adds.
+        let lost = x.mul_add(V::splat(rest), x.fma(scale, zero.sub(angle)));
         let n = round(angle.mul(V::splat(std::f32::consts::FRAC_2_PI)));
         // π/2 in three parts, of which the first two leave products with whole numbers exact (Cephes, `sinf`).
         let r = n.mul_add(V::splat(-1.570_312_5), angle);

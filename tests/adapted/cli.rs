@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
+use fastweights::adapted::Examples;
 use fastweights::data::glyphs;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -216,4 +217,38 @@ fn header_and_row(columns: &str) -> (String, impl Fn(f64) -> String) {
         (0..count).map(|i| format!("{:.3}", (i as f64 + 3.0 * shift).sin())).collect::<Vec<_>>().join(",")
     };
     (names.join(","), row)
+}
+
+#[test]
+fn a_share_of_the_support_set_is_held_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    train(at, "sinusoid", &["--steps", "5", "--set", "control.enabled=false", "--set", "evaluation.tasks=3"]);
+    let rows: String = (0..8).map(|i| format!("{i},{}\n", i * i % 5)).collect();
+    fs::write(at.join("few.csv"), format!("x,y\n{rows}")).unwrap();
+    let adapt = |share: &str| {
+        let usual = ["adapt", "run", "--support", "few.csv", "--device", "cpu"];
+        run(at, &[&usual[..], &["--out", &format!("{share}.safetensors"), "--hold-out", share]].concat())
+    };
+    adapt("0.25").success().stdout(contains("adapted on 6 points").and(contains("held out, 2 points: loss")));
+    adapt("0.01").failure().stderr(contains("has 8 points, of which a share of 0.01 holds out none"));
+    adapt("0.99").failure().stderr(contains("leaves none to adapt on"));
+    adapt("1.5").code(2).stderr(contains("`--hold-out`: is 1.5"));
+    let classes = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0];
+    let y: Vec<f32> = classes.to_vec();
+    let whole = Examples {
+        x: (0..20).map(|i| i as f32).collect(),
+        y,
+        points: 10,
+        what: "rows",
+        ..Examples::default()
+    };
+    let (kept, held) = whole.held_out(0.25, true, 3).unwrap();
+    assert_eq!((kept.points, held.points), (7, 3));
+    assert_eq!(held.y.iter().filter(|class| **class == 0.0).count(), 2, "a class gives its share");
+    for part in [&kept, &held] {
+        let row = |i: usize| (part.x[2 * i] as usize / 2, part.x[2 * i + 1] - part.x[2 * i], part.y[i]);
+        assert!((0..part.points).map(row).all(|(point, next, y)| next == 1.0 && y == whole.y[point]));
+    }
+    assert!(held.x.iter().all(|x| !kept.x.contains(x)));
 }

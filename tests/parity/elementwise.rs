@@ -101,3 +101,57 @@ fn functions_and_their_derivatives_are_their_formulas() {
         }
     }
 }
+
+/// Each number against itself, however near to zero it is, for arguments of the sine up to ±1,000.
+#[test]
+fn sines_of_large_arguments_are_float64s() {
+    let Some(device) = adapter::device("sines_of_large_arguments_are_float64s") else { return };
+    const WORDS: usize = 6000;
+    for omega in [1.0, 0.1, 30.0, 77.7, 200.0] {
+        let function = Function::Sine { omega };
+        let mut x = Numbers::new(1, WORDS, 1);
+        for (i, x) in x.all.iter_mut().enumerate() {
+            *x *= [1000.0, 100.0, 1.0][i % 3] / omega as f32;
+        }
+        let [mut one, mut none] = [2, 3].map(|stream| Numbers::new(1, WORDS, stream));
+        one.all.fill(1.0);
+        none.all.fill(0.0);
+        let out = Numbers::poisoned(1, WORDS);
+        let pass = ElementPass {
+            x: x.place,
+            values: one.place,
+            x_dot: one.place,
+            values_dot: none.place,
+            result: out.place,
+            ..ElementPass::of(function, WORDS as u32)
+        };
+        let code = ("FUNCTION", f64::from(function.code()));
+        let workgroups = [(WORDS as u32).div_ceil(WORKGROUP), 1, 1];
+        for d in 0..3 {
+            let found = match d {
+                2 => {
+                    let buffers = [&x, &one, &one, &none, &out];
+                    run(&device, &BACKWARD_TANGENT, &[code], &pass, &buffers, workgroups).swap_remove(4)
+                }
+                slope => {
+                    let constants = [code, ("SLOPE", f64::from(slope))];
+                    run(&device, &ELEMENTWISE, &constants, &pass, &[&x, &one, &out], workgroups)
+                        .swap_remove(2)
+                }
+            };
+            let mut smallest = f64::INFINITY;
+            for (at, found) in x.task(0).into_iter().zip(found.task(0)) {
+                let expected = derivatives(function, at)[d as usize];
+                let error = (found - expected).abs();
+                assert!(
+                    error <= 1e-5 * expected.abs(),
+                    "{function} at {at}, derivative {d}: {found} is not {expected}"
+                );
+                if at.abs() * omega > 1.0 {
+                    smallest = smallest.min(expected.abs() / omega.powi(d));
+                }
+            }
+            assert!(smallest < 1e-2, "some cross zero: {smallest}");
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 mod columns;
 mod files;
+mod kinds;
 mod learned;
+mod parquet;
 
 #[path = "../adapter/mod.rs"]
 mod adapter;

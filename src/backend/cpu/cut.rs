@@ -40,4 +40,40 @@ impl Cut {
         let end = self.tasks.min(first + self.groups_a_chunk * self.lanes);
         (first..end).step_by(self.lanes).map(move |at| (at, self.lanes.min(end - at)))
     }
+
+    /// How many threads share each task, if they can: few, but so many that hardly one of all is without work at the end.
+    pub(super) fn threads_each(self, threads: usize) -> usize {
+        // What is computed in the rounds that it takes, of what all threads could.
+        let used = |each: usize| {
+            let rounds = self.chunks.div_ceil(threads / each);
+            (self.chunks * each) as f64 / (threads * rounds) as f64
+        };
+        let best = (1..=threads).map(used).fold(0.0, f64::max);
+        (1..=threads).find(|&each| used(each) >= best.min(0.875)).unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_tasks_where_some_would_be_idle() {
+        for (threads, tasks, each) in [
+            (1, 1, 1),
+            (1, 7, 1),
+            (2, 1, 2),
+            (2, 2, 1),
+            (2, 3, 2),
+            (2, 7, 1),
+            (2, 16, 1),
+            (3, 2, 3),
+            (4, 6, 2),
+            (16, 3, 5),
+            (16, 16, 1),
+            (16, 20, 3),
+        ] {
+            assert_eq!(Cut::of_tasks(tasks).threads_each(threads), each, "{threads} threads, {tasks} tasks");
+        }
+    }
 }

@@ -6,11 +6,13 @@ mod runtime;
 use super::onnx;
 use super::proto::ModelProto;
 use crate::adapted::{
-    Adaptation, Adapted, Answers, Examples, ImageForm, Inputs, Origin, PointColumns, Predicted, SeriesForm,
-    SeriesScale, Signature, Start,
+    Adaptation, Adapted, Answers, Examples, FieldForm, ImageForm, Inputs, Origin, PointColumns, Predicted,
+    SeriesForm, SeriesScale, Signature, Start,
 };
 use crate::backend::cpu::CpuBackend;
-use crate::data::{Coding, Columns, Dialect, Feature, MissingCells, PictureForm, SeriesColumns, Target};
+use crate::data::{
+    Coding, Columns, Dialect, Feature, MissingCells, PictureForm, Ranges, SeriesColumns, Target,
+};
 use crate::meta::{Algorithm, Loss};
 use crate::model::{Conv4, Graph, Model, NamedOp, Resnet12, Shape, Siren};
 use crate::ops::elementwise::Function;
@@ -255,4 +257,34 @@ fn windows_go_in_and_values_come_out_in_units_of_the_series() {
     let found = run(&read(&adapted), &[("window", Array { dims: vec![1, 4], values: raw })]);
     let y = adapted.outputs(&cpu, &[0.0, 0.5, -2.0, 0.1]).unwrap();
     assert!((found["value"].values[0] - (1e6 + 50.0 * f64::from(y[0]))).abs() < 1e-3);
+}
+
+#[test]
+fn places_go_in_and_values_come_out_in_units_of_the_field() {
+    let cpu = CpuBackend::new(Some(1));
+    let rays = r#"[{"type": "conv2d", "outputs": 5, "kernel": 1}, {"type": "sine", "omega": 2.0}, {"type": "global_avg_pool2d"}, {"type": "linear", "outputs": 2}]"#;
+    let siren = Siren { hidden: vec![9, 8], omega: 3.0, first_omega: 3.0, latent: 0 };
+    let siren = siren.graph(Shape::Vector(2), 2).unwrap().finish().unwrap();
+    let ray_model = graph(Shape::Image { channels: 2, height: 1, width: 4 }, rays);
+    for (model, samples) in [(siren, 1), (ray_model, 4)] {
+        let form = FieldForm {
+            coordinates: vec!["lon".into(), "lat".into()],
+            coordinate_ranges: Ranges(vec![[-180.0, 180.0], [50.0, 52.0]]),
+            values: vec!["wind".into(), "rain".into()],
+            value_ranges: Ranges(vec![[0.0, 30.0], [-1.0, 4.0]]),
+            samples,
+            pictures: None,
+        };
+        let adapted = adapted(model, Signature::Field(form.clone()), false);
+        let places = vec![-90.0, 50.5, 180.0, 52.0, 36.0, 51.1];
+        let scaled: Vec<f32> = [-0.5, -0.5, 1.0, 1.0, 0.2, 0.1].map(|v| v as f32).to_vec();
+        let x: Vec<f32> = scaled.iter().flat_map(|&v| std::iter::repeat_n(v, samples)).collect();
+        let expected: Vec<f64> = (adapted.outputs(&cpu, &x).unwrap().chunks_exact(2))
+            .flat_map(|y| [30.0 * f64::from(y[0]), -1.0 + 5.0 * f64::from(y[1])])
+            .collect();
+        let found = run(&read(&adapted), &[("coordinates", Array { dims: vec![3, 2], values: places })]);
+        assert_eq!(found["values"].dims, [3, 2]);
+        let error = relative_error(&found["values"].values, &expected);
+        assert!(error <= 1e-5, "{samples} samples: {error:e}");
+    }
 }

@@ -204,6 +204,8 @@ impl Curve for Softplus {
 #[derive(Clone, Copy)]
 pub(crate) struct Sine {
     pub(crate) omega: f32,
+    /// What float32 lacks of it.
+    pub(crate) rest: f32,
 }
 
 impl Curve for Sine {
@@ -211,7 +213,7 @@ impl Curve for Sine {
     unsafe fn triple<V: Vector>(self, x: V) -> [V; 3] {
         // SAFETY: promised by the caller.
         unsafe {
-            let (sine, cosine) = sin_cos(x, self.omega);
+            let (sine, cosine) = sin_cos(x, self.omega, self.rest);
             let [omega, bend] = all::<V, _>([self.omega, -self.omega * self.omega]);
             [sine, omega.mul(cosine), bend.mul(sine)]
         }
@@ -260,7 +262,8 @@ macro_rules! with_curve {
                 $value
             }
             Function::Sine { omega } => {
-                let $curve = curve::Sine { omega: omega as f32 };
+                let rest = (omega - f64::from(omega as f32)) as f32;
+                let $curve = curve::Sine { omega: omega as f32, rest };
                 $value
             }
         }
@@ -269,132 +272,4 @@ macro_rules! with_curve {
 pub(crate) use with_curve;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::elementwise::Function;
-    use crate::ops::scalar::{Dual, Number as _};
-    use crate::simd::{Basic, Isa, Kernel};
-
-    struct Evaluate<'a, F> {
-        curve: F,
-        x: &'a [f32],
-        out: &'a mut [Vec<f32>; 3],
-    }
-
-    impl<F: Curve> Kernel for Evaluate<'_, F> {
-        #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            for at in (0..self.x.len()).step_by(V::LANES) {
-                // SAFETY: whole vectors; the instruction set is the caller's promise.
-                unsafe {
-                    let triple = self.curve.triple(V::load(self.x.as_ptr().add(at)));
-                    for (value, out) in triple.into_iter().zip(self.out.iter_mut()) {
-                        value.store(out.as_mut_ptr().add(at));
-                    }
-                }
-            }
-        }
-    }
-
-    const ALL: [Function; 12] = [
-        Function::Relu {},
-        Function::LeakyRelu { negative_slope: 0.3 },
-        Function::Elu { alpha: 1.0 },
-        Function::Elu { alpha: 0.7 },
-        Function::Tanh {},
-        Function::Sigmoid {},
-        Function::Silu {},
-        Function::Gelu {},
-        Function::GeluTanh {},
-        Function::Softplus {},
-        Function::Sine { omega: 1.0 },
-        Function::Sine { omega: 30.0 },
-    ];
-
-    /// From tiny to ±1,000.
-    fn arguments() -> Vec<f32> {
-        let mut x: Vec<f32> = vec![0.0, 1e-30, -1e-30];
-        let mut magnitude = 1e-4_f32;
-        while magnitude < 1000.0 {
-            x.extend([magnitude, -magnitude]);
-            magnitude *= 1.003;
-        }
-        x.extend((0..4000).map(|i| (i - 2000) as f32 * 0.01));
-        x.resize(x.len().next_multiple_of(16), 1000.0);
-        x
-    }
-
-    /// `f`, `f′` and `f″` by dual numbers.
-    fn exact(function: Function, x: f64) -> [f64; 3] {
-        let inner = Dual { value: x, tangent: 1.0 };
-        let one = Dual::constant(1.0);
-        let all = function.value(Dual { value: inner, tangent: one });
-        [all.value.value, all.value.tangent, all.tangent.tangent]
-    }
-
-    fn check<I: Isa>(name: &str, fused: bool) {
-        let x = arguments();
-        for function in ALL {
-            let mut out = std::array::from_fn(|_| vec![f32::NAN; x.len()]);
-            // SAFETY: the caller saw that the machine has the set.
-            with_curve!(function, curve => unsafe { I::run(Evaluate { curve, x: &x, out: &mut out }) });
-            for (i, &at) in x.iter().enumerate() {
-                let at = f64::from(at);
-                let expected = exact(function, at);
-                let beside = [0.95, 1.05].map(|factor| exact(function, at * factor));
-                for d in 0..3 {
-                    let mut size = expected[d].abs();
-                    match function {
-                        // A product that is rounded before its sine is taken is as wrong as it is large.
-                        Function::Sine { omega }
-                            if (at * omega).abs() > if fused { 1000.0 } else { 50.0 } =>
-                        {
-                            continue;
-                        }
-                        Function::Sine { omega } => size = size.max(0.3 * omega.powi(d as i32)),
-                        // Near where they cross zero, against their size beside it.
-                        _ => size = size.max(beside[0][d].abs().min(beside[1][d].abs())),
-                    }
-                    let error = (f64::from(out[d][i]) - expected[d]).abs();
-                    // Tails are as good down to 1e-7; 1 − tanh² and 1 + erf are inexact there in float64, too.
-                    assert!(
-                        error <= 1e-5 * size + 1e-12,
-                        "{function} at {at}, derivative {d} on {name}: {} is not {}",
-                        out[d][i],
-                        expected[d]
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn triples_agree_with_float64_on_every_instruction_set() {
-        check::<Basic>("portable", false);
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                check::<crate::simd::Avx2>("avx2", true);
-            }
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
-            {
-                check::<crate::simd::Avx512Narrow>("avx512, 8 lanes", true);
-                check::<crate::simd::Avx512>("avx512", true);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_number_stays_so() {
-        let x = [f32::NAN; 16];
-        for function in ALL {
-            let mut out = std::array::from_fn(|_| vec![0.0; 16]);
-            // SAFETY: any machine has it.
-            with_curve!(function, curve => unsafe { Basic::run(Evaluate { curve, x: &x, out: &mut out }) });
-            let number = matches!(function, Function::Relu | Function::LeakyRelu { .. });
-            assert!(out[0].iter().all(|y| y.is_nan()) || number, "{function}");
-        }
-    }
-}
+mod tests;

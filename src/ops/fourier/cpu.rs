@@ -82,7 +82,7 @@ impl Call for Waves {
                         rest = b.mul(x_rest).add(b_rest.mul(x)).add(b_rest.mul(x_rest)).add(rest);
                     }
                     let turns = turns.sub(round(turns)).add(rest.sub(round(rest)));
-                    let (sine, cosine) = sin_cos(turns, TAU);
+                    let (sine, cosine) = sin_cos(turns, TAU, 0.0);
                     sine.store(y.add(row * self.on.pitch + at));
                     cosine.mul(V::splat(TAU)).store(slopes.add(row * self.on.pitch + at));
                 }

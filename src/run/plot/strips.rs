@@ -52,11 +52,11 @@ impl Strips {
             return Ok(None);
         }
         let (count, channels) = (tasks.tasks, tasks.targets);
-        let (first, last) = (report.standard_lr.first(), report.standard_lr.last());
+        let (first, longer) = (report.standard_lr.first(), report.standard_longer.lr);
         let starts = [
             (Start::maml(recipe, models, judged.report.inner_lr)?, &STEPS[..]),
             (Start::standard(recipe, first.copied().unwrap_or_default())?, &STEPS[..]),
-            (Start::standard(recipe, last.copied().unwrap_or_default())?, &[LONG][..]),
+            (Start::standard(recipe, longer)?, &[LONG][..]),
         ];
         let size = side * side * channels;
         let truth =

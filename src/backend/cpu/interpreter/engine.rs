@@ -90,9 +90,10 @@ impl<I: Isa> Tasks<I> {
         let with =
             |bytes: Option<u64>, threads: usize| Lowerings::new(&plan, GRADIENT, weighted, bytes, threads);
         let mut shared = with(all.map(|all| all / threads.min(cut.chunks).max(1) as u64), 1);
-        let each = threads / cut.chunks.max(1);
+        let each = cut.threads_each(threads.max(1));
         if each > 1 && shared.memory.len >= SHARED {
-            shared = with(all.map(|all| all / cut.chunks.max(1) as u64), each);
+            let at_once = (threads / each).min(cut.chunks).max(1);
+            shared = with(all.map(|all| all / at_once as u64), each);
         }
         Self { shared: Arc::new(shared), sampler, cut, idle: Mutex::default() }
     }
