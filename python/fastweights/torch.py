@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from . import optimizers as _optimizers
 from ._trace import Traced
 from .models import Model
 
-__all__ = ["ANIL", "BOIL", "FOMAML", "MAML", "Reptile", "from_module"]
+__all__ = ["ANIL", "BOIL", "FOMAML", "MAML", "MetaSGD", "Reptile", "from_module"]
 
 _LOSSES = {
     nn.MSELoss: lambda loss: _optimizers.MSE(),
@@ -31,6 +31,8 @@ _LOSSES = {
     nn.BCEWithLogitsLoss: lambda loss: _optimizers.BCEWithLogits(),
     nn.CrossEntropyLoss: lambda loss: _optimizers.CrossEntropy(loss.label_smoothing),
 }
+# Settings that would follow meta-iterations, which are not counted here, or add parameters that a module has not.
+_OUTER = {"optimizer", "iterations", "first_order_iterations", "multi_step_loss_iterations", "per_step_batch_norm"}
 
 
 def from_module(module: nn.Module, input_shape: Sequence[int] | None = None) -> Model:
@@ -66,6 +68,9 @@ class MAML:
 
     Settings are those of ``fastweights.MAML``, but for the outer optimizer, which is PyTorch's; ``loss`` may be a loss of
     ``torch.nn``. ``input_shape`` is that of a point; without it, the first tasks say it.
+
+    With ``learned_lr`` the inner rates are ``inner_lr``, a ``Parameter`` beside the module's: give the optimizer
+    ``maml.parameters()``, which has both.
     """
 
     _learner: type[_learners.MAML] = _learners.MAML
@@ -78,20 +83,36 @@ class MAML:
         input_shape: Sequence[int] | None = None,
         **settings: Any,
     ) -> None:
-        if "optimizer" in settings or "learned_lr" in settings:
-            raise TypeError("optimizer and learned_lr are not for it: the outer loop is PyTorch's, over the module's parameters")
+        strange = sorted(settings.keys() & _OUTER)
+        if strange:
+            raise TypeError(f"{' and '.join(strange)}: not for it, the outer loop is PyTorch's, over the module's parameters")
         self.module = module
+        self.inner_lr: nn.Parameter | None = None
         self._settings = {"loss": _loss(loss), **settings}
         self._engine: _learners.MAML | None = None
-        if input_shape is not None:
-            self._make(tuple(input_shape))
+        # Rates are there before the optimizer that learns them.
+        if input_shape is not None or "learned_lr" in settings or self._learner is _learners.MetaSGD:
+            self._make(None if input_shape is None else tuple(input_shape))
 
     def _make(self, input_shape: tuple[int, ...] | None) -> _learners.MAML:
         model = Traced(self.module, input_shape)
         own = dict(self.module.named_parameters())
         self._parameters = [own[place] for place in model.places]
         self._engine = self._learner(model, **self._settings)
+        rates = self._engine.state_dict().get("inner_lr")
+        if rates is not None:
+            self.inner_lr = nn.Parameter(torch.from_numpy(rates.copy()))
         return self._engine
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The module's parameters and, where inner rates are learned, ``inner_lr``: what an outer optimizer is for."""
+        yield from self.module.parameters()
+        if self.inner_lr is not None:
+            yield self.inner_lr
+
+    def _learned(self) -> list[nn.Parameter]:
+        """Parameters in the order of the engine's flat vector."""
+        return self._parameters if self.inner_lr is None else [*self._parameters, self.inner_lr]
 
     def _ready(self, x: Any) -> _learners.MAML:
         if self._engine is not None:
@@ -102,12 +123,12 @@ class MAML:
 
     def _flat(self) -> np.ndarray:
         with torch.no_grad():
-            flat = torch.cat([parameter.reshape(-1) for parameter in self._parameters])
-        return flat.to("cpu", torch.float32).numpy()
+            parts = [parameter.reshape(-1).to("cpu", torch.float32) for parameter in self._learned()]
+            return torch.cat(parts).numpy()
 
     def meta_grad(self, support: Any, query: Any) -> float:
-        """Adds the meta-gradient over tasks to ``.grad`` of the module's parameters, as ``backward`` does, and returns the mean
-        query loss.
+        """Adds the meta-gradient over tasks to ``.grad`` of the module's parameters (and of ``inner_lr``, where rates are
+        learned), as ``backward`` does, and returns the mean query loss.
 
         ``support`` and ``query`` are ``(x, y)`` or ``(x, y, mask)``, tensors or arrays: ``x`` ``[tasks, points, …]``, ``y``
         ``[tasks, points, outputs]`` or ``[tasks, points]`` of class indices; or lists with a tensor for each task.
@@ -115,8 +136,9 @@ class MAML:
         learner = self._ready(support[0])
         arrays = _learners.batch(_arrays(support), _arrays(query), learner._shapes)
         loss, gradient = learner._engine.meta_gradient(arrays, self._flat())
-        parts = torch.from_numpy(gradient).split([parameter.numel() for parameter in self._parameters])
-        for parameter, part in zip(self._parameters, parts):
+        learned = self._learned()
+        parts = torch.from_numpy(gradient).split([parameter.numel() for parameter in learned])
+        for parameter, part in zip(learned, parts):
             if not parameter.requires_grad:
                 continue
             part = part.view(parameter.shape).to(parameter.device, parameter.dtype)
@@ -166,6 +188,12 @@ class BOIL(MAML):
     """The inner loop changes everything but the last linear layer."""
 
     _learner = _learners.BOIL
+
+
+class MetaSGD(MAML):
+    """A learned inner rate for each parameter: ``inner_lr``, in the order of ``from_module(module).parameters``."""
+
+    _learner = _learners.MetaSGD
 
 
 class Reptile(MAML):

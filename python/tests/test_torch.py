@@ -177,6 +177,77 @@ def test_meta_gradients_are_those_of_torch_func(name):
         torch.testing.assert_close(parameter.grad.double(), 2 * expected[name], rtol=1e-2, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", ["one", "per_layer_step", "per_parameter", "per_parameter_step"])
+def test_learned_rates_have_the_gradient_of_torch_func(shape):
+    torch.manual_seed(2)
+    module, steps = nn.Sequential(nn.Linear(2, 7), nn.Tanh(), nn.Linear(7, 5), nn.Softplus(), nn.Linear(5, 2)), 3
+    support, query = tasks((2,), nn.MSELoss(), 2)
+    maml = fw.torch.MAML(module, nn.MSELoss(), inner_lr=0.1, inner_steps=steps, learned_lr=shape, device="cpu")
+    names = [name for name, _ in module.named_parameters()]
+    sizes = [parameter.numel() for parameter in module.parameters()]
+    count = {"one": 1, "per_layer_step": 3 * steps, "per_parameter": sum(sizes), "per_parameter_step": sum(sizes) * steps}[shape]
+    assert maml.inner_lr.shape == (count,)
+    with torch.no_grad():
+        maml.inner_lr += 0.05 * torch.rand(count)
+
+    def rate(rates, step, at):
+        if shape == "one":
+            return rates[0]
+        if shape == "per_layer_step":
+            return rates[3 * step + at // 2]
+        rows = rates.view(-1, sum(sizes))
+        row = rows[step if shape == "per_parameter_step" else 0]
+        return row.split(sizes)[at].view(theta[names[at]].shape)
+
+    def set_loss(theta, x, y):
+        return F.mse_loss(functional_call(module, theta, (x,)), y)
+
+    def mean_loss(theta, rates):
+        total = 0.0
+        for sx, sy, qx, qy in zip(*(part.double() for part in (*support, *query))):
+            fast = theta
+            for step in range(steps):
+                slope = grad(set_loss)(fast, sx, sy)
+                fast = {name: fast[name] - rate(rates, step, at) * slope[name] for at, name in enumerate(names)}
+            total = total + set_loss(fast, qx, qy) / len(support[0])
+        return total
+
+    theta = {name: parameter.detach().double() for name, parameter in module.named_parameters()}
+    expected, of_rates = grad(mean_loss, argnums=(0, 1))(theta, maml.inner_lr.detach().double())
+    maml.meta_grad(support, query)
+    for found, wanted in [
+        (torch.cat([parameter.grad.ravel() for parameter in module.parameters()]), torch.cat([expected[n].ravel() for n in names])),
+        (maml.inner_lr.grad, of_rates),
+    ]:
+        assert ((found.double() - wanted).norm() / wanted.norm()).item() <= TOLERANCE
+
+
+def test_meta_sgd_learns_its_rates():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+    theirs = fw.MetaSGD(fw.torch.from_module(module), inner_lr=0.02, optimizer=fw.Adam(1e-3), device="cpu")
+    maml = fw.torch.MetaSGD(module, "mse", inner_lr=0.02, device="cpu")
+    theirs.load_state_dict({**module.state_dict(), "inner_lr": maml.inner_lr})
+    outer = torch.optim.Adam(maml.parameters(), 1e-3)
+    for iteration in range(10):
+        support, query = fw.tasks.Sinusoid(5, 5).sample(8, iteration=iteration)
+        outer.zero_grad()
+        loss = maml.meta_grad(support, query)
+        outer.step()
+        assert loss == pytest.approx(theirs.step(support, query), rel=1e-3)
+    assert not torch.allclose(maml.inner_lr.detach(), torch.tensor(0.02))
+    np.testing.assert_allclose(maml.inner_lr.detach(), theirs.state_dict()["inner_lr"], rtol=1e-3, atol=1e-5)
+    # Adaptation and evaluation go by them.
+    (sx, sy), (qx, _) = support, query
+    with torch.no_grad():
+        outputs = maml.adapt(sx[0], sy[0])(torch.from_numpy(qx[0])).numpy()
+    np.testing.assert_allclose(theirs.adapt(sx[0], sy[0]).predict(qx[0]), outputs, rtol=1e-2, atol=1e-3)
+    with pytest.raises(ValueError, match="input_shape"):
+        fw.torch.MetaSGD(nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
+    with pytest.raises(TypeError, match="first_order_iterations"):
+        fw.torch.MAML(module, first_order_iterations=5)
+
+
 def test_a_loop_of_torch_is_the_loop_of_the_engine():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
