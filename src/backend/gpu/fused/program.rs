@@ -347,22 +347,13 @@ impl Builder<'_> {
         let Some(lowest) = self.lowest().filter(|_| self.wanted.second) else { return blocks };
         for step in first..plan.steps {
             let (record, tangent) = (memory.step_record(step), memory.tangent_record(step));
-            blocks.push(Block {
-                left: memory.dz(tangent, l, tiles),
-                right: memory.input(record, l, tiles, memory.support_x),
-                tiles,
-                coef: -part(step),
-                ..block
-            });
+            let block = Block { tiles, coef: -part(step), ..block };
+            let (left, right) =
+                (memory.dz(tangent, l, tiles), memory.input(record, l, tiles, memory.support_x));
+            blocks.push(Block { left, right, ..block });
             if l > lowest {
-                blocks.push(Block {
-                    left: memory.dz(record, l, tiles),
-                    right: memory.output(tangent, l - 1, tiles),
-                    tiles,
-                    coef: -part(step),
-                    bias: 0.0,
-                    ..block
-                });
+                let (left, right) = (memory.dz(record, l, tiles), memory.output(tangent, l - 1, tiles));
+                blocks.push(Block { left, right, bias: 0.0, ..block });
             }
         }
         blocks
