@@ -55,7 +55,7 @@ fn rows(path: &Path, bytes: Vec<u8>) -> Result<Found> {
     }
     let schema = metadata.file_metadata().schema();
     let (mut kept, nested): (Vec<TypePtr>, Vec<TypePtr>) =
-        schema.get_fields().iter().cloned().partition(|field| is_plain(field));
+        schema.get_fields().iter().cloned().partition(is_plain);
     if kept.is_empty() {
         return Err(Error::file(path, "is a Parquet file without a column of single values"));
     }
@@ -90,8 +90,8 @@ fn rows(path: &Path, bytes: Vec<u8>) -> Result<Found> {
             ));
         }
     }
-    found.names = kept.iter().map(|field| name(field)).collect();
-    found.numeric = kept.iter().map(|field| is_numeric(field)).collect();
+    found.names = kept.iter().map(name).collect();
+    found.numeric = kept.iter().map(is_numeric).collect();
     Ok(found)
 }
 
