@@ -148,8 +148,7 @@ mod tests {
     #[test]
     fn what_is_no_table_is_named() {
         for (bytes, word) in [
-            (&b"PAR1\x15"[..], "Parquet"),
-            (b"\x93NUMPY\x01", "NumPy"),
+            (&b"\x93NUMPY\x01"[..], "NumPy"),
             (b"<!DOCTYPE html><html>", "HTML"),
             (b" [{\"a\": 1}]", "JSON"),
             (b"a,b\n1,\0\n", "zero bytes"),
