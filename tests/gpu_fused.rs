@@ -9,9 +9,7 @@ use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::losses::Truth;
 use fastweights::losses::cross_entropy::CrossEntropy;
-use fastweights::meta::{
-    Adapt, Backend as _, InnerOptimizer, InnerRule, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates,
-};
+use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
 use fastweights::model::{Init, Model, Op, Shape};
 use fastweights::ops::elementwise::Function;
 use fastweights::task::{Philox, Purpose, TaskBatch};
@@ -98,31 +96,6 @@ fn plans() -> Vec<(&'static str, Plan, usize)> {
     all
 }
 
-/// Rules of inner steps that are linear in the gradients.
-fn ruled() -> Vec<(&'static str, Plan, usize)> {
-    let [momentum, nesterov] = [InnerRule::Momentum { momentum: 0.8 }, InnerRule::Nesterov { momentum: 0.7 }];
-    let plan = |rule: InnerRule, weight_decay, learned| {
-        let model = Model::mlp(2, &[6, 9], 3, false).unwrap();
-        let rates = Rates { learned, ..Rates::fixed(0.05) };
-        let mut plan = Plan::new(model, Loss::mse(), 4, 5, 4, rates).unwrap();
-        plan.inner = InnerOptimizer { weight_decay, ..rule.into() };
-        plan.loss_weights = vec![0.5, 0.0, -0.25, 0.0, 1.0];
-        plan.track_all = true;
-        plan
-    };
-    let first = |plan: Plan| Plan { order: MetaGradient::FirstOrder, ..plan };
-    let body = |plan: Plan| plan.adapt(&Adapt::Body).unwrap();
-    vec![
-        ("momentum", plan(momentum, 0.0, false), 3),
-        ("momentum, first order", first(plan(momentum, 0.0, true)), 3),
-        ("momentum, learned rate", plan(momentum, 0.0, true), 3),
-        ("nesterov of the body", body(plan(nesterov, 0.0, false)), 3),
-        ("decay", plan(InnerRule::Sgd, 0.9, false), 3),
-        ("decay, first order", first(plan(InnerRule::Sgd, 0.9, false)), 3),
-        ("nesterov and decay of the body", body(plan(nesterov, 0.9, false)), 3),
-    ]
-}
-
 /// Chains with functions beyond ReLU: each alone, several in one, at the end of the model, below what adapts, with learned rates.
 fn curved() -> Vec<(&'static str, Plan, usize)> {
     let chain = |functions: [Function; 3]| {
@@ -205,30 +178,12 @@ fn functions_behind_layers() {
 }
 
 #[test]
-fn rules_that_are_linear_in_the_gradients() {
-    let Some(device) = adapter::device("rules_that_are_linear_in_the_gradients") else { return };
-    let gpu = GpuBackend::new(device).with_path(Path::Fused);
-    check_all(&gpu, ruled());
-    let (_, plan, count) = ruled().swap_remove(4);
-    let refused = [
-        Plan { inner: InnerRule::Adam { betas: [0.9, 0.999], epsilon: 1e-8 }.into(), ..plan.clone() },
-        Plan { inner: InnerOptimizer { clip_norm: Some(1.0), ..plan.inner }, ..plan.clone() },
-        Plan { rates: Rates { learned: true, ..plan.rates.clone() }, ..plan },
-    ];
-    for plan in refused {
-        let error = gpu.meta_gradient(&plan, &params(&plan), &tasks(&plan, count)).unwrap_err();
-        assert!(error.to_string().contains("take the layered one"), "{error}");
-    }
-}
-
-#[test]
 fn factors_that_spill_out_of_workgroup_memory() {
     let Some(device) = adapter::device("factors_that_spill_out_of_workgroup_memory") else { return };
     let gpu = GpuBackend::new(device).with_path(Path::Fused);
     let tuning = gpu.tuning();
     let mut all = plans();
     all.extend(curved().into_iter().filter(|plan| plan.0.starts_with("functions")));
-    all.extend(ruled());
     check_all(&gpu.with_tuning(Tuning { fast: 64, groups: 2, ..tuning }), all);
 }
 

@@ -4,7 +4,7 @@
 //
 // After j steps  θ_j = θ_0 − Σ_{i<j} α_i dz_i h_iᵀ  (bias: the same with h = 1), and the direction of the tangent pass
 // at step j is  U = α_j v_{j+1},  v_{j+1} = Σ_q w_q dz_q h_qᵀ − Σ_{i>j} (dż_i h_iᵀ + dz_i ḣ_iᵀ).  Both are sums of blocks
-// coef · A Bᵀ. Momentum and weight decay change the coefs, and decay scales θ_0 (`src/backend/gpu/fused/steps.rs`). So
+// coef · A Bᵀ. So
 //     forward   A Bᵀ x = A (Bᵀ x),      backward   B Aᵀ d = B (Aᵀ d):
 // first the small Gram matrices (Bᵀ x + bias) of all blocks, then one row of W_0 and of all A an output row. The four
 // passes are one operation with other operands: z = θ_j h + b, dh = θ_jᵀ dz, and their tangents
@@ -99,9 +99,9 @@ fn grams(op: Op, lane: u32) {
 
 // Stores one output row at four columns, from its sum over k; returns what it adds to the rate's gradient.
 fn finish(op: Op, row: u32, tile: u32, sum: vec4<f32>) -> f32 {
-    var y = op.scale * sum;
+    var y = sum;
     if (op.bias != NONE) {
-        y += vec4<f32>(op.scale * params[op.bias + row]);
+        y += vec4<f32>(params[op.bias + row]);
     }
     var u = vec4<f32>(0.0);
     for (var b = 0u; b < op.blocks; b++) {

@@ -8,7 +8,7 @@
 fn leave(op: Op, task: u32, group: u32, is_first: bool, item: u32, sum: f32) {
     let at = group * shape.columns + op.place + item;
     if (op.bias != NONE) {
-        report[op.place + task * op.weights + item] = op.scale * params[op.bias + item] + sum;
+        report[op.place + task * op.weights + item] = params[op.bias + item] + sum;
     } else if (is_first) {
         partials[at] = sum;
     } else {

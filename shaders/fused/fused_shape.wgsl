@@ -47,7 +47,6 @@ struct Op {
     function: u32,
     setting: u32,
     setting_rest: u32,
-    scale: f32, // of W_0 and its bias: what weight decay left of them
 }
 
 // coef · A Bᵀ, a sum of outer products over points; `rate` in `params` is a further factor.

@@ -7,7 +7,6 @@ pub(crate) mod ops;
 pub(crate) mod plan;
 pub(crate) mod program;
 mod record;
-mod steps;
 
 pub(crate) use plan::FusedPlan;
 pub use plan::Tuning;

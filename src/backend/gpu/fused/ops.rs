@@ -42,7 +42,6 @@ pub(crate) struct Op {
     pub(crate) function: u32,
     pub(crate) setting: f32,
     pub(crate) setting_rest: f32,
-    pub(crate) scale: f32,
 }
 
 /// `Block` of the shader.

@@ -6,7 +6,6 @@ use super::kernel::DECLARATION;
 use super::memory::{Memory, Wanted};
 use super::ops::{Block, Op};
 use super::program::{self, Program};
-use super::steps::Steps;
 use crate::backend::gpu::device::adapter::{AdapterKind, AdapterReport, Capacity};
 use crate::backend::gpu::resident::request::{DISPATCH_FLOPS, Purpose};
 use crate::error::{Error, Result};
@@ -231,7 +230,11 @@ fn given_words(plan: &Plan, tasks: usize) -> [u64; 4] {
 
 /// What is not low-rank, or not a chain.
 fn refuse_others(plan: &Plan) -> Result<()> {
-    Steps::check(plan)?;
+    if !plan.is_plain() {
+        return Err(Error::unsupported(
+            "the fused path takes steps of plain gradient descent; take the layered one",
+        ));
+    }
     if !plan.model.is_chain() {
         return Err(Error::unsupported(
             "the fused path computes multi-layer perceptrons only; the layered path computes every model",

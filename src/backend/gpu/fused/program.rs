@@ -6,7 +6,6 @@
 use super::curve::{At, Bend, Pass};
 use super::memory::{Memory, Wanted};
 use super::ops::{Block, DENSE, LOAD, LOSS, LOSS_TANGENT, NONE, Op, PREDICTIONS, PRODUCTS};
-use super::steps::Steps;
 use crate::meta::Plan;
 
 /// A loss that goes to no column of the partial sums.
@@ -23,7 +22,7 @@ pub(crate) struct Program {
 
 /// Lists the operations of a plan over a memory.
 pub(crate) fn build(plan: &Plan, memory: &Memory, wanted: &Wanted) -> Program {
-    let mut builder = Builder { plan, memory, wanted, steps: Steps::new(plan), program: Program::default() };
+    let mut builder = Builder { plan, memory, wanted, program: Program::default() };
     builder.task();
     builder.program
 }
@@ -32,7 +31,6 @@ struct Builder<'a> {
     plan: &'a Plan,
     memory: &'a Memory,
     wanted: &'a Wanted,
-    steps: Steps,
     program: Program,
 }
 
@@ -284,21 +282,15 @@ impl Builder<'_> {
             bias: NONE,
             rate: NONE,
             dz: NONE,
-            scale: self.scale(l, pass.step),
             ..Op::default()
         }
-    }
-
-    /// What is left of θ₀ in θ_step.
-    fn scale(&self, layer: usize, step: usize) -> f32 {
-        if self.plan.adapts(layer) { self.steps.kept[step] as f32 } else { 1.0 }
     }
 
     fn rate(&self, step: usize, layer: usize) -> u32 {
         (self.plan.model.param_count() + self.plan.rate_index(step, layer)) as u32
     }
 
-    /// θ_step of a layer, less what is left of θ₀.
+    /// θ_step − θ₀ of a layer.
     fn updates(&self, l: usize, step: usize, x: u32) -> Vec<Block> {
         let (memory, tiles) = (self.memory, self.memory.support_tiles);
         let steps = if self.plan.adapts(l) { 0..step } else { 0..0 };
@@ -309,7 +301,7 @@ impl Builder<'_> {
                     left: memory.dz(record, l, tiles),
                     right: memory.input(record, l, tiles, memory.support_x),
                     tiles,
-                    coef: -self.steps.moved[step][i] as f32,
+                    coef: -1.0,
                     rate: self.rate(i, l),
                     bias: 1.0,
                     x,
@@ -319,17 +311,12 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// What the cotangent of step `after`'s gradient is, but for −α, or at the very end (`None`) v_0.
+    /// v of a layer as it stands after step `after`, or at the very end (`None`): v_0.
     fn directions(&self, l: usize, after: Option<usize>, x: u32) -> Vec<Block> {
         let (plan, memory) = (self.plan, self.memory);
         let tiles = memory.support_tiles;
         let first = after.map_or(0, |step| step + 1);
-        let part = |step: usize| match after {
-            Some(after) => self.steps.moved[step][after] as f32,
-            None if self.wanted.second => self.scale(l, step),
-            None => 1.0,
-        };
-        let block = Block { rate: NONE, bias: 1.0, x, direction: 1, ..Block::default() };
+        let block = Block { coef: 1.0, rate: NONE, bias: 1.0, x, direction: 1, ..Block::default() };
         let mut blocks = Vec::new();
         for step in first..=plan.steps {
             if plan.loss_weights[step] as f32 != 0.0 {
@@ -339,7 +326,6 @@ impl Builder<'_> {
                     left: memory.dz(record, l, tiles),
                     right: memory.input(record, l, tiles, memory.query_x),
                     tiles,
-                    coef: part(step),
                     ..block
                 });
             }
@@ -347,13 +333,22 @@ impl Builder<'_> {
         let Some(lowest) = self.lowest().filter(|_| self.wanted.second) else { return blocks };
         for step in first..plan.steps {
             let (record, tangent) = (memory.step_record(step), memory.tangent_record(step));
-            let block = Block { tiles, coef: -part(step), ..block };
-            let (left, right) =
-                (memory.dz(tangent, l, tiles), memory.input(record, l, tiles, memory.support_x));
-            blocks.push(Block { left, right, ..block });
+            blocks.push(Block {
+                left: memory.dz(tangent, l, tiles),
+                right: memory.input(record, l, tiles, memory.support_x),
+                tiles,
+                coef: -1.0,
+                ..block
+            });
             if l > lowest {
-                let (left, right) = (memory.dz(record, l, tiles), memory.output(tangent, l - 1, tiles));
-                blocks.push(Block { left, right, bias: 0.0, ..block });
+                blocks.push(Block {
+                    left: memory.dz(record, l, tiles),
+                    right: memory.output(tangent, l - 1, tiles),
+                    tiles,
+                    coef: -1.0,
+                    bias: 0.0,
+                    ..block
+                });
             }
         }
         blocks
@@ -381,7 +376,6 @@ impl Builder<'_> {
             rows: layer.outputs as u32,
             inner: layer.inputs as u32,
             bias: fast.map_or(NONE, |_| layer.weight as u32),
-            scale: self.scale(l, self.plan.steps),
             place: fast.unwrap_or(0) + layer.weight as u32,
             weights: self.plan.model.param_count() as u32,
             first_block: self.program.blocks.len() as u32,
