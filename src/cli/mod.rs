@@ -20,12 +20,15 @@ mod progress;
 mod recipes;
 mod report;
 mod sample;
+mod seeds;
 mod series;
+mod sharing;
 mod signals;
 mod source;
 mod steps;
 mod table;
 mod tabular;
+mod team;
 mod train;
 mod training;
 mod way_on;
@@ -98,7 +101,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut Out) -> Outcome {
     match command {
-        Command::Train(arguments) => train::run(&arguments, out),
+        Command::Train(arguments) => seeds::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Report(arguments) => report::run(&arguments, out),
         Command::Adapt(arguments) => adapt::run(&arguments, out),

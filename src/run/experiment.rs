@@ -7,12 +7,14 @@ use super::metrics::{MetricsLine, MetricsWriter, Sums};
 use super::models::Models;
 use super::rates::learned_rates;
 use super::times::Times;
+use super::together;
 use super::trial::{Trials, ValidationLine, validate};
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, LayerRate, Losses};
+use crate::meta::{Backend, Exchange, LayerRate, Losses};
 use crate::recipe::Recipe;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a block should take: short enough to be looked at, long enough to keep a device busy.
@@ -26,6 +28,8 @@ pub struct Experiment<'a> {
     sums: Sums,
     /// What earlier processes took.
     before: Times,
+    /// Others that train the same, if meta-batches are shared.
+    exchange: Option<Arc<dyn Exchange>>,
 }
 
 /// What is seen between blocks.
@@ -120,7 +124,26 @@ impl<'a> Experiment<'a> {
             Some(plan) => Some(Learning::new(control_device, plan, control.state)?),
             None => None,
         };
-        Ok(Self { recipe, maml, control, sums, before: Times::default() })
+        Ok(Self { recipe, maml, control, sums, before: Times::default(), exchange: None })
+    }
+
+    /// Goes on as member 0 of an exchange, whose devices share meta-batches. From here on every member must make the same
+    /// calls; those but member 0 have no directory.
+    ///
+    /// # Errors
+    /// If a member is gone.
+    pub fn join(&mut self, exchange: Arc<dyn Exchange>) -> Result<()> {
+        self.maml.follow(&*exchange)?;
+        if let Some(control) = &mut self.control {
+            control.follow(&*exchange)?;
+        }
+        self.exchange = Some(exchange);
+        Ok(())
+    }
+
+    /// The exchange that it was told to join.
+    pub(super) fn exchange(&self) -> Option<&dyn Exchange> {
+        self.exchange.as_deref()
     }
 
     /// The recipe.
@@ -151,24 +174,22 @@ impl<'a> Experiment<'a> {
 
     /// Trains to the recipe's last meta-iteration, or to `stop_at`, or until trials find nothing better any more, writing
     /// metrics and checkpoints; `watch` is called between blocks and can end it there, with a checkpoint. Trials run on
-    /// `device`.
+    /// `device`. Without a directory nothing is written, as member 0 of an exchange does it.
     ///
     /// # Errors
     /// As [`Trainer::advance`](crate::meta::Trainer::advance), with a checkpoint of the last meta-iteration at which all
     /// numbers were finite; and where files cannot be written.
-    pub fn run(
+    pub fn run<'d>(
         &mut self,
-        dir: &RunDir,
+        dir: impl Into<Option<&'d RunDir>>,
         device: &dyn Backend,
         stop_at: Option<u64>,
         watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Ending> {
         let total = self.recipe.outer.iterations;
         let end = stop_at.map_or(total, |stop| stop.min(total));
-        let mut files = Files {
-            metrics: MetricsWriter::resume(dir.metrics(), self.iteration(), self.recipe.run.report_every)?,
-            trials: Trials::resume(dir.validation(), self.iteration())?,
-        };
+        let dir = dir.into();
+        let mut files = self.files(dir)?;
         if self.iteration() == 0 {
             self.save(dir, &files)?;
         }
@@ -185,23 +206,35 @@ impl<'a> Experiment<'a> {
                 self.trial(dir, device, &mut files.trials)?;
             }
             progress.validation = files.trials.last();
-            stopped = watch(&progress).is_break();
+            let ran = self.iteration() - done;
+            let wanted = ran as f64 * BLOCK_SECONDS / block.as_secs_f64().max(1e-6);
+            let wanted = (wanted as u64).clamp(1, 4 * ran.max(1));
+            (len, stopped) = together::agreed(self.exchange(), wanted, watch(&progress).is_break())?;
             if self.iteration() == checkpoint || stopped || self.is_exhausted(&files) {
                 self.save(dir, &files)?;
                 self.prune(dir)?;
             }
-            let ran = self.iteration() - done;
-            let wanted = ran as f64 * BLOCK_SECONDS / block.as_secs_f64().max(1e-6);
-            len = (wanted as u64).clamp(1, 4 * ran.max(1));
         }
         let early = self.is_exhausted(&files);
         if self.iteration() < total && !early {
             return Ok(Ending::Stopped);
         }
         if !self.iteration().is_multiple_of(self.recipe.run.report_every) && !self.sums.is_empty() {
-            files.metrics.write(&[self.line(self.iteration())])?;
+            files.write(&[self.line(self.iteration())])?;
         }
         Ok(if early { Ending::Early } else { Ending::Finished })
+    }
+
+    /// What is written from here on; without a directory nothing.
+    fn files(&self, dir: Option<&RunDir>) -> Result<Files> {
+        let (done, every) = (self.iteration(), self.recipe.run.report_every);
+        let metrics = dir.map(|dir| MetricsWriter::resume(dir.metrics(), done, every)).transpose()?;
+        let trials = match dir {
+            Some(dir) => Trials::resume(dir.validation(), done)?,
+            None => Trials::told("")?,
+        };
+        let trials = together::followed(self.exchange(), trials)?;
+        Ok(Files { metrics, trials })
     }
 
     /// Whether trials have found nothing better for as long as the recipe waits.
@@ -210,7 +243,12 @@ impl<'a> Experiment<'a> {
     }
 
     /// Advances both learners over the same tasks, and writes their metrics; what the block took.
-    fn block(&mut self, dir: &RunDir, files: &mut Files, iterations: u64) -> Result<(Progress, Duration)> {
+    fn block(
+        &mut self,
+        dir: Option<&RunDir>,
+        files: &mut Files,
+        iterations: u64,
+    ) -> Result<(Progress, Duration)> {
         let policy = self.recipe.run.on_nonfinite;
         let block = self.maml.advance(iterations, policy)?;
         let (ran, updates) = (block.losses.len(), self.recipe.control_updates());
@@ -222,7 +260,7 @@ impl<'a> Experiment<'a> {
             return Err(self.control_not_finite(cause));
         }
         let lines = self.add(&block, control.as_ref());
-        files.metrics.write(&lines)?;
+        files.write(&lines)?;
         if let Some(cause) = &block.stopped {
             self.save(dir, files)?;
             return Err(self.not_finite(cause));
@@ -297,10 +335,10 @@ impl<'a> Experiment<'a> {
     }
 
     /// Tries the learner on meta-validation tasks; the best so far is kept.
-    fn trial(&mut self, dir: &RunDir, device: &dyn Backend, trials: &mut Trials) -> Result<()> {
+    fn trial(&mut self, dir: Option<&RunDir>, device: &dyn Backend, trials: &mut Trials) -> Result<()> {
         let models = self.models();
         let line = validate(&self.recipe, &models, device, trials.best())?;
-        if line.best {
+        if let Some(dir) = dir.filter(|_| line.best) {
             let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
             dir.best_checkpoint().save_only(&self.maml.plan.plan, self.recipe.seed, &saved)?;
         }
@@ -311,10 +349,13 @@ impl<'a> Experiment<'a> {
         self.sums.line(iteration, self.maml.plan.outer.rate(iteration - 1))
     }
 
-    fn save(&self, dir: &RunDir, files: &Files) -> Result<()> {
+    fn save(&self, dir: Option<&RunDir>, files: &Files) -> Result<()> {
+        let Some(dir) = dir else { return Ok(()) };
         let seed = self.recipe.seed;
         // A checkpoint says that the lines before it are there.
-        files.metrics.flush()?;
+        if let Some(metrics) = &files.metrics {
+            metrics.flush()?;
+        }
         // A crash before the checkpoint is there leaves a line that the next process drops.
         dir.times().note(self.noted())?;
         let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
@@ -327,7 +368,8 @@ impl<'a> Experiment<'a> {
     }
 
     /// Removes checkpoints that are older than those to keep.
-    fn prune(&self, dir: &RunDir) -> Result<()> {
+    fn prune(&self, dir: Option<&RunDir>) -> Result<()> {
+        let Some(dir) = dir else { return Ok(()) };
         let (keep, done) = (self.recipe.run.keep, self.iteration());
         dir.checkpoints().keep(keep, done)?;
         match self.control {
@@ -349,36 +391,12 @@ impl<'a> Experiment<'a> {
 
 /// What is written as training goes on.
 struct Files {
-    metrics: MetricsWriter,
+    metrics: Option<MetricsWriter>,
     trials: Trials,
 }
 
-impl RunDir {
-    /// After how many meta-iterations a training by this recipe is through, evaluation and pictures included, and its last
-    /// checkpoint whole; nothing if it is not.
-    ///
-    /// # Errors
-    /// As [`Checkpoints::steps`](super::Checkpoints::steps), and where the trials cannot be read.
-    pub fn finished(&self, recipe: &Recipe) -> Result<Option<u64>> {
-        let checkpoints = self.checkpoints();
-        let last = checkpoints.steps()?.last().copied().filter(|&last| checkpoints.is_whole(last));
-        let Some(last) = last.filter(|_| self.evaluation().is_file()) else { return Ok(None) };
-        let noted = match self.times().of(u64::MAX) {
-            Some(times) => times.concluded && times.iteration == last,
-            // Without times, by an earlier version of the program.
-            None => true,
-        };
-        let patience = recipe.validation.patience;
-        let through = last == recipe.outer.iterations
-            || Trials::resume(self.validation(), last)?.is_exhausted(last, patience);
-        Ok(Some(last).filter(|_| noted && through))
-    }
-
-    /// Notes that the run is through.
-    ///
-    /// # Errors
-    /// [`File`](crate::ErrorKind::File) if it cannot be written.
-    pub fn finish(&self, experiment: &Experiment<'_>) -> Result<()> {
-        self.times().note(Times { concluded: true, ..experiment.noted() })
+impl Files {
+    fn write(&mut self, lines: &[MetricsLine]) -> Result<()> {
+        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.write(lines))
     }
 }

@@ -106,7 +106,8 @@ pub(super) fn validate(
 /// The file of trials; it is written anew at each, since there are few.
 #[derive(Debug)]
 pub(super) struct Trials {
-    path: PathBuf,
+    /// Nothing where another process writes it.
+    path: Option<PathBuf>,
     /// Whole lines, kept as they are, so that no digit can change.
     text: String,
     best: Option<ValidationLine>,
@@ -116,17 +117,34 @@ pub(super) struct Trials {
 impl Trials {
     /// Goes on after meta-iteration `done`; later lines are dropped.
     pub(super) fn resume(path: PathBuf, done: u64) -> Result<Self> {
-        let mut trials = Self { path, text: String::new(), best: None, last: None };
-        if trials.path.is_file() {
-            let lines = read_validation(&trials.path)?;
-            let text = std::fs::read_to_string(&trials.path)
-                .map_err(|e| Error::file_caused(&trials.path, "cannot be read", e))?;
-            for (line, text) in lines.into_iter().zip(text.lines()).filter(|(line, _)| line.iteration <= done)
-            {
-                trials.take(line, text);
-            }
+        let mut trials = Self { path: None, text: String::new(), best: None, last: None };
+        if path.is_file() {
+            let text =
+                std::fs::read_to_string(&path).map_err(|e| Error::file_caused(&path, "cannot be read", e))?;
+            trials.read(&path, &text, done)?;
         }
+        trials.path = Some(path);
         Ok(trials)
+    }
+
+    /// The same of what another process has read.
+    pub(super) fn told(text: &str) -> Result<Self> {
+        let mut trials = Self { path: None, text: String::new(), best: None, last: None };
+        trials.read(Path::new("validation.jsonl"), text, u64::MAX)?;
+        Ok(trials)
+    }
+
+    /// What is in the file.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn read(&mut self, path: &Path, text: &str, done: u64) -> Result<()> {
+        let lines: Vec<ValidationLine> = super::metrics::lines_of(path, text)?;
+        for (line, text) in lines.into_iter().zip(text.lines()).filter(|(line, _)| line.iteration <= done) {
+            self.take(line, text);
+        }
+        Ok(())
     }
 
     fn take(&mut self, line: ValidationLine, text: &str) {
@@ -154,7 +172,10 @@ impl Trials {
     pub(super) fn add(&mut self, line: ValidationLine) -> Result<()> {
         let text = serde_json::to_string(&line).map_err(|e| Error::failed(e.to_string()))?;
         self.take(line, &text);
-        write_atomic(&self.path, self.text.as_bytes())
+        match &self.path {
+            Some(path) => write_atomic(path, self.text.as_bytes()),
+            None => Ok(()),
+        }
     }
 }
 
