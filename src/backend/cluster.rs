@@ -95,7 +95,11 @@ impl Exchange for World {
         world.all_gather_into(&(said.len() as u64), &mut lens[..]);
         let lens: Vec<usize> = lens.into_iter().map(|len| len as usize).collect();
         let counts = counts(&lens)?;
-        let mut all = vec![0_u8; lens.iter().sum()];
+        // An empty slice of bytes may stand at address 1, which some libraries take for MPI_IN_PLACE.
+        let said = if said.is_empty() { &b"-"[..0] } else { said };
+        let total: usize = lens.iter().sum();
+        let mut all = vec![0_u8; total + 1];
+        all.truncate(total);
         world.all_gather_varcount_into(
             said,
             &mut PartitionMut::new(&mut all[..], &counts[..], starts(&counts)),

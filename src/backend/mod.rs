@@ -12,4 +12,4 @@ mod together;
 #[cfg(feature = "mpi")]
 pub use cluster::Cluster;
 pub use open::{Opened, open, open_cpu, open_devices, open_shared};
-pub use together::{Devices, Sharing, local_exchange};
+pub use together::{Devices, MakeDevice, Sharing, local_exchange};

@@ -5,7 +5,7 @@ use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport};
 use fastweights::backend::gpu::kernels;
-use fastweights::backend::{Opened, open, open_cpu};
+use fastweights::backend::{Opened, open};
 use fastweights::meta::Backend as _;
 use fastweights::{Error, Result};
 
@@ -22,11 +22,6 @@ pub(super) struct DeviceArguments {
 }
 
 impl DeviceArguments {
-    /// The CPU with the threads asked for, and at most so many bytes of memory.
-    pub(super) fn cpu(&self, memory: Option<u64>) -> CpuBackend {
-        open_cpu(self.threads.map(usize::from), memory)
-    }
-
     /// The name of the device that was asked for.
     pub(super) fn name(&self) -> Result<&str> {
         match self.device.as_str() {

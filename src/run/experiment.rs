@@ -2,8 +2,9 @@
 
 use super::checkpoint::{Saved, newest};
 use super::dir::RunDir;
+use super::files::Files;
 use super::learning::{Advance, Learning, not_finite};
-use super::metrics::{MetricsLine, MetricsWriter, Sums};
+use super::metrics::{MetricsLine, Sums};
 use super::models::Models;
 use super::rates::learned_rates;
 use super::times::Times;
@@ -189,7 +190,8 @@ impl<'a> Experiment<'a> {
         let total = self.recipe.outer.iterations;
         let end = stop_at.map_or(total, |stop| stop.min(total));
         let dir = dir.into();
-        let mut files = self.files(dir)?;
+        let every = self.recipe.run.report_every;
+        let mut files = Files::resume(dir, self.iteration(), every, self.exchange())?;
         if self.iteration() == 0 {
             self.save(dir, &files)?;
         }
@@ -223,18 +225,6 @@ impl<'a> Experiment<'a> {
             files.write(&[self.line(self.iteration())])?;
         }
         Ok(if early { Ending::Early } else { Ending::Finished })
-    }
-
-    /// What is written from here on; without a directory nothing.
-    fn files(&self, dir: Option<&RunDir>) -> Result<Files> {
-        let (done, every) = (self.iteration(), self.recipe.run.report_every);
-        let metrics = dir.map(|dir| MetricsWriter::resume(dir.metrics(), done, every)).transpose()?;
-        let trials = match dir {
-            Some(dir) => Trials::resume(dir.validation(), done)?,
-            None => Trials::told("")?,
-        };
-        let trials = together::followed(self.exchange(), trials)?;
-        Ok(Files { metrics, trials })
     }
 
     /// Whether trials have found nothing better for as long as the recipe waits.
@@ -353,9 +343,7 @@ impl<'a> Experiment<'a> {
         let Some(dir) = dir else { return Ok(()) };
         let seed = self.recipe.seed;
         // A checkpoint says that the lines before it are there.
-        if let Some(metrics) = &files.metrics {
-            metrics.flush()?;
-        }
+        files.flush()?;
         // A crash before the checkpoint is there leaves a line that the next process drops.
         dir.times().note(self.noted())?;
         let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
@@ -386,17 +374,5 @@ impl<'a> Experiment<'a> {
             control: self.control.as_ref().map(|control| control.state().params.clone()),
             iterations: self.iteration(),
         }
-    }
-}
-
-/// What is written as training goes on.
-struct Files {
-    metrics: Option<MetricsWriter>,
-    trials: Trials,
-}
-
-impl Files {
-    fn write(&mut self, lines: &[MetricsLine]) -> Result<()> {
-        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.write(lines))
     }
 }

@@ -1,22 +1,24 @@
 //! The sums of a share of every meta-batch where the leaves are tasks, as on devices of other kinds.
 
-use super::CpuBackend;
 use crate::error::Result;
-use crate::meta::{Prepared, SumTree, TaskSums, TrainPlan};
+use crate::meta::{Plan, Prepared, SumTree, TaskSums, TrainPlan};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// Sets up the meta-gradient of so many given tasks, weighted or not.
+type Given = Box<dyn Fn(&Plan, usize, bool) -> Result<Box<dyn Prepared>> + Send>;
+
 /// Each root of the share is one batch.
 pub(super) struct Share {
-    backend: CpuBackend,
+    given: Given,
     plan: TrainPlan,
     /// By the number of tasks.
     batches: BTreeMap<usize, Box<dyn Prepared>>,
 }
 
 impl Share {
-    pub(super) fn new(backend: CpuBackend, plan: &TrainPlan) -> Self {
-        Self { backend, plan: plan.clone(), batches: BTreeMap::new() }
+    pub(super) fn new(plan: &TrainPlan, given: Given) -> Self {
+        Self { given, plan: plan.clone(), batches: BTreeMap::new() }
     }
 }
 
@@ -42,7 +44,7 @@ impl TaskSums for Share {
             let batch = match self.batches.entry(tasks.tasks) {
                 std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
                 std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(self.backend.given(plan, tasks.tasks, tasks.weights.is_some())?)
+                    place.insert((self.given)(plan, tasks.tasks, tasks.weights.is_some())?)
                 }
             };
             let out = batch.meta_gradient(params, &tasks)?;

@@ -6,7 +6,8 @@
 //! | `lanes` | the engine of multi-layer perceptrons |
 //! | `interpreter` | the engine of models of any ops |
 //! | `given` | meta-gradients of given tasks |
-//! | `cut`, `threads`, `training`, `adam` | batches cut into chunks, threads, the resident training |
+//! | `cut`, `engine`, `threads`, `training`, `adam` | batches cut into chunks, threads, the resident training |
+//! | `by_tasks` | meta-batches shared with devices of other kinds |
 //! | `pace` | whether all threads or one are the quicker |
 //!
 //! Vectors and what needs nothing else are in `simd`, the kernels of ops in their rooms (`ops/<op>/cpu.rs`).
@@ -15,6 +16,7 @@ mod adam;
 mod arena;
 mod by_tasks;
 mod cut;
+mod engine;
 mod given;
 mod interpreter;
 mod lanes;
@@ -259,7 +261,9 @@ impl Backend for CpuBackend {
         let exchange = self.exchange.as_ref();
         if self.by_tasks {
             let shares = Shares::new(plan.sampler.tasks(), exchange);
-            let share = by_tasks::Share::new(self.clone(), plan);
+            let this = self.clone();
+            let given = move |plan: &Plan, tasks, weighted| this.given(plan, tasks, weighted);
+            let share = by_tasks::Share::new(plan, Box::new(given));
             return Ok(Box::new(SharedTraining::new(plan, state, shares, share)?));
         }
         if trains_one_by_one(plan) {

@@ -2,12 +2,11 @@
 //! share the chunks, two more barriers stand around their sums.
 
 use super::adam::AdamStep;
+use super::engine::Engine;
 use super::pace::{Pace, ThreadCount};
 use super::threads::{Barrier, Parts};
 use crate::error::{Error, Result};
-use crate::meta::{
-    Exchange, Forecast, Losses, OuterKind, OuterOptimizer, Rates, Shares, TrainPlan, TrainState, Training,
-};
+use crate::meta::{Exchange, Losses, OuterKind, OuterOptimizer, Shares, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,44 +15,6 @@ use std::time::Instant;
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
 const BLOCK: usize = 256;
-
-/// How a meta-iteration is computed, chunk by chunk. An engine may keep meta-parameters in an order of its own,
-/// with zeros between them.
-pub(super) trait Engine: Send + Sync {
-    /// The instruction set of the outer update.
-    type Isa: Isa;
-    /// What one thread owns.
-    type Worker;
-
-    /// Chunks of a meta-iteration; the same for any number of threads.
-    fn chunks(&self) -> usize;
-    /// What the sums over all chunks are multiplied by.
-    fn share(&self) -> f32;
-    fn worker(&self) -> Self::Worker;
-    /// Floats of what one thread owns.
-    fn worker_len(&self) -> usize;
-    /// Takes back what a thread owned, for the next call.
-    fn give_back(&self, _worker: Self::Worker) {}
-    /// Runs a chunk: the gradient's sum over its tasks into `gradient`; returns the losses' sums.
-    fn chunk(
-        &self,
-        worker: &mut Self::Worker,
-        params: &[f32],
-        iteration: u64,
-        chunk: usize,
-        gradient: &mut [f32],
-    ) -> Losses;
-    /// Meta-parameters, or moments, in the engine's order.
-    fn pack(&self, params: Vec<f32>) -> Vec<f32> {
-        params
-    }
-    /// Where learned rates lie among the packed meta-parameters, if they are held in a range.
-    fn held_rates(&self) -> Option<(Range<usize>, &Rates)>;
-    /// And back.
-    fn unpack(&self, packed: Vec<f32>) -> Vec<f32> {
-        packed
-    }
-}
 
 /// See the module.
 pub(super) struct CpuTraining<E> {
@@ -112,25 +73,6 @@ impl<E: Engine> CpuTraining<E> {
         tracing::debug!(leaves = engine.chunks(), own = ?shares.own(), "a training's leaves");
         Ok(Self { engine, outer: train.outer, state, shares, computing: None, threads, pace: Pace::new() })
     }
-}
-
-/// Bytes that threads share: parameters, two moments and the gradient, and a row of sums for each chunk of tasks.
-pub(super) fn shared_bytes(chunks: usize, len: usize) -> u64 {
-    4 * ((4 + chunks) * len) as u64
-}
-
-/// What a training of `len` meta-parameters takes of each of so many members that share it.
-pub(super) fn forecast(engine: &impl Engine, len: usize, threads: usize, members: usize) -> Forecast {
-    let (chunks, worker) = (engine.chunks(), 4 * engine.worker_len() as u64);
-    let threads = threads.min(chunks.div_ceil(members)) as u64;
-    let shared = shared_bytes(chunks, len);
-    let mut layout =
-        format!("{threads} × {:.1} MiB for tasks in progress", worker as f64 / f64::from(1 << 20));
-    if members > chunks {
-        layout +=
-            &format!("; {chunks} of {members} processes have work, a larger outer.meta_batch has for more");
-    }
-    Forecast { bytes: threads * worker + shared, host: true, layout }
 }
 
 impl<E: Engine> Training for CpuTraining<E> {

@@ -5,6 +5,6 @@ mod devices;
 mod local;
 mod sharing;
 
-pub use devices::Devices;
+pub use devices::{Devices, MakeDevice};
 pub use local::local_exchange;
 pub use sharing::Sharing;

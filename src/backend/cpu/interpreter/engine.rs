@@ -1,7 +1,7 @@
 //! Batches of tasks through the engine: trainings, given tasks, evaluation.
 
 use super::super::cut::Cut;
-use super::super::training::{Engine, shared_bytes};
+use super::super::engine::{Engine, shared_bytes};
 use super::task::{Lowerings, Points, Task};
 use crate::meta::{Evaluation, Losses, Plan, Rates, TrainPlan};
 use crate::program::Wanted;

@@ -21,7 +21,8 @@ mod places;
 mod target;
 mod task;
 
-use super::training::{self, CpuTraining};
+use super::engine::forecast as forecast_of;
+use super::training::CpuTraining;
 use crate::error::Result;
 use crate::meta::{Exchange, Forecast, Plan, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
@@ -36,8 +37,7 @@ pub(super) fn forecast<I: Isa>(
     members: usize,
 ) -> Forecast {
     let tasks = engine::Tasks::<I>::new(train, threads, memory, members);
-    let forecast =
-        training::forecast(&tasks, train.plan.meta_len(), threads / tasks.threads_a_task(), members);
+    let forecast = forecast_of(&tasks, train.plan.meta_len(), threads / tasks.threads_a_task(), members);
     Forecast { layout: format!("{}{}", forecast.layout, tasks.cut_in_words()), ..forecast }
 }
 

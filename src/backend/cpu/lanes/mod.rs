@@ -26,7 +26,8 @@ mod rule;
 mod sample;
 mod sweep;
 
-use super::training::{self, CpuTraining};
+use super::engine::forecast as forecast_of;
+use super::training::CpuTraining;
 use crate::error::Result;
 use crate::meta::{Exchange, Forecast, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 
 /// What a training through this engine takes.
 pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize, members: usize) -> Forecast {
-    training::forecast(&Lanes::<I>::new(train), train.plan.meta_len(), threads, members)
+    forecast_of(&Lanes::<I>::new(train), train.plan.meta_len(), threads, members)
 }
 
 /// A training through this engine.
