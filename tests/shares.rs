@@ -48,12 +48,18 @@ fn cpus(count: usize, threads: usize, set: Instructions) -> Devices {
 #[test]
 fn any_number_of_cpus_trains_to_the_bytes_of_one() {
     for set in Instructions::available() {
-        for recipe in [sine("3"), sine("100"), sine("1000"), images(8), images(48)] {
+        for recipe in [sine("3"), sine("100"), sine("300"), images(8), images(48)] {
+            // Networks of images take long without vectors, and shares do not look at what is in a row.
+            let large = recipe.name != "sinusoid";
+            if large && set == Instructions::Portable && Instructions::available().len() > 1 {
+                continue;
+            }
             let one = CpuBackend::new(Some(1)).with_instructions(set).unwrap();
-            let expected = trained(&one, &recipe, &[4]);
+            let blocks = if large { vec![1, 1] } else { vec![1, 2, 1] };
+            let expected = trained(&one, &recipe, &[blocks.iter().sum()]);
             for (count, threads) in [(2, 1), (3, 2), (7, 1)] {
                 // Between the blocks shares may change, by what each took.
-                let found = trained(&cpus(count, threads, set), &recipe, &[1, 2, 1]);
+                let found = trained(&cpus(count, threads, set), &recipe, &blocks);
                 let name = format!("{}, {} tasks, {count} × {threads}", recipe.name, recipe.outer.meta_batch);
                 assert!(found.0 == expected.0, "{name}: the state is another");
                 assert_eq!(found.1, expected.1, "{name}");

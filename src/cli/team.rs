@@ -189,7 +189,9 @@ fn way_out(what: &str) -> &'static str {
 /// What there is of a cluster where the program was built without.
 #[cfg(not(feature = "mpi"))]
 mod absent {
-    use super::{Arc, Error, Exchange, Result};
+    use fastweights::meta::Exchange;
+    use fastweights::{Error, Result};
+    use std::sync::Arc;
 
     /// Nobody.
     pub(super) enum Cluster {}
