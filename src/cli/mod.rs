@@ -3,6 +3,7 @@
 mod adapt;
 mod bench;
 mod check;
+mod columns;
 mod data;
 mod device;
 mod eval;
@@ -29,6 +30,7 @@ mod tabular;
 mod train;
 mod training;
 mod way_on;
+mod width;
 
 use clap::{Parser, Subcommand};
 use failure::Outcome;

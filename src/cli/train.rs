@@ -79,9 +79,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     recipe.load_data(arguments.data.as_deref()).map_err(|error| as_typed(error, &flags))?;
     arguments.table.check(&recipe)?;
-    for line in recipe.notes() {
-        arguments.say(line);
-    }
+    // Said also where progress is not: what was made of a file may not be what was meant.
+    recipe.notes().iter().for_each(|line| note(line));
     let mut place = match resumed {
         Some(dir) => match dir.finished(&recipe)? {
             Some(done) => return arguments.finished(done, &dir, out),

@@ -3,7 +3,7 @@
 use super::found::{self, Found, Text};
 use super::image_place::{Place, Row, Wish};
 use super::lists::{self, Known, Line, Named};
-use super::sheet::listed;
+use super::sheet::{counted, listed};
 use super::split::{self, Split};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,7 +199,7 @@ fn rows_of(
     }
     let left = places.len() - rows.len();
     if left > 0 {
-        told.push(format!("{left} pictures are in no list and left out"));
+        told.push(format!("left out, as in no list: {}", counted(left, "picture")));
     }
     Ok(rows.into_iter().map(|(path, (class, split))| (path, class, split)).collect())
 }

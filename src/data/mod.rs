@@ -83,12 +83,12 @@ pub use fields::{FieldColumns, FieldSet, Ranges};
 pub use image_import::ImageImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
-pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
+pub use picture_form::{PictureClasses, PictureForm, PictureReading, ReadPictures};
 pub use place::{Stored, data_dir, load, stored};
 pub use roles::{Choices, Roles};
 pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};
 pub use set::{ImageClass, ImageSet, check_name};
-pub use sheet::{Decimal, Dialect, Sheet, listed, shown};
+pub use sheet::{Decimal, Dialect, Sheet, counted, listed, shown};
 pub use split::{Split, split_counts};
 
 /// What an import gives.

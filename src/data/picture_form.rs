@@ -19,12 +19,33 @@ pub struct PictureForm {
     pub background: [u8; 3],
 }
 
-impl PictureForm {
-    /// The form of pictures that are as those of a set: inverted where the set of this name was on its way from ink on
-    /// paper, on white.
+/// What is done to pictures besides cutting and resizing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureReading {
+    /// Whether dark becomes light.
+    pub invert: bool,
+    /// What transparent pictures are laid on, red, green, blue.
+    pub background: [u8; 3],
+}
+
+impl PictureReading {
+    /// That of a set of this name where it says nothing else: on white; inverted where it was on its way from ink on paper.
     #[must_use]
-    pub fn of_set(name: &str, channels: usize, side: usize) -> Self {
-        Self { channels, side, invert: ["omniglot", glyphs::NAME].contains(&name), background: [255; 3] }
+    pub fn usual(name: &str) -> Self {
+        Self { invert: ["omniglot", glyphs::NAME].contains(&name), background: [255; 3] }
+    }
+}
+
+impl PictureForm {
+    /// The form of pictures that are as those of a set that was read so.
+    #[must_use]
+    pub fn of_set(
+        PictureReading { invert, background }: PictureReading,
+        channels: usize,
+        side: usize,
+    ) -> Self {
+        Self { channels, side, invert, background }
     }
 
     /// Numbers of a picture.

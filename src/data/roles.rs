@@ -5,7 +5,7 @@ use super::columns::{
 };
 use super::role::{Role, role};
 use super::sentinel;
-use super::sheet::{Sheet, listed, shown};
+use super::sheet::{Sheet, counted, listed, shown};
 use crate::error::{Error, Result};
 use std::collections::{BTreeSet, HashMap};
 
@@ -195,7 +195,11 @@ fn usable(
             );
             return Err(sheet.wrong(row, label, &reason));
         }
-        notes.push(format!("{} rows left out that have no `{}`", unlabelled.len(), shown(choices.label)));
+        notes.push(format!(
+            "{} left out without `{}`",
+            counted(unlabelled.len(), "row"),
+            shown(choices.label)
+        ));
     }
     let labelled = (0..sheet.len()).filter(|&row| sheet.value(row, label).is_some());
     let rows: Vec<_> = match choices.missing {
@@ -212,7 +216,11 @@ fn usable(
             let all = labelled.clone().count();
             let whole: Vec<_> = labelled.filter(|&row| lacks(row).is_none()).collect();
             if whole.len() < all {
-                notes.push(format!("{} of {all} rows left out since a value is missing", all - whole.len()));
+                notes.push(format!(
+                    "{} of {} left out since a value is missing",
+                    all - whole.len(),
+                    counted(all, "row")
+                ));
             }
             whole
         }

@@ -36,7 +36,7 @@ fn omniglot_comes_out_the_same_from_archives_and_folders_in_any_order() {
         renamed.push((format!("__MACOSX/{prefix}Greek/character00/._0000_01.png"), vec![2]));
         renamed.push(("README.md".into(), vec![3]));
         fs::write(dir.path().join("all.zip"), zip(&renamed)).unwrap();
-        import(&["all.zip"]).stderr(contains("3 files that are no pictures"));
+        import(&["all.zip"]).stderr(contains("as no pictures: 3 files"));
         assert_eq!(set(dir.path(), "omniglot"), first);
     }
     unpack(&dir.path().join("unpacked"), &files);

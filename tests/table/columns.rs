@@ -68,7 +68,7 @@ fn missing_values_are_refused_filled_in_or_dropped() {
         coded.x
     );
     assert_eq!(coded.x[10..12], [0.0, 0.0], "a missing category is none of the values");
-    assert!(notes.join(" ").contains("1 rows left out that have no `label`"), "{notes:?}");
+    assert!(notes.join(" ").contains("1 row left out without `label`"), "{notes:?}");
     let written = file(&dir, "columns.toml", &columns.to_toml().unwrap());
     assert_eq!(Columns::read(&written).unwrap(), columns);
 }

@@ -4,7 +4,9 @@ use super::field_data::FieldData;
 use super::kind::{Draw, Kind, Loading, Targets, Usual};
 use super::loaded::{Loaded, still_there};
 use crate::adapted::FieldForm;
-use crate::data::{self, Dialect, FieldColumns, FieldSet, ImageSet, PictureForm, Ranges, glyphs};
+use crate::data::{
+    self, Dialect, FieldColumns, FieldSet, ImageSet, PictureForm, PictureReading, Ranges, glyphs,
+};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
@@ -223,7 +225,9 @@ impl FieldSettings {
             },
             value_ranges: Ranges(vec![[0.0, 1.0]; channels]),
             samples,
-            pictures: [1, 3].contains(&channels).then(|| PictureForm::of_set(set, channels, side)),
+            pictures: [1, 3]
+                .contains(&channels)
+                .then(|| PictureForm::of_set(PictureReading::usual(set), channels, side)),
         })
     }
 
