@@ -110,7 +110,8 @@ fn sets_of_ones_own_are_trained_on_as_they_are() {
     pictures(dir.path(), "red", [220, 30, 20]);
     let import = |name: &str, from: &str, more: &[&str]| {
         let mut command = fastweights(dir.path());
-        command.args(["data", "import", "images", name, from, "--size", "12", "--split", "2,2,2"]).args(more);
+        let split = if name == "other" { "0,0,1" } else { "2,2,2" };
+        command.args(["data", "import", "images", name, from, "--size", "12", "--split", split]).args(more);
         command.assert().success()
     };
     import("grey", "grey", &[]).stdout(contains("gray"));
@@ -148,6 +149,12 @@ fn sets_of_ones_own_are_trained_on_as_they_are() {
         assert!(text.contains(&format!("channels = {channels}")) && text.contains("side = 12"), "{text}");
         assert_eq!(text.contains("invert = true"), set == "ink", "{text}");
     }
+    let eval =
+        |more: &[&str]| fastweights(dir.path()).args(["eval", "wide", "--device", "cpu"]).args(more).assert();
+    import("other", "red", &[]);
+    eval(&["--images", "other"]).success().stdout(contains("of the test classes of other"));
+    eval(&["--images", "none"]).failure().stderr(contains("none"));
+    eval(&["--dense", "9"]).code(2).stderr(contains("--dense"));
     run("red", "no", &["task.channels=1"]).code(2).stderr(contains("--set task.channels=3"));
     run("red", "no", &["task.side=28"]).code(2).stderr(contains("--set task.side=12"));
     // Pictures to be told apart are read as those of the set were.

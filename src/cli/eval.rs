@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// Judge a run of a table on the rows of this file, which need their labels, instead of the held-out ones
     #[arg(long, value_name = "FILE")]
     rows: Option<PathBuf>,
+    /// Judge a run of images on this set instead, see `data list`: on the classes that it has for testing
+    #[arg(long, value_name = "SET")]
+    images: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
     /// Write the result to this file, in the format of evaluation.json; `-` is standard output
@@ -77,15 +80,24 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot()),
         ),
         ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_) | Family::Field(_))),
+        ("--images", &arguments.images, matches!(recipe.task.family, Family::Images(_))),
+        (
+            "--dense",
+            &arguments.dense.map(|_| PathBuf::new()),
+            matches!(recipe.task.family, Family::Sinusoid(_)),
+        ),
     ] {
         if given.is_some() && !kind {
             return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
         }
     }
-    match (&arguments.csv, &arguments.rows) {
-        (Some(csv), _) => recipe.judge_series(csv)?,
-        (_, Some(rows)) => recipe.judge_rows(rows)?,
-        (None, None) => recipe.load_data(arguments.data.as_deref())?,
+    match (&arguments.csv, &arguments.rows, &arguments.images) {
+        (Some(csv), ..) => recipe.judge_series(csv)?,
+        (_, Some(rows), _) => recipe.judge_rows(rows)?,
+        (.., Some(set)) => {
+            recipe.judge_images(&set.display().to_string(), arguments.data.as_deref())?;
+        }
+        (None, None, None) => recipe.load_data(arguments.data.as_deref())?,
     }
     // What is said of small classes is of the queries that are asked for here.
     recipe.evaluation.queries = settings.queries;

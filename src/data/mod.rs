@@ -10,6 +10,7 @@ mod archive;
 #[cfg(feature = "import")]
 mod arrays;
 mod columns;
+mod compact_dates;
 #[cfg(feature = "import")]
 mod dates;
 #[cfg(feature = "import")]

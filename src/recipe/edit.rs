@@ -64,7 +64,7 @@ const ANY_NETWORK: [&str; 2] = ["init", "loss"];
 /// Who types another network takes away all that the recipe says of its own: `model.preset` and `model.layers` take the place
 /// of one another, and of the settings of either. What is typed beside it stays.
 ///
-/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and the other way round; and who
+/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and its loss; and the other way round; and who
 /// says where fields come from, with how many pixels and points those of the recipe have; and who names an image set, with how
 /// large the recipe's own pictures are.
 pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)]) {
@@ -75,6 +75,11 @@ pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)
         {
             task.remove(other);
         }
+    }
+    // What is learned of classes is not learned of numbers.
+    if let ("task.target", Some(Value::Table(model))) = (key, table.get_mut("model")) {
+        let typed = settings.iter().any(|(key, _)| key.starts_with("model.loss"));
+        model.retain(|name, _| name != "loss" || typed);
     }
     if let (true, Some(Value::Table(task))) =
         (["task.csv", "task.data"].contains(&key), table.get_mut("task"))

@@ -11,6 +11,7 @@ use crate::recipe::section::section;
 use crate::task::{ImageTasks, Philox, Purpose, TaskBatch, TaskSource, UnevenImages};
 use serde::Serialize;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Characters of the drawn set, and of drawers of each: near those of Omniglot.
@@ -141,6 +142,26 @@ impl ImageSettings {
         self.reading = reading;
         self.set = Loaded(Some(set));
         Ok(())
+    }
+
+    /// Takes another set.
+    pub(in crate::recipe) fn judge_on(&mut self, set: &str, dir: Option<&Path>) -> Result<()> {
+        check_name(set).map_err(|e| Error::recipe("--images", e.to_string()))?;
+        (self.data, self.data_sha256, self.reading) = (set.to_owned(), None, None);
+        self.read(dir)
+    }
+
+    /// Loads the set, or draws it.
+    fn read(&mut self, dir: Option<&Path>) -> Result<()> {
+        let set = match self.data.as_str() {
+            // The same characters for every seed, as if they came from a file.
+            glyphs::NAME => {
+                let (channels, side) = self.form().unwrap_or((1, 28));
+                glyphs::generate(0, CHARACTERS, DRAWERS, side).in_channels(channels)?
+            }
+            name => data::load(name, dir)?,
+        };
+        self.take(Arc::new(set))
     }
 
     fn tasks(&self, split: Split) -> Result<ImageTasks> {
@@ -275,14 +296,6 @@ impl Kind for ImageSettings {
     }
 
     fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
-        let set = match self.data.as_str() {
-            // The same characters for every seed, as if they came from a file.
-            glyphs::NAME => {
-                let (channels, side) = self.form().unwrap_or((1, 28));
-                glyphs::generate(0, CHARACTERS, DRAWERS, side).in_channels(channels)?
-            }
-            name => data::load(name, loading.dir)?,
-        };
-        self.take(Arc::new(set))
+        self.read(loading.dir)
     }
 }
