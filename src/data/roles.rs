@@ -89,6 +89,7 @@ impl Roles {
         let columns: Vec<_> = features.iter().map(|(column, _)| *column).collect();
         let rows = usable(sheet, (label, &columns), choices, &mut notes)?;
         let labels = if choices.regression { Vec::new() } else { labels(sheet, label, &rows, choices)? };
+        notes.extend(alike(&labels));
         Ok(Self { label, features, rows, labels, notes })
     }
 
@@ -232,6 +233,18 @@ fn usable(
         ));
     }
     Ok(rows)
+}
+
+/// Says which labels differ in upper and lower case alone.
+fn alike(labels: &[String]) -> Option<String> {
+    let all: BTreeSet<&String> = labels.iter().collect();
+    let mut by_case = HashMap::<String, Vec<&String>>::new();
+    all.into_iter().for_each(|label| by_case.entry(label.to_lowercase()).or_default().push(label));
+    let twice = by_case.into_values().filter(|same| same.len() > 1).min()?;
+    Some(format!(
+        "labels that differ in upper and lower case alone are classes of their own: {}",
+        listed(&twice)
+    ))
 }
 
 /// The labels of rows, one text for one number.
