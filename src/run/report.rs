@@ -122,7 +122,7 @@ impl Report {
         let (maml, first) = (&self.learners.maml.mean, control.mean.first()?);
         let flat = control.mean.iter().all(|mean| (mean - first).abs() <= 0.05 * first);
         (flat && maml.last()? < &(0.5 * maml.first()?)).then_some(
-            "flat, as it learned the mean of all tasks, from where a few steps on a task's points hardly lead away",
+            "flat, as plain training on all tasks ends at their mean, with hardly a unit left that a few steps would change",
         )
     }
 
