@@ -38,8 +38,14 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     let cells = columns.iter().map(|(name, curve)| {
         let head = format!("   {:>19}  {:>8}", format!("{name}, mean ± 95 %"), "median");
         let cell = |&step: &usize| {
-            let mean = interval(percent * curve.mean[step], percent * curve.ci95[step]);
-            format!("   {mean:>19}  {:>8}", number(percent * curve.median[step]))
+            let [mean, ci95, median] = [&curve.mean, &curve.ci95, &curve.median].map(|of| percent * of[step]);
+            // Shares are told to hundredths of a percent.
+            let (mean, median) = match report.classification {
+                Some(_) if ci95.is_finite() => (format!("{mean:.2} ± {ci95:.2}"), format!("{median:.2}")),
+                Some(_) => (format!("{mean:.2} ± –"), format!("{median:.2}")),
+                None => (interval(mean, ci95), number(median)),
+            };
+            format!("   {mean:>19}  {median:>8}")
         };
         std::iter::once(head).chain(rows.iter().map(cell)).collect()
     });

@@ -36,7 +36,7 @@ impl Steps<'_> {
     fn curves(&self) -> Vec<(Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
         let name = match self.report.why_flat() {
-            Some(_) => "control (flat: it ended at the mean of all tasks)",
+            Some(_) => "control (flat: at the mean of all tasks)",
             None => "control",
         };
         let control = learners.control.as_ref().map(|curve| (curve, CONTROL, name));
