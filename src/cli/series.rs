@@ -83,9 +83,10 @@ pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Ou
     for (name, difference) in [("control", against.control.as_ref()), ("last value", Some(&against.naive))] {
         let Some(difference) = difference else { continue };
         out.line(&format!(
-            "after adaptation, series by series: MAML less {name} {}, better on {:.0} % of the series",
+            "after adaptation, series by series: MAML less {name} {}, better on {:.0} of {}",
             interval(difference.mean, difference.ci95),
-            100.0 * difference.better
+            difference.better * report.tasks as f64,
+            counted(report.tasks, "series")
         ))?;
     }
     beaten_by_nothing(report, out)?;
