@@ -141,8 +141,8 @@ fn sets_of_ones_own_are_trained_on_as_they_are() {
     for (set, out, more, channels) in [
         ("grey", "plain", &[][..], 1),
         ("grey", "wide", &["task.channels=3"], 3),
-        ("red", "red", &[], 3),
-        ("ink", "ink", &[], 1),
+        ("red", "colour", &[], 3),
+        ("ink", "dark", &[], 1),
     ] {
         run(set, out, more).success();
         let text = recipe(out);
@@ -158,7 +158,7 @@ fn sets_of_ones_own_are_trained_on_as_they_are() {
     run("red", "no", &["task.channels=1"]).code(2).stderr(contains("--set task.channels=3"));
     run("red", "no", &["task.side=28"]).code(2).stderr(contains("--set task.side=12"));
     // Pictures to be told apart are read as those of the set were.
-    let input = ["adapt", "ink", "--support", "grey", "--out", "kinds.safetensors", "--device", "cpu"];
+    let input = ["adapt", "dark", "--support", "grey", "--out", "kinds.safetensors", "--device", "cpu"];
     fs::remove_dir_all(dir.path().join("grey/c5")).unwrap();
     for class in 2..5 {
         fs::remove_dir_all(dir.path().join(format!("grey/c{class}"))).unwrap();

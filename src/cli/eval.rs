@@ -5,9 +5,9 @@ use super::failure::{Outcome, note, warn};
 use super::flags::inner_rate;
 use super::out::Out;
 use super::table;
-use fastweights::Error;
-use fastweights::recipe::{Family, Protocol};
+use fastweights::recipe::{Family, Protocol, Recipe};
 use fastweights::run::{Models, RunDir, judge, write_atomic};
+use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Evaluate a run anew, with other tasks, steps, points or rate.
@@ -55,9 +55,31 @@ pub(super) struct Arguments {
     json: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Refuses what a recipe has no use for.
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        let family = &recipe.task.family;
+        let of_rows = matches!(family, Family::Table(table) if !table.is_few_shot());
+        for (flag, given, fits) in [
+            ("--csv", self.csv.is_some(), matches!(family, Family::Series(_))),
+            ("--rows", self.rows.is_some(), of_rows),
+            ("--data", self.data.is_some(), matches!(family, Family::Images(_) | Family::Field(_))),
+            ("--images", self.images.is_some(), matches!(family, Family::Images(_))),
+            ("--dense", self.dense.is_some(), matches!(family, Family::Sinusoid(_))),
+            ("--tasks", self.tasks.is_some(), !of_rows),
+        ] {
+            if given && !fits {
+                return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let dir = RunDir::open(&arguments.run)?;
     let mut recipe = dir.recipe()?;
+    arguments.check(&recipe)?;
     let mut settings = recipe.evaluation.clone();
     for (setting, value) in [
         (&mut settings.tasks, arguments.tasks),
@@ -72,25 +94,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
     settings.protocol = protocol.or(settings.protocol);
     recipe.task.check_evaluation(&settings)?;
-    for (flag, given, kind) in [
-        ("--csv", &arguments.csv, matches!(recipe.task.family, Family::Series(_))),
-        (
-            "--rows",
-            &arguments.rows,
-            matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot()),
-        ),
-        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_) | Family::Field(_))),
-        ("--images", &arguments.images, matches!(recipe.task.family, Family::Images(_))),
-        (
-            "--dense",
-            &arguments.dense.map(|_| PathBuf::new()),
-            matches!(recipe.task.family, Family::Sinusoid(_)),
-        ),
-    ] {
-        if given.is_some() && !kind {
-            return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
-        }
-    }
     match (&arguments.csv, &arguments.rows, &arguments.images) {
         (Some(csv), ..) => recipe.judge_series(csv)?,
         (_, Some(rows), _) => recipe.judge_rows(rows)?,

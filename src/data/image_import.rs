@@ -6,7 +6,7 @@ use super::gather::Assembled;
 use super::image_layout::{self, Laid};
 use super::image_place::Wish;
 use super::picture::{READ, Rule};
-use super::picture_form::PictureReading;
+use super::picture_reading::PictureReading;
 use super::set::{ImageSet, MAX_SIDE, check_name};
 use super::sheet::listed;
 use super::split::{Split, deal};

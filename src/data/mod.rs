@@ -45,6 +45,7 @@ mod parquet;
 #[cfg(feature = "import")]
 mod picture;
 mod picture_form;
+mod picture_reading;
 #[cfg(feature = "import")]
 mod pictures;
 mod place;
@@ -84,7 +85,8 @@ pub use fields::{FieldColumns, FieldSet, Ranges};
 pub use image_import::ImageImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
-pub use picture_form::{PictureClasses, PictureForm, PictureReading, ReadPictures};
+pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
+pub use picture_reading::PictureReading;
 pub use place::{Stored, data_dir, load, stored};
 pub use roles::{Choices, Roles};
 pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};

@@ -1,6 +1,6 @@
 //! A set as one safetensors file: the tensor `images`, and everything else as JSON in the metadata.
 
-use super::picture_form::PictureReading;
+use super::picture_reading::PictureReading;
 use super::set::{ImageClass, ImageSet};
 use super::split::Split;
 use crate::error::{Error, Result};

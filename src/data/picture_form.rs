@@ -1,6 +1,6 @@
 //! How a model reads pictures.
 
-use super::glyphs;
+use super::picture_reading::PictureReading;
 use super::set::MAX_SIDE;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -17,24 +17,6 @@ pub struct PictureForm {
     pub invert: bool,
     /// What transparent pictures are laid on, red, green, blue.
     pub background: [u8; 3],
-}
-
-/// What is done to pictures besides cutting and resizing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PictureReading {
-    /// Whether dark becomes light.
-    pub invert: bool,
-    /// What transparent pictures are laid on, red, green, blue.
-    pub background: [u8; 3],
-}
-
-impl PictureReading {
-    /// That of a set of this name where it says nothing else: on white; inverted where it was on its way from ink on paper.
-    #[must_use]
-    pub fn usual(name: &str) -> Self {
-        Self { invert: ["omniglot", glyphs::NAME].contains(&name), background: [255; 3] }
-    }
 }
 
 impl PictureForm {

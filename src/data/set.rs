@@ -1,6 +1,6 @@
 //! A set of images in memory.
 
-use super::picture_form::PictureReading;
+use super::picture_reading::PictureReading;
 use super::split::Split;
 use crate::error::{Error, Result};
 use sha2::{Digest as _, Sha256};

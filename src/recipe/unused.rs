@@ -1,7 +1,6 @@
 //! Settings that were typed and change nothing, as another one takes away what they are about.
 
 use super::settings::Recipe;
-use super::tasks::Family;
 use crate::error::{Error, Result};
 use crate::meta::OuterKind;
 use toml::Value;
@@ -30,7 +29,7 @@ fn why(recipe: &Recipe, key: &str) -> Option<String> {
         {
             Some("is a setting of Adam, and outer.optimizer is another".to_owned())
         }
-        ("evaluation", "dense") if !matches!(recipe.task.family, Family::Sinusoid(_)) => {
+        ("evaluation", "dense") if recipe.task.family.kind() != "sinusoid" => {
             Some(format!("is not a setting of task.kind = \"{}\"", recipe.task.family.kind()))
         }
         _ => None,
