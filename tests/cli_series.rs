@@ -48,7 +48,7 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
         .success()
         .stdout(contains("on 4 held-out series, adapted on 10 windows").and(contains("protocol ahead")))
         .stdout(contains("12 series to learn from, 4 held out, 1 left out as too short, 1 row without"))
-        .stdout(contains("last value").and(contains("season  weak")));
+        .stdout(contains("last value").and(contains("season weak")));
     let root = dir.path().join("whole");
     let report = json(&root.join("evaluation.json"));
     assert_eq!((&report["tasks"], &report["series"]["train_series"]), (&4.into(), &12.into()));

@@ -50,15 +50,20 @@ fn six(texts: &[&str]) -> Result<Option<Vec<Form>>, String> {
     let patterns = ["%y%m%d", "%d%m%y", "%m%d%y"];
     let forms = fitting(texts, &patterns);
     let numbers: Vec<i64> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-    if forms.is_empty() || texts.len() < 3 || evenness(numbers) > REGULAR[0] {
+    let plain = evenness(numbers);
+    if forms.is_empty() || texts.len() < 3 || plain == 1.0 {
         return Ok(None);
     }
     let days = |form: &Form| texts.iter().filter_map(|text| form.date(text)).collect();
     let even: Vec<f64> = forms.iter().map(|form| evenness(days(form))).collect();
+    let better = |even: f64| even > REGULAR[0] && even > plain;
     let regular: Vec<Form> =
-        forms.iter().zip(&even).filter(|(_, even)| **even > REGULAR[0]).map(|(form, _)| *form).collect();
+        forms.iter().zip(&even).filter(|(_, even)| better(**even)).map(|(form, _)| *form).collect();
     if regular.len() == 1 && even.iter().filter(|even| **even > REGULAR[1]).count() == 1 {
         return Ok(Some(regular));
+    }
+    if plain > REGULAR[0] {
+        return Ok(None);
     }
     Err(format!(
         "is `{}`, which may be a day written in six digits or a number; say which: --set 'task.dates=\"%y%m%d\"' (or %d%m%y, \

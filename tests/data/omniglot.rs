@@ -134,7 +134,7 @@ fn hostile_and_damaged_archives_are_refused_by_name() {
         ("vast", bad(vast), &["0099_01.png", "200000 × 200000"]),
         ("cut picture", bad(cut), &["0099_01.png", "damaged"]),
         ("text", bad(b"not a picture".to_vec()), &["0099_01.png", "no picture that is read"]),
-        ("nothing", bad(vec![]), &["0099_01.png", "no PNG"]),
+        ("nothing", bad(vec![]), &["0099_01.png", "no picture that is read"]),
         ("twice", twice, &["one name"]),
         ("twice, nested", with(nested, drawing(0, 0)), &["0000_01.png", "twice"]),
         ("alone", with(one, drawing(0, 0)), &["0099_01.png", "only picture of the class", "character99"]),
