@@ -80,9 +80,8 @@ pub(super) struct Arguments {
 /// One run.
 pub(super) fn one(arguments: &Arguments, (team, signals): (&Team, &Signals), out: &mut Out) -> Outcome {
     let (recipe, resumed) = team.agree(arguments.loaded(team))?;
-    for line in recipe.notes() {
-        arguments.say(line);
-    }
+    // Said also where progress is not: what was made of a file may not be what was meant.
+    recipe.notes().iter().for_each(|line| note(line));
     let done = resumed.as_ref().map_or(Ok(None), |dir| dir.finished(&recipe));
     let done = team.agree(done)?;
     if !team.of_first(&[u8::from(done.is_some())])?.contains(&0) {
@@ -138,6 +137,11 @@ impl Arguments {
         }
         recipe.load_data(self.data.as_deref()).map_err(typed)?;
         self.table.check(&recipe)?;
+        if self.data.is_some() && recipe.data().is_none() && recipe.field().is_none() {
+            let reason =
+                format!("is the directory of image sets; the tasks of `{}` are made of none", recipe.name);
+            return Err(Error::recipe("--data", reason));
+        }
         self.sharing.check(&recipe, team)?;
         Ok((recipe, resumed))
     }

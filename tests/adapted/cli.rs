@@ -86,7 +86,10 @@ fn pictures_are_learned_from_a_few_and_one_is_classified() {
             vec!["adapt", "run", "--support", "few", "--inner-lr", "1e30", "--out", "b"],
             vec!["not finite", "--inner-lr"],
         ),
-        (vec!["predict", "a.safetensors", "--input", "run/recipe.toml"], vec!["recipe.toml", "no PNG"]),
+        (
+            vec!["predict", "a.safetensors", "--input", "run/recipe.toml"],
+            vec!["recipe.toml", "no picture that is read"],
+        ),
         (
             vec!["predict", "a.safetensors", "--input", "more", "--steps", "2"],
             vec!["--steps", "adapted already"],
