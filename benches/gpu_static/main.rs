@@ -63,7 +63,8 @@ fn every_family() -> Result<(), String> {
     let driver = driver().ok_or("Mesa's RADV is not installed (Debian: mesa-vulkan-drivers)")?;
     let program = std::env::current_exe().map_err(|problem| problem.to_string())?;
     let asked = flag("--family");
-    for family in FAMILIES.into_iter().filter(|&family| asked.as_deref().is_none_or(|asked| asked == family)) {
+    for family in FAMILIES.into_iter().filter(|&family| asked.as_deref().is_none_or(|asked| asked == family))
+    {
         let status = Command::new(&program)
             .args(std::env::args().skip(1))
             .env(FAMILY, family)
@@ -107,7 +108,8 @@ fn one_family() -> Result<(), String> {
 
 /// The constants that say how a product is cut.
 fn cut(pipeline: &Pipeline) -> String {
-    let value = |name: &str| pipeline.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+    let value =
+        |name: &str| pipeline.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
     match [value("ROWS"), value("COLUMNS"), value("SPLIT")] {
         [Some(rows), Some(columns), Some(split)] => format!("{rows} × {columns} / {split}"),
         [Some(rows), Some(columns), None] => format!("{rows} × {columns}"),
@@ -118,7 +120,8 @@ fn cut(pipeline: &Pipeline) -> String {
 fn row(compiler: &compiler::Compiler, library: &Library, pipeline: &Pipeline) -> Result<(), String> {
     let shader = pipeline.kernel.shader;
     let words = translate::spirv(library, pipeline)?;
-    let compiled = compiler.compile(&words, pipeline.kernel).map_err(|problem| format!("{shader}: {problem}"))?;
+    let compiled =
+        compiler.compile(&words, pipeline.kernel).map_err(|problem| format!("{shader}: {problem}"))?;
     if flag("--assembly").as_deref() == Some(shader) {
         eprintln!("{}", compiled.assembly);
     }
