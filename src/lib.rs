@@ -34,6 +34,7 @@ pub mod backend;
 pub mod case;
 pub mod data;
 mod error;
+mod exchange;
 #[cfg(feature = "export")]
 pub mod export;
 mod file;

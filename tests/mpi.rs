@@ -57,6 +57,8 @@ fn mpirun(dir: &Path) -> Command {
         ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
         ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
         ("OMPI_MCA_hwloc_base_binding_policy", "none"),
+        // mpirun waits so long, twice, behind a failure.
+        ("OMPI_MCA_odls_base_sigkill_timeout", "0"),
     ] {
         command.env(name, value);
     }
@@ -144,10 +146,14 @@ fn learners(run: &Path) -> serde_json::Value {
 fn any_number_of_ranks_and_threads_writes_the_bytes_of_one_process() {
     let dir = temp();
     let path = |name: &str| dir.path().join(name);
-    for (name, settings) in [("sine", &SINE[..]), ("images", &IMAGES[..])] {
+    let all: [(_, _, &[_]); 2] = [
+        ("sine", &SINE[..], &[(1, "2"), (2, "1"), (3, "2"), (4, "1")]),
+        ("images", &IMAGES[..], &[(2, "1"), (3, "2")]),
+    ];
+    for (name, settings, members) in all {
         let whole = format!("{name}-alone");
         alone(dir.path(), &train(settings, "2", &["--quiet", "--out", &whole]));
-        for (count, threads) in [(1, "2"), (2, "1"), (3, "2"), (4, "1")] {
+        for &(count, threads) in members {
             let out = format!("{name}-{count}");
             let text = succeeds(ranks(dir.path(), count, &train(settings, threads, &["--out", &out])));
             assert_eq!(text.matches("device: ").count(), 1, "one stream of output: {text}");
@@ -228,16 +234,17 @@ fn processes(job: &Child) -> Vec<String> {
 #[test]
 fn a_rank_that_dies_ends_all_and_other_ranks_go_on_to_the_same_bytes() {
     let dir = temp();
-    let long = ["--set", "control.enabled=false", "--steps", "3000", "--save-every", "500", "--log-every=50"];
-    let long = [&SINE[..11], &long].concat();
+    // Long by its tasks, not by its steps: processes that wait for each other on few cores take turns.
+    let long = ["--set", "control.enabled=false", "--set", "outer.meta_batch=3000", "--steps", "160"];
+    let long = [&SINE[..7], &long, &["--save-every", "40", "--log-every=10"]].concat();
     alone(dir.path(), &train(&long, "1", &["--quiet", "--out", "whole"]));
     for killed in [2, 0] {
         let out = format!("a{killed}");
         let mut command = ranks(dir.path(), 3, &train(&long, "1", &["--out", &out]));
+        command.env_remove("OMPI_MCA_odls_base_sigkill_timeout");
         let job = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("mpirun is installed");
-        wait_for("a line of metrics", || {
-            fs::metadata(dir.path().join(&out).join("metrics.jsonl")).is_ok_and(|m| m.len() > 0)
-        });
+        let checkpoint = dir.path().join(&out).join("checkpoints").join("40.safetensors");
+        wait_for("a checkpoint", || checkpoint.exists());
         let all = processes(&job);
         assert_eq!(all.len(), 3, "{all:?}");
         let start = Instant::now();
@@ -290,4 +297,64 @@ fn seeds_are_shared_out_and_each_is_the_run_of_its_seed() {
     for out in ["many", "again"] {
         same(&dir.path().join("four"), &dir.path().join(out).join("seed-4"));
     }
+}
+
+/// Pictures of classes, each of its own size.
+fn pictures(dir: &Path) {
+    for at in 0..9_u8 {
+        let class = dir.join(format!("class-{}", at / 3));
+        fs::create_dir_all(&class).expect("a folder");
+        let file = fs::File::create(class.join(format!("{at}.png"))).expect("a file");
+        let (width, height) = (u32::from(at) + 5, 9);
+        let mut encoder = png::Encoder::new(file, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        let pixels: Vec<u8> =
+            (0..3 * width * height).map(|i| (i * (7 + u32::from(at)) % 251) as u8).collect();
+        encoder.write_header().expect("a header").write_image_data(&pixels).expect("a picture");
+    }
+}
+
+#[test]
+fn imports_are_shared_to_the_bytes_of_one_process() {
+    let dir = temp();
+    let source = dir.path().join("source");
+    pictures(&source);
+    let import = |to: &str, more: &[&str]| -> Vec<String> {
+        let all =
+            [&["data", "import", "images", "set", "source", "--size", "8", "--data", to], more].concat();
+        all.into_iter().map(str::to_owned).collect()
+    };
+    let file = |to: &str| fs::read(dir.path().join(to).join("set.safetensors"));
+    alone(dir.path(), &import("one", &[]));
+    let text = succeeds(ranks(dir.path(), 3, &import("three", &[])));
+    assert_eq!(text.matches("pictures of 5 × 9 to 13 × 9 pixels").count(), 1, "{text}");
+    assert!(file("one").expect("a set") == file("three").expect("a set"));
+
+    fs::write(source.join("class-1").join("4.png"), b"no picture").expect("a file");
+    let text = fails(ranks(dir.path(), 3, &import("bad", &[])));
+    assert!(text.contains("4.png") && text.matches("error:").count() == 1, "{text}");
+    assert!(file("bad").is_err());
+    alone(dir.path(), &import("one", &["--force", "--skip-bad"]));
+    // More processes than pictures: some have none.
+    let text = succeeds(ranks(dir.path(), 10, &import("many", &["--skip-bad"])));
+    assert_eq!(text.matches("left out").count(), 1, "{text}");
+    assert!(file("one").expect("a set") == file("many").expect("a set"));
+}
+
+#[test]
+fn each_process_of_a_machine_takes_a_device_of_the_list() {
+    let dir = temp();
+    let few = |devices: &str, out: &str| -> Vec<String> {
+        let all = [
+            &["train"],
+            &SINE[..12],
+            &["20", "--threads", "1", "--quiet", "--devices", devices, "--out", out],
+        ];
+        all.concat().into_iter().map(str::to_owned).collect()
+    };
+    alone(dir.path(), &few("cpu,cpu", "one"));
+    succeeds(ranks(dir.path(), 2, &few("cpu,cpu", "two")));
+    same(&dir.path().join("one"), &dir.path().join("two"));
+    let text = fails(ranks(dir.path(), 3, &few("cpu,cpu", "three")));
+    assert!(text.contains("2 devices for 3 processes of this machine"), "{text}");
 }

@@ -157,20 +157,6 @@ else
     check "Python package" python_package
 fi
 
-# Every feature alone, none of them and all, in a directory of their own: other flags would have the tests built anew.
-strict="env RUSTFLAGS=-Dwarnings RUSTDOCFLAGS=-Dwarnings CARGO_TARGET_DIR=target/features cargo"
-check "no features" $strict check --no-default-features --all-targets
-# All features but that of MPI, which needs a library of the machine's own.
-all="--features cli"
-for feature in gpu import export fetch plot tensorboard; do
-    check "feature $feature" $strict check --no-default-features --all-targets --features "$feature"
-done
-if cargo clippy --version >/dev/null 2>&1; then
-    check lints $strict clippy --all-targets $all
-else
-    skipped="$skipped, lints (no clippy)"
-    check "all features" $strict check --all-targets $all
-fi
 # Trainings shared by processes, where there is something to start them and to build against.
 has_libclang() {
     [ -n "${LIBCLANG_PATH-}" ] && return 0
@@ -180,10 +166,24 @@ has_libclang() {
     return 1
 }
 if command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1 && has_libclang; then
-    check "MPI lints" $strict clippy --features mpi
-    check "MPI tests" env CARGO_TARGET_DIR=target/mpi cargo test --release --features mpi --test mpi
+    all="--features mpi"
+    check "MPI tests" cargo test --release --features mpi --test mpi
 else
+    all="--features cli"
     skipped="$skipped, MPI (no mpirun, mpicc and libclang)"
+fi
+
+# Every feature alone, none of them and all, in a directory of their own: other flags would have the tests built anew.
+strict="env RUSTFLAGS=-Dwarnings RUSTDOCFLAGS=-Dwarnings CARGO_TARGET_DIR=target/features cargo"
+check "no features" $strict check --no-default-features --all-targets
+for feature in gpu import export fetch plot tensorboard; do
+    check "feature $feature" $strict check --no-default-features --all-targets --features "$feature"
+done
+if cargo clippy --version >/dev/null 2>&1; then
+    check lints $strict clippy --all-targets $all
+else
+    skipped="$skipped, lints (no clippy)"
+    check "all features" $strict check --all-targets $all
 fi
 if rustup target list --installed 2>/dev/null | grep -q '^wasm32-unknown-unknown$'; then
     check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown

@@ -59,7 +59,7 @@ pub fn open_shared(
 /// # Errors
 /// As [`open`], and [`Device`](crate::ErrorKind::Device) naming two devices of which one may not be with the other.
 pub fn open_devices(names: &str, cpu: &CpuBackend, memory: Option<u64>, mixed: bool) -> Result<Opened> {
-    let names = listed(names)?;
+    let names = device_names(names)?;
     let mut found = Vec::new();
     for name in &names {
         found.push(Found::by_name(name, cpu, memory)?.0);
@@ -86,8 +86,11 @@ pub fn open_devices(names: &str, cpu: &CpuBackend, memory: Option<u64>, mixed: b
     Ok(Opened { backend: Box::new(devices), why: why.to_owned(), is_cpu })
 }
 
-/// The devices of a list; `all` are the real GPUs.
-fn listed(names: &str) -> Result<Vec<String>> {
+/// The devices of a list such as `0,1`; `all` are the real GPUs.
+///
+/// # Errors
+/// [`Device`](crate::ErrorKind::Device) if a name is empty, or there is no real GPU.
+pub fn device_names(names: &str) -> Result<Vec<String>> {
     if names == "all" {
         return all();
     }

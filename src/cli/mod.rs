@@ -12,6 +12,7 @@ mod failing;
 mod failure;
 mod fields;
 mod flags;
+mod importing;
 mod memory;
 mod model;
 mod numbers;

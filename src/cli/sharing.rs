@@ -3,15 +3,16 @@
 use super::device::DeviceArguments;
 use super::team::Team;
 use fastweights::backend::cpu::{CpuBackend, Instructions};
-use fastweights::backend::{Opened, open_cpu, open_devices, open_shared};
+use fastweights::backend::{Opened, device_names, open_cpu, open_devices, open_shared};
+use fastweights::data::counted;
 use fastweights::recipe::Recipe;
 use fastweights::{Error, Result};
 
 /// More than one device, process or seed.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SharingArguments {
-    /// Devices that share every meta-batch, e.g. 0,1 or cpu,0; all takes the real GPUs
-    #[arg(long, value_name = "LIST", conflicts_with_all = ["device", "mpi"])]
+    /// Devices that share every meta-batch, e.g. 0,1 or cpu,0; all takes the real GPUs. With --mpi one for each process of a machine
+    #[arg(long, value_name = "LIST", conflicts_with = "device")]
     devices: Option<String>,
     /// Allow devices of several kinds: bits then depend on which of them computes what
     #[arg(long)]
@@ -50,10 +51,10 @@ impl SharingArguments {
         memory: Option<u64>,
         team: &Team,
     ) -> Result<(Opened, String)> {
-        if let Some(names) = &self.devices {
-            return Ok((open_devices(names, cpu, memory, self.mixed)?, String::new()));
-        }
         let Some(exchange) = team.exchange() else {
+            if let Some(names) = &self.devices {
+                return Ok((open_devices(names, cpu, memory, self.mixed)?, String::new()));
+            }
             let name = device.name()?;
             if self.instructions.is_some() && name == "cpu" {
                 let backend = Box::new(cpu.clone());
@@ -62,7 +63,11 @@ impl SharingArguments {
             }
             return Ok((device.open(memory)?, String::new()));
         };
-        let (opened, kind) = open_shared(device.name()?, cpu, memory, &exchange)?;
+        let name = match &self.devices {
+            Some(names) => of_process(device_names(names)?, team)?,
+            None => device.name()?.to_owned(),
+        };
+        let (opened, kind) = open_shared(&name, cpu, memory, &exchange)?;
         Ok((opened, if self.mixed { String::new() } else { kind }))
     }
 
@@ -80,6 +85,21 @@ impl SharingArguments {
         }
         Ok(())
     }
+}
+
+/// The device of this process, of those that are named for the processes of a machine.
+fn of_process(mut names: Vec<String>, team: &Team) -> Result<String> {
+    let (at, here) = team.place();
+    if names.len() == here {
+        return Ok(names.swap_remove(at));
+    }
+    let (devices, processes) = (counted(names.len(), "device"), counted(here, "process"));
+    Err(Error::recipe(
+        "--devices",
+        format!(
+            "names {devices} for {processes} of this machine; with --mpi start a process for each device"
+        ),
+    ))
 }
 
 /// What must be the same of all processes, by name.

@@ -66,12 +66,19 @@ impl Team {
         self.rank() == 0
     }
 
+    /// Which of the processes of this machine this one is, and how many they are.
+    pub(super) fn place(&self) -> (usize, usize) {
+        let Some(cluster) = &self.cluster else { return (0, 1) };
+        let (rank, hosts) = (cluster.rank(), cluster.hosts());
+        let here = |hosts: &[String]| hosts.iter().filter(|host| **host == cluster.hosts()[rank]).count();
+        (here(&hosts[..rank]), here(hosts))
+    }
+
     /// Threads for each process of this machine, if they are to share its cores: those that the process is bound to, or its part
     /// of all.
     pub(super) fn threads(&self) -> Option<usize> {
-        let cluster = self.cluster.as_ref()?;
-        let own = &cluster.hosts()[cluster.rank()];
-        let here = cluster.hosts().iter().filter(|host| *host == own).count();
+        self.cluster.as_ref()?;
+        let (_, here) = self.place();
         let bound = std::thread::available_parallelism().map_or(1, usize::from);
         let all = sysinfo::System::physical_core_count().map_or(bound, |cores| cores.max(bound));
         Some(bound.min(all / here).max(1))

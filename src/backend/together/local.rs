@@ -145,7 +145,7 @@ mod tests {
                         member.gather(&vec![value; own], &[0, 1, 2], &mut all).unwrap();
                         assert_eq!(all, [value; 3]);
                         // Each gives number `10 · own + to`, `to` times.
-                        let given = [[10 * own + 1].repeat(1), [10 * own + 2].repeat(2)].concat();
+                        let given = [10 * own + 1, 10 * own + 2, 10 * own + 2];
                         let given: Vec<f32> = given.into_iter().map(|v| v as f32).collect();
                         let mut taken = vec![0.0; 3 * own];
                         member.scatter(&given, &[0, 1, 2], &[own; 3], &mut taken).unwrap();

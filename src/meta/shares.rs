@@ -1,42 +1,14 @@
-//! What members who share meta-batches tell each other: devices of one process, or processes of many machines.
+//! A sum over tasks that members of an exchange make together.
 
 use super::SumTree;
 use crate::error::Result;
-use std::fmt::Debug;
+use crate::exchange::Exchange;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Floats of a root up to which every member is sent all roots; of longer ones each member adds up a stretch, which is then
 /// sent to all. That takes one more message and, however many members there are, two rows of bytes.
 const SHORT: usize = 16 << 10;
-
-/// A member's way to all others. Every member makes the same calls in the same order.
-pub trait Exchange: Debug + Send + Sync {
-    /// Members.
-    fn members(&self) -> usize;
-
-    /// Which one this is, from 0.
-    fn member(&self) -> usize;
-
-    /// Whatever each member says, by their numbers.
-    ///
-    /// # Errors
-    /// If a member is gone.
-    fn tell(&self, said: &[u8]) -> Result<Vec<Vec<u8>>>;
-
-    /// Puts the numbers of all members one behind the other into `all`; member `i` gives `lens[i]` of them.
-    ///
-    /// # Errors
-    /// As [`Exchange::tell`].
-    fn gather(&self, own: &[f32], lens: &[usize], all: &mut [f32]) -> Result<()>;
-
-    /// Member `i` is given the `to[i]` numbers of `own` that are its, behind those of the members before it; what this
-    /// member is given by `i` are `from[i]` numbers.
-    ///
-    /// # Errors
-    /// As [`Exchange::tell`].
-    fn scatter(&self, own: &[f32], to: &[usize], from: &[usize], all: &mut [f32]) -> Result<()>;
-}
 
 /// A reduction whose leaves are shared out: what this member computes, and how the sum of all comes about.
 #[derive(Clone, Debug)]
