@@ -1,5 +1,7 @@
 //! What ends a command early, and how that is told.
 
+use super::terminal::{columns, wrapped};
+use console::Term;
 use fastweights::{Error, ErrorKind};
 use std::error::Error as _;
 use std::io::Write as _;
@@ -47,16 +49,14 @@ impl Failure {
             Self::Error(error) => (error, None),
             Self::OfRun(error, way_on) => (error, Some(way_on)),
         };
-        // If standard error is closed too there is nowhere left to complain.
-        let mut stderr = std::io::stderr().lock();
-        let _ = writeln!(stderr, "error: {error}");
+        note(&format!("error: {error}"));
         let mut cause = error.source();
         while let Some(error) = cause {
-            let _ = writeln!(stderr, "  caused by: {error}");
+            note(&format!("  caused by: {error}"));
             cause = error.source();
         }
         if let Some(way_on) = way_on {
-            let _ = writeln!(stderr, "{way_on}");
+            note(&way_on);
         }
         match error.kind() {
             ErrorKind::Recipe { .. } => ExitCode::from(2),
@@ -65,8 +65,9 @@ impl Failure {
     }
 }
 
-/// A line on standard error, lost if that is closed.
+/// A line on standard error, lost if that is closed: there is nowhere left to complain.
 pub(super) fn note(line: &str) {
+    let line = wrapped(line, columns(&Term::stderr()));
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 

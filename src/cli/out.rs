@@ -1,6 +1,8 @@
 //! Standard output, through one writer that notices when nobody reads it.
 
 use super::failure::{Failure, Outcome};
+use super::terminal::{columns, wrapped};
+use console::Term;
 use fastweights::{Error, Result};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
@@ -18,9 +20,9 @@ impl Out {
         self.0.write_all(text.as_bytes()).map_err(failure)
     }
 
-    /// Writes a line.
+    /// Writes a line, which a terminal shows as several if it is long.
     pub(super) fn line(&mut self, line: &str) -> Outcome {
-        self.text(line)?;
+        self.text(&wrapped(line, columns(&Term::stdout())))?;
         self.text("\n")
     }
 

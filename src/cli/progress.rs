@@ -1,7 +1,9 @@
 //! Progress on standard error: a bar with the curves so far on a terminal, lines elsewhere, or nothing.
 
 use super::failure::note;
-use fastweights::run::Progress;
+use super::numbers::{count, number};
+use fastweights::Result;
+use fastweights::run::{Progress, RunDir, read_validation};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -25,7 +27,7 @@ pub(super) struct Display {
     bar: ProgressBar,
     memory: Memory,
     loss: Trace,
-    accuracy: Trace,
+    trials: Trace,
     /// Meta-iterations at the newest trial that was seen.
     trial: Option<u64>,
 }
@@ -39,11 +41,11 @@ impl Meter {
             return Self::Lines { next: done };
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:16} {human_pos}/{human_len}  {msg}");
+        let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len}  {prefix}\n{msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_position(done);
-        let (memory, loss, accuracy) = (Memory::default(), Trace::default(), Trace::default());
-        Self::Bar(Box::new(Display { bar, memory, loss, accuracy, trial: None }))
+        let (memory, loss, trials) = (Memory::default(), Trace::default(), Trace::default());
+        Self::Bar(Box::new(Display { bar, memory, loss, trials, trial: None }))
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
@@ -60,7 +62,8 @@ impl Meter {
             Self::Lines { next } => {
                 if progress.iteration >= *next || progress.iteration == progress.total {
                     let text = format!("{}  {}", pace(progress), losses(progress));
-                    note(&format!("{}/{}  {text}{}", progress.iteration, progress.total, trial(progress)));
+                    let [done, total] = [progress.iteration, progress.total].map(count);
+                    note(&format!("{done}/{total}  {text}{}", trial(progress)));
                     let tenth = progress.total.div_ceil(10).max(1);
                     *next = (progress.iteration / tenth + 1) * tenth;
                 }
@@ -83,12 +86,13 @@ impl Display {
         self.loss.push(f64::from(progress.losses.query));
         let memory =
             self.memory.resident().map_or_else(String::new, |bytes| format!("  {} MiB", bytes >> 20));
-        let mut text = format!("{}{memory}\n{}\n  {}", pace(progress), losses(progress), self.loss.chart());
+        self.bar.set_prefix(format!("{}{memory}", pace(progress)));
+        let mut text = format!("{}\n  {}", losses(progress), self.loss.chart());
         if let Some(newest) = progress.validation {
             if self.trial.replace(newest.iteration) != Some(newest.iteration) {
-                self.accuracy.push(newest.accuracy);
+                self.trials.push(newest.accuracy.unwrap_or(newest.loss));
             }
-            text += &format!("\n{}\n  {}", trial(progress).trim_start(), self.accuracy.chart());
+            text += &format!("\n{}\n  {}", trial(progress).trim_start(), self.trials.chart());
         }
         self.bar.set_message(text);
     }
@@ -167,7 +171,7 @@ fn pace(progress: &Progress) -> String {
     let left = (progress.total - progress.iteration) as f64 / progress.rate.max(1e-9);
     let rate =
         if progress.rate < 9.95 { format!("{:.1}", progress.rate) } else { format!("{:.0}", progress.rate) };
-    format!("{}  {rate} it/s", time(left))
+    format!("{} left  {rate} it/s", time(left))
 }
 
 fn losses(progress: &Progress) -> String {
@@ -180,8 +184,24 @@ fn losses(progress: &Progress) -> String {
 fn trial(progress: &Progress) -> String {
     progress.validation.map_or_else(String::new, |trial| {
         let best = if trial.best { ", best" } else { "" };
-        format!("  trial {:.1} %{best}", 100.0 * trial.accuracy)
+        match trial.accuracy {
+            Some(accuracy) => format!("  trial {:.1} %{best}", 100.0 * accuracy),
+            None => format!("  trial {}{best}", number(trial.loss)),
+        }
     })
+}
+
+/// The best of a run's trials, in words.
+pub(super) fn best_trial(dir: &RunDir) -> Result<Option<String>> {
+    let path = dir.validation();
+    let trials = if path.is_file() { read_validation(&path)? } else { Vec::new() };
+    Ok(trials.iter().rfind(|trial| trial.best).map(|best| {
+        let found = match best.accuracy {
+            Some(accuracy) => format!("accuracy {:.1} %", 100.0 * accuracy),
+            None => format!("loss {}", number(best.loss)),
+        };
+        format!("best of {} trials: {found}, at meta-iteration {}", trials.len(), count(best.iteration))
+    }))
 }
 
 /// A length of time in words.
@@ -209,16 +229,15 @@ mod tests {
 
     #[test]
     fn a_line_fits_80_columns() {
-        let (accuracy, ci95) = (0.9876, 0.01);
-        let line =
-            ValidationLine { iteration: 9, accuracy, ci95, loss: 0.1, train_accuracy: 0.9, best: true };
+        let (accuracy, ci95, train_accuracy) = (Some(0.9876), 0.01, Some(0.9));
+        let line = ValidationLine { iteration: 9, accuracy, ci95, loss: 0.1, train_accuracy, best: true };
         for (rate, control_loss, validation) in
             [(34_567.0, None, None), (5_678.0, Some(4.5639), None), (5.8, None, Some(line))]
         {
             let progress = progress(rate, control_loss, validation);
             for text in [
-                format!("████████████████ 50,000/50,000  {}  123456 MiB", pace(&progress)),
-                format!("50000/50000  {}  {}{}", pace(&progress), losses(&progress), trial(&progress)),
+                format!("██████████ 50,000/50,000  {}  123456 MiB", pace(&progress)),
+                format!("50,000/50,000  {}  {}{}", pace(&progress), losses(&progress), trial(&progress)),
             ] {
                 assert!(text.chars().count() <= 80, "{text}");
             }

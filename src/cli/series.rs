@@ -3,6 +3,8 @@
 use super::failure::Outcome;
 use super::numbers::{interval, number};
 use super::out::Out;
+use super::terminal::columns;
+use console::Term;
 use fastweights::run::{Effect, Report, SeriesReport};
 use std::path::PathBuf;
 use toml::Value;
@@ -91,21 +93,24 @@ pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Ou
         return Ok(());
     }
     out.line("")?;
-    out.line("Loss before → after adaptation (change; mean of before − after ± 95 %) in thirds of the series by a trait")?;
+    // What a terminal has no room for is in evaluation.json.
+    let narrow = columns(&Term::stdout()).is_some_and(|columns| columns < 134);
+    let (wide, what) = if narrow { (26, "") } else { (43, "; mean of before − after ± 95 %") };
+    out.line(&format!("Loss before → after adaptation (change{what}) in thirds of the series by a trait"))?;
     out.line(&format!(
-        "{:<8}{:<8}{:>14}{:>5}   {:<43}{:<43}{:>10}",
+        "{:<8}{:<8}{:>14}{:>5}   {:<wide$}{:<wide$}{:>10}",
         "", "", "measure", "n", "MAML", "pretrained", "last value"
     ))?;
     for kind in &series.traits {
         for (third, name) in kind.thirds.iter().zip(["weak", "middle", "strong"]) {
             let [low, high] = third.range;
-            let pretrained = third.pretrained.as_ref().map_or_else(String::new, effect);
+            let maml = effect(&third.maml, narrow);
+            let pretrained = third.pretrained.as_ref().map_or_else(String::new, |e| effect(e, narrow));
             out.line(&format!(
-                "{:<8}{name:<8}{:>14}{:>5}   {:<43}{pretrained:<43}{:>10}",
+                "{:<8}{name:<8}{:>14}{:>5}   {maml:<wide$}{pretrained:<wide$}{:>10}",
                 if name == "weak" { kind.name } else { "" },
                 format!("{low:.2} to {high:.2}"),
                 third.series,
-                effect(&third.maml),
                 number(third.naive)
             ))?;
         }
@@ -130,13 +135,12 @@ fn beaten_by_nothing(report: &Report, out: &mut Out) -> Outcome {
     Ok(())
 }
 
-/// `before → after (share; difference ± 95 %)`.
-fn effect(effect: &Effect) -> String {
-    format!(
-        "{} → {} ({:+.0} %; {})",
-        number(effect.before),
-        number(effect.after),
-        -100.0 * effect.lowered,
-        interval(effect.difference, effect.difference_ci95)
-    )
+/// `before → after (share; difference ± 95 %)`; without the difference where there is little room.
+fn effect(effect: &Effect, narrow: bool) -> String {
+    let difference = match narrow {
+        true => String::new(),
+        false => format!("; {}", interval(effect.difference, effect.difference_ci95)),
+    };
+    let [before, after] = [effect.before, effect.after].map(number);
+    format!("{before} → {after} ({:+.0} %{difference})", -100.0 * effect.lowered)
 }

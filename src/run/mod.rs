@@ -28,6 +28,7 @@ mod dir;
 mod experiment;
 mod field;
 mod field_report;
+mod finished;
 mod forecast;
 mod judge;
 mod learning;

@@ -113,7 +113,7 @@ fn a_share_of_each_class_is_held_out_and_epochs_become_meta_iterations() {
     let path = file(&dir, "t.csv", &clouds(3, 50, 0, true));
     let own = recipe("table", &path, &["task.rows=32", "task.epochs=10"]).unwrap();
     let table = own.table().unwrap();
-    let TableRows::Batches { train, judged, judged_by, unlabelled } = &table.rows else {
+    let TableRows::Batches { train, judged, judged_by, tried: _, unlabelled } = &table.rows else {
         panic!("no batches")
     };
     assert_eq!((train.numbers.len(), judged.numbers.len(), judged_by.as_str()), (120, 30, "held-out rows"));

@@ -6,6 +6,7 @@ mod html;
 
 use super::dir::RunDir;
 use super::process::Process;
+use super::trial::ValidationLine;
 use crate::error::Result;
 use crate::file::write_atomic;
 use chart::{Chart, Series, figure};
@@ -176,7 +177,8 @@ fn results(runs: &[Found]) -> String {
 }
 
 fn training(runs: &[Found]) -> String {
-    let (mut losses, mut trials) = (Vec::new(), Vec::new());
+    // Of trials, those with accuracies and those with losses alone.
+    let (mut losses, mut trials) = (Vec::new(), [Vec::new(), Vec::new()]);
     for (colour, run) in runs.iter().enumerate() {
         let name =
             |what: &str| if runs.len() == 1 { what.to_owned() } else { format!("{}, {what}", run.name) };
@@ -191,20 +193,26 @@ fn training(runs: &[Found]) -> String {
         let control = run.metrics.iter().filter_map(|l| Some(at(l.iteration, l.control_loss?)));
         add("pretrained", other, true, control.collect());
         if !run.trials.is_empty() {
-            let points = run.trials.iter().map(|t| [t.iteration as f64, t.accuracy, t.ci95]).collect();
-            trials.push(Series { name: name("validation tasks"), colour, dashed: false, points });
-            let points = run.trials.iter().map(|t| at(t.iteration, t.train_accuracy)).collect();
-            trials.push(Series {
-                name: name("tasks of training classes"),
-                colour: other,
-                dashed: true,
-                points,
-            });
+            let [shares, plain] = &mut trials;
+            let of = |t: &ValidationLine| t.accuracy.unwrap_or(t.loss);
+            let ci95 = |t: &ValidationLine| if t.ci95.is_finite() { t.ci95 } else { 0.0 };
+            let points = run.trials.iter().map(|t| [t.iteration as f64, of(t), ci95(t)]).collect();
+            let has_accuracy = run.trials.iter().any(|trial| trial.accuracy.is_some());
+            let series = Series { name: name("validation tasks"), colour, dashed: false, points };
+            if has_accuracy { &mut *shares } else { plain }.push(series);
+            let train = run.trials.iter().filter_map(|t| Some(at(t.iteration, t.train_accuracy?)));
+            let points: Vec<_> = train.collect();
+            if !points.is_empty() {
+                let name = name("tasks of training classes");
+                shares.push(Series { name, colour: other, dashed: true, points });
+            }
         }
     }
     let x = "meta-iterations";
     let losses = figure(&Chart { title: "Loss during training".into(), x, shares: false, series: losses });
-    let trials = figure(&Chart { title: "Accuracy of trials".into(), x, shares: true, series: trials });
+    let [shares, plain] = trials;
+    let trials = figure(&Chart { title: "Accuracy of trials".into(), x, shares: true, series: shares })
+        + &figure(&Chart { title: "Loss of trials".into(), x, shares: false, series: plain });
     if losses.is_empty() && trials.is_empty() {
         return String::new();
     }
