@@ -9,7 +9,7 @@ use super::process::Process;
 use super::trial::ValidationLine;
 use crate::error::Result;
 use crate::file::write_atomic;
-use chart::{Chart, Series, figure};
+use chart::{Chart, Series, Stroke, figure};
 use found::{Found, Picture};
 use html::{base64, escape, moment, number, table};
 use std::fmt::Write as _;
@@ -138,13 +138,19 @@ fn results(runs: &[Found]) -> String {
     }
     let mut text = "<h2>New tasks, step by step</h2>\n".to_owned();
     for run in runs.iter().filter(|run| !run.evaluation.is_null()) {
-        let _ = writeln!(
-            text,
-            "<p class=\"soft\">{}: {} new tasks, adapted on {} points each; mean ± 95 % interval over tasks</p>",
-            escape(&run.name),
-            value(run, "/tasks"),
-            value(run, "/points/support")
-        );
+        let support = value(run, "/points/support");
+        let judged = match run.evaluation.pointer("/table/rows") {
+            Some(rows) => {
+                format!(
+                    "{rows} rows, before and after adaptation on {support}; mean ± 95 % interval over rows"
+                )
+            }
+            None => format!(
+                "{} new tasks, adapted on {support} points each; mean ± 95 % interval over tasks",
+                value(run, "/tasks")
+            ),
+        };
+        let _ = writeln!(text, "<p class=\"soft\">{}: {judged}</p>", escape(&run.name));
     }
     text += "<div class=\"charts\">\n";
     for (metric, title) in METRICS {
@@ -158,7 +164,11 @@ fn results(runs: &[Found]) -> String {
                     Some(place) if runs.len() == 1 => place,
                     _ => *n,
                 },
-                dashed: *learner != "maml",
+                stroke: match *learner {
+                    "maml" => Stroke::Solid,
+                    "standard" | "naive" => Stroke::Dotted,
+                    _ => Stroke::Dashed,
+                },
                 points: curve.clone(),
             })
             .collect();
@@ -182,29 +192,34 @@ fn training(runs: &[Found]) -> String {
     for (colour, run) in runs.iter().enumerate() {
         let name =
             |what: &str| if runs.len() == 1 { what.to_owned() } else { format!("{}, {what}", run.name) };
-        let mut add = |what: &str, colour: usize, dashed, points: Vec<[f64; 3]>| {
+        let mut add = |what: &str, colour: usize, stroke, points: Vec<[f64; 3]>| {
             if !points.is_empty() {
-                losses.push(Series { name: name(what), colour, dashed, points });
+                losses.push(Series { name: name(what), colour, stroke, points });
             }
         };
         let at = |iteration: u64, y: f64| [iteration as f64, y, 0.0];
         let other = if runs.len() == 1 { 1 } else { colour };
-        add("query loss", colour, false, run.metrics.iter().map(|l| at(l.iteration, l.query_loss)).collect());
+        add(
+            "query loss",
+            colour,
+            Stroke::Solid,
+            run.metrics.iter().map(|l| at(l.iteration, l.query_loss)).collect(),
+        );
         let control = run.metrics.iter().filter_map(|l| Some(at(l.iteration, l.control_loss?)));
-        add("pretrained", other, true, control.collect());
+        add("pretrained", other, Stroke::Dashed, control.collect());
         if !run.trials.is_empty() {
             let [shares, plain] = &mut trials;
             let of = |t: &ValidationLine| t.accuracy.unwrap_or(t.loss);
             let ci95 = |t: &ValidationLine| if t.ci95.is_finite() { t.ci95 } else { 0.0 };
             let points = run.trials.iter().map(|t| [t.iteration as f64, of(t), ci95(t)]).collect();
             let has_accuracy = run.trials.iter().any(|trial| trial.accuracy.is_some());
-            let series = Series { name: name("validation tasks"), colour, dashed: false, points };
+            let series = Series { name: name("validation tasks"), colour, stroke: Stroke::Solid, points };
             if has_accuracy { &mut *shares } else { plain }.push(series);
             let train = run.trials.iter().filter_map(|t| Some(at(t.iteration, t.train_accuracy?)));
             let points: Vec<_> = train.collect();
             if !points.is_empty() {
                 let name = name("tasks of training classes");
-                shares.push(Series { name, colour: other, dashed: true, points });
+                shares.push(Series { name, colour: other, stroke: Stroke::Dashed, points });
             }
         }
     }
