@@ -50,7 +50,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    check_writable(&arguments.out)?;
+    let read = [&arguments.run, &arguments.support].into_iter().chain(&arguments.query);
+    check_writable(&arguments.out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
     let rate = inner_rate(arguments.inner_lr)?;
     let source = Source::open(&arguments.run)?;
     let memory = source.memory();

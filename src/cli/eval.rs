@@ -3,7 +3,7 @@
 use super::device::DeviceArguments;
 use super::failure::{Outcome, note, warn};
 use super::flags::inner_rate;
-use super::out::Out;
+use super::out::{Out, check_writable};
 use super::table;
 use fastweights::Error;
 use fastweights::recipe::{Family, Protocol};
@@ -81,6 +81,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         if given.is_some() && !kind {
             return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
         }
+    }
+    if let Some(path) = arguments.json.as_deref().filter(|path| *path != Path::new("-")) {
+        let read = [&arguments.csv, &arguments.rows].into_iter().flatten().map(PathBuf::as_path);
+        check_writable(path, &read.collect::<Vec<_>>())?;
     }
     match (&arguments.csv, &arguments.rows) {
         (Some(csv), _) => recipe.judge_series(csv)?,

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if let Some(path) = &arguments.out {
-        check_writable(path)?;
+        check_writable(path, &[&arguments.model, &arguments.input])?;
     }
     let source = Source::open(&arguments.model)?;
     let signature = match &source {

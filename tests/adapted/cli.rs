@@ -252,3 +252,29 @@ fn a_share_of_the_support_set_is_held_out() {
     }
     assert!(held.x.iter().all(|x| !kept.x.contains(x)));
 }
+
+#[test]
+fn what_a_command_reads_it_does_not_write_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    train(at, "sinusoid", &["--steps", "3", "--set", "evaluation.tasks=2"]);
+    fs::write(at.join("few.csv"), "x,y\n0,1\n1,2\n2,1\n").unwrap();
+    let kept = fs::read(at.join("few.csv")).unwrap();
+    run(at, &["adapt", "run", "--support", "few.csv", "--out", "own.safetensors"]).success();
+    let model = fs::read(at.join("own.safetensors")).unwrap();
+    for call in [
+        &["adapt", "run", "--support", "few.csv", "--out", "./few.csv"][..],
+        &["adapt", "run", "--support", "own.safetensors", "--query", "few.csv", "--out", "few.csv"],
+        &["predict", "own.safetensors", "--input", "few.csv", "--out", "few.csv"],
+        &["predict", "own.safetensors", "--input", "few.csv", "--out", "own.safetensors"],
+        &["export", "own.safetensors", "--format", "onnx", "--out", "own.safetensors"],
+    ] {
+        run(at, call).code(1).stderr(contains("is read by this very command"));
+        assert!(fs::read(at.join("few.csv")).unwrap() == kept, "{call:?}");
+        assert!(fs::read(at.join("own.safetensors")).unwrap() == model, "{call:?}");
+    }
+    run(at, &["report", "run", "--out", "nowhere/page.html"])
+        .code(1)
+        .stderr(contains("no directory nowhere"));
+    assert!(!at.join("nowhere").exists());
+}

@@ -211,6 +211,13 @@ fn trials_are_made_on_what_nothing_else_sees() {
                 (without.learned, without.held_out_numbers.clone())
             );
             assert_eq!(count, 1);
+            // A run with trials is judged on other series, too.
+            let other = root.path().join("other.csv");
+            let text = std::fs::read_to_string(root.path().join("series.csv")).unwrap();
+            std::fs::write(&other, text.replace("s1", "t1")).unwrap();
+            let mut elsewhere = tried.clone();
+            elsewhere.judge_series(&other).unwrap();
+            assert_eq!(elsewhere.evaluation_count(&elsewhere.evaluation), 12);
         }
         if let (Some(with), Some(without)) = (tried.fields(), untried.fields()) {
             assert_eq!((with.learned + 1, &with.held_out_names), (without.learned, &without.held_out_names));

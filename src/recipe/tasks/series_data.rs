@@ -96,7 +96,7 @@ impl Cut {
         Ok(SeriesData {
             learned: 0,
             train: scaled.clone(),
-            tried: None,
+            tried: Some(scaled.clone()),
             held_out: scaled,
             held_out_origins: usable.iter().map(|&i| self.origin(&set.series[i].1)).collect(),
             held_out_numbers: usable,
