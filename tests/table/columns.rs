@@ -161,7 +161,11 @@ fn what_cannot_be_is_refused_by_key() {
         ("table", &["task.held_out=0.0"], &["`task.held_out`", "task.test"]),
         ("table", &["task.shots=2"], &["`task.shots`", "give task.ways"]),
         ("table", &["task.window=2"], &["`task.window`", "table"]),
-        ("table", &["validation.every=5"], &["`validation.every`"]),
+        (
+            "table",
+            &["validation.every=5", "task.held_out=0.8"],
+            &["`validation.every`", "none of 12 rows", "=0"],
+        ),
         ("table", &["model.loss=mse"], &["`model.loss`"]),
         ("table", &["task.support=3"], &["`task.support`"]),
         ("table-few-shot", &["task.epochs=3"], &["`task.epochs`", "leave task.ways out"]),

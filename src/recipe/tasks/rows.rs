@@ -120,7 +120,7 @@ fn hold_out_for_trials(labels: &[&str], train: Vec<usize>, seed: u64) -> Result<
     let (learned, tried) = hold_out(&left, share, (seed, TRIED));
     if tried.is_empty() {
         let reason = format!(
-            "needs rows for trials, but a fifth of {} rows, class by class, is none; --set validation.every=0 does without",
+            "needs rows for trials, but a fifth of each class is none of {} rows; --set validation.every=0 does without",
             train.len()
         );
         return Err(Error::recipe("validation.every", reason));
