@@ -93,8 +93,8 @@ fn number_or_nan<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Resu
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
-/// Operations that a trial makes between two looks at whether an end is asked for: a fraction of a second on any machine.
-const OPERATIONS: u64 = 20_000_000_000;
+/// Operations that a trial makes between two looks at whether an end is asked for: half a second of two cores.
+const OPERATIONS: u64 = 50_000_000_000;
 
 /// Tasks of a trial that are tried at a time. It follows from the recipe alone, so that no machine's speed can change a bit.
 fn tried_at_once(recipe: &Recipe) -> Result<usize> {
