@@ -105,8 +105,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     adapted.save(&arguments.out)?;
     arguments.tell(&adapted, &support, out)?;
     let role = if arguments.hold_out.is_some() { Role::HeldOut } else { Role::Query };
-    let all = [Some((Role::Support, &support)), query.as_ref().map(|query| (role, query))];
-    let lines = judged((&start, &adapted), all.into_iter().flatten(), &*device.backend)?;
+    let other = query.as_ref().map(|query| (role, query));
+    let lines = judged((&start, &adapted), (&support, other), &*device.backend)?;
     lines.iter().try_for_each(|line| out.line(line))
 }
 
@@ -170,19 +170,15 @@ impl Role {
     }
 }
 
-/// How well the model does on its support set, which comes first, and on others, before and after, and what freezing its batch norms
-/// costs.
-fn judged<'a>(
+/// How well the model does on its support set and on others, before and after, and what freezing its batch norms costs.
+fn judged(
     (start, adapted): (&Start, &Adapted),
-    all: impl Iterator<Item = (Role, &'a Examples)>,
+    (support, other): (&Examples, Option<(Role, &Examples)>),
     device: &dyn Backend,
 ) -> Result<Vec<String>> {
-    let (mut before, mut lines, mut measured) = (None, Vec::new(), false);
-    for (role, examples) in all {
-        let before = match &before {
-            Some(before) => before,
-            None => before.insert(start.adapt(device, examples, Adaptation { steps: 0, rate: None })?),
-        };
+    let before = start.adapt(device, support, Adaptation { steps: 0, rate: None })?;
+    let mut lines = Vec::new();
+    for (role, examples) in [(Role::Support, support)].into_iter().chain(other) {
         let (first, last) = (before.judge(device, examples)?, adapted.judge(device, examples)?);
         lines.push(format!(
             "{}, {} {}: {} (before adaptation {})",
@@ -196,9 +192,8 @@ fn judged<'a>(
         if let Some(together) = together {
             lines.push(format!("  {}", cost(last, together)));
         }
-        measured |= role.judges();
     }
-    if !measured && !adapted.norms().is_empty() {
+    if other.is_none() && !adapted.norms().is_empty() {
         lines.push(
             "batch norms are frozen on the support set; --query INPUT measures what that costs".to_owned(),
         );

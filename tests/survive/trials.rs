@@ -56,11 +56,11 @@ fn kinds(root: &Path) -> Vec<Kind> {
         kind("table", true, &[&rows]),
         kind("table", false, &[&rows, "task.target=b", "task.ignore=[\"label\"]"]),
         kind("table-few-shot", true, &["task.ways=2", small, "evaluation.tasks=5"]),
-        kind("field", false, &[&["task.side=6"], &field[..]].concat()),
+        kind("field", false, &[&["task.side=6"][..], &field[..]].concat()),
         kind(
             "field",
             false,
-            &[&[&*points, "task.coordinates=[\"x\", \"y\"]", "task.values=[\"u\"]"], &field[..]].concat(),
+            &[&[&*points, "task.coordinates=[\"x\", \"y\"]", "task.values=[\"u\"]"][..], &field[..]].concat(),
         ),
     ]
 }
@@ -162,6 +162,18 @@ fn every_kind_of_tasks_is_tried_and_a_trial_that_is_broken_off_is_made_up_for() 
             assert_eq!(events(dir, "loss/query"), 4, "{}", kind.recipe);
         }
     }
+}
+
+/// However slow it is: nothing is known of its speed before.
+#[test]
+fn an_end_is_heard_after_the_first_meta_iteration() {
+    let root = tempfile::tempdir().unwrap();
+    let (recipe, device) = (recipe(&kinds(root.path())[0], &[]), CpuBackend::new(Some(1)));
+    let dir = RunDir::create(root.path().join("run")).unwrap();
+    let mut experiment = Experiment::new(recipe, &device, &device).unwrap();
+    let ending = experiment.run(&dir, &device, None, &mut |_| ControlFlow::Break(())).unwrap();
+    assert_eq!((ending, experiment.iteration()), (Ending::Stopped, 1));
+    assert_eq!(dir.checkpoints().steps().unwrap(), [0, 1]);
 }
 
 #[test]
