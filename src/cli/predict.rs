@@ -20,7 +20,8 @@ pub(super) struct Arguments {
     /// The run's directory, or the file of an adapted model
     model: PathBuf,
     /// What to predict. Points and rows of a table: a file of text with the columns of training, in any order, among others; what is
-    /// predicted need not be there. Series: such a file, or a folder of them. Pictures: a folder of them, at any depth, or one
+    /// predicted need not be there. Series: such a file, or a folder of them. Pictures: a folder of them, at any depth, or one.
+    /// Fields: a file of places
     #[arg(long, value_name = "INPUT", aliases = ["rows", "csv"])]
     input: PathBuf,
     /// Write the answers to this CSV file [default: standard output]

@@ -58,7 +58,7 @@ fn pictures_are_learned_from_a_few_and_one_is_classified() {
     run(at, &adapt)
         .success()
         .stdout(contains("on 5 pictures of 5 classes: `sign0`, `sign1`, `sign2`, `sign3`, `sign4`"))
-        .stdout(contains("query set, 15 pictures: accuracy").and(contains("freezing costs")));
+        .stdout(contains("query set, 15 pictures: accuracy").and(contains("points of accuracy")));
     // Nothing of the run is needed any more.
     fs::rename(at.join("run"), at.join("gone")).unwrap();
     let predict = |input: &str, out: &str| {
