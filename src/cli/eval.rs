@@ -5,9 +5,9 @@ use super::failure::{Outcome, note, warn};
 use super::flags::inner_rate;
 use super::out::{Out, check_writable};
 use super::table;
-use fastweights::Error;
 use fastweights::recipe::{Family, Protocol};
 use fastweights::run::{Models, RunDir, judge, write_atomic};
+use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Evaluate a run anew, with other tasks, steps, points or rate.
@@ -82,10 +82,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
         }
     }
-    if let Some(path) = arguments.json.as_deref().filter(|path| *path != Path::new("-")) {
-        let read = [&arguments.csv, &arguments.rows].into_iter().flatten().map(PathBuf::as_path);
-        check_writable(path, &read.collect::<Vec<_>>())?;
-    }
+    arguments.check_json()?;
     match (&arguments.csv, &arguments.rows) {
         (Some(csv), _) => recipe.judge_series(csv)?,
         (_, Some(rows)) => recipe.judge_rows(rows)?,
@@ -113,4 +110,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         judged.report.device
     ))?;
     table::print(&judged.report, out)
+}
+
+impl Arguments {
+    /// Refuses a file for the result that cannot be written.
+    fn check_json(&self) -> Result<()> {
+        let Some(path) = self.json.as_deref().filter(|path| *path != Path::new("-")) else { return Ok(()) };
+        let read = [&self.csv, &self.rows].into_iter().flatten().map(PathBuf::as_path);
+        check_writable(path, &read.collect::<Vec<_>>())
+    }
 }

@@ -138,19 +138,7 @@ fn results(runs: &[Found]) -> String {
     }
     let mut text = "<h2>New tasks, step by step</h2>\n".to_owned();
     for run in runs.iter().filter(|run| !run.evaluation.is_null()) {
-        let support = value(run, "/points/support");
-        let judged = match run.evaluation.pointer("/table/rows") {
-            Some(rows) => {
-                format!(
-                    "{rows} rows, before and after adaptation on {support}; mean ± 95 % interval over rows"
-                )
-            }
-            None => format!(
-                "{} new tasks, adapted on {support} points each; mean ± 95 % interval over tasks",
-                value(run, "/tasks")
-            ),
-        };
-        let _ = writeln!(text, "<p class=\"soft\">{}: {judged}</p>", escape(&run.name));
+        let _ = writeln!(text, "<p class=\"soft\">{}: {}</p>", escape(&run.name), judged_on(run));
     }
     text += "<div class=\"charts\">\n";
     for (metric, title) in METRICS {
@@ -184,6 +172,20 @@ fn results(runs: &[Found]) -> String {
         [step.to_string()].into_iter().chain(cells).collect()
     };
     text + &table(&head, &(0..steps).map(row).collect::<Vec<_>>(), true)
+}
+
+/// What a run was judged on, in words.
+fn judged_on(run: &Found) -> String {
+    let support = value(run, "/points/support");
+    match run.evaluation.pointer("/table/rows") {
+        Some(rows) => {
+            format!("{rows} rows, before and after adaptation on {support}; mean ± 95 % interval over rows")
+        }
+        None => format!(
+            "{} new tasks, adapted on {support} points each; mean ± 95 % interval over tasks",
+            value(run, "/tasks")
+        ),
+    }
 }
 
 fn training(runs: &[Found]) -> String {
