@@ -4,7 +4,7 @@
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::data::Split;
 use fastweights::recipe::{Recipe, TableRows, parse_setting};
-use fastweights::run::{Ending, EventFile, Experiment, RunDir, ValidationLine, read_validation};
+use fastweights::run::{Ending, EventFile, Experiment, Models, RunDir, ValidationLine, read_validation};
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -181,12 +181,20 @@ fn training_ends_where_trials_find_nothing_better_whatever_the_tasks() {
     let root = tempfile::tempdir().unwrap();
     for (n, kind) in kinds(root.path()).iter().enumerate() {
         // Nothing is learned.
-        let still =
-            ["validation.patience=4", "outer.iterations=40", "outer.meta_lr=1e-30", "outer.optimizer=sgd"];
+        let still = [
+            "validation.patience=4",
+            "outer.iterations=40",
+            "outer.meta_lr=1e-30",
+            "run.keep=1",
+            "outer.optimizer=sgd",
+        ];
         let dir = RunDir::create(root.path().join(n.to_string())).unwrap();
         let recipe = recipe(kind, &still);
         assert_eq!(train(&recipe, &dir, &|| false), Ending::Early, "{}", kind.recipe);
-        assert_eq!(dir.checkpoints().steps().unwrap().last(), Some(&8), "{}", kind.recipe);
+        assert_eq!(dir.checkpoints().steps().unwrap(), [8], "{}", kind.recipe);
+        // The best is older than what is kept of the control.
+        let models = Models::load(&dir, &recipe, &mut |e| panic!("{e}")).unwrap();
+        assert_eq!((models.iterations, models.control.is_some()), (4, recipe.control.enabled));
     }
 }
 
