@@ -23,15 +23,25 @@ fn instruction(line: &str) -> Option<&str> {
 
 /// Whether an instruction multiplies and adds floats.
 fn multiplies(line: &str) -> bool {
-    ["v_fma_f32", "v_fmac_f32", "v_dual_fmac_f32", "v_pk_fma_f32", "v_mac_f32", "v_mad_f32", "v_fmamk_f32", "v_fmaak_f32"]
-        .iter()
-        .any(|name| line.contains(name))
+    [
+        "v_fma_f32",
+        "v_fmac_f32",
+        "v_dual_fmac_f32",
+        "v_pk_fma_f32",
+        "v_mac_f32",
+        "v_mad_f32",
+        "v_fmamk_f32",
+        "v_fmaak_f32",
+    ]
+    .iter()
+    .any(|name| line.contains(name))
 }
 
 /// Numbers that a line loads from memory, but for those that all lanes share.
 fn loads(line: &str) -> usize {
     let Some(name) = instruction(line) else { return 0 };
-    let loads = name.starts_with("global_load") || name.starts_with("buffer_load") || name.starts_with("flat_load");
+    let loads =
+        name.starts_with("global_load") || name.starts_with("buffer_load") || name.starts_with("flat_load");
     match (loads, name) {
         (false, _) => 0,
         (true, name) if name.ends_with("x4") || name.ends_with("b128") => 4,
@@ -84,7 +94,8 @@ pub(crate) fn product(assembly: &str) -> Option<Product> {
     let text = &lines[block[0]..block[1]];
     let last = text.iter().rposition(|line| multiplies(line))?;
     let first = text.iter().position(|line| multiplies(line) || line.contains("\tds_"))?;
-    let instructions_of = |[from, to]: [usize; 2]| lines[from..to].iter().filter(|line| instruction(line).is_some()).count();
+    let instructions_of =
+        |[from, to]: [usize; 2]| lines[from..to].iter().filter(|line| instruction(line).is_some()).count();
     let loads_of = |[from, to]: [usize; 2]| lines[from..to].iter().map(|line| loads(line)).sum::<usize>();
     let mut around: Vec<_> = loops.into_iter().filter(|around| within(&block, around)).collect();
     around.sort_by_key(|[from, to]| to - from);

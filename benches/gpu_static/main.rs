@@ -16,7 +16,7 @@ mod translate;
 
 use fastweights::backend::gpu::{Pipeline, pipelines};
 use fastweights::wgsl::Library;
-use fastweights::workloads::WORKLOADS;
+use fastweights::workloads::{WORKLOADS, Workload};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -44,11 +44,14 @@ fn driver() -> Option<PathBuf> {
 }
 
 fn main() -> ExitCode {
-    // As `cargo test` calls benchmarks: there is nothing to try without the driver.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    let report = if std::env::var_os(FAMILY).is_some() { one_family() } else { every_family() };
+    // As `cargo test` calls benchmarks: what needs no driver.
+    let report = if !std::env::args().any(|argument| argument == "--bench") {
+        translated()
+    } else if std::env::var_os(FAMILY).is_some() {
+        one_family()
+    } else {
+        every_family()
+    };
     match report {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -58,12 +61,38 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every pipeline of a training of either path becomes SPIR-V.
+fn translated() -> Result<(), String> {
+    let library = translate::library(None)?;
+    for workload in
+        WORKLOADS.iter().filter(|workload| ["sine", "omniglot-5way-1shot"].contains(&workload.name))
+    {
+        let all = planned(workload, workload.meta_batches[0])?;
+        if all.is_empty() {
+            return Err(format!("{} has no pipelines", workload.name));
+        }
+        for pipeline in &all {
+            translate::spirv(&library, pipeline)?;
+        }
+        println!("{}: {} pipelines translated", workload.name, all.len());
+    }
+    Ok(())
+}
+
+/// The pipelines of a workload.
+fn planned(workload: &Workload, meta_batch: u32) -> Result<Vec<Pipeline>, String> {
+    let recipe = workload.recipe(meta_batch).map_err(|problem| problem.to_string())?;
+    let plan = recipe.train_plan().map_err(|problem| problem.to_string())?;
+    pipelines(&plan).map_err(|problem| problem.to_string())
+}
+
 /// The same program for each generation, as a driver reads the variable once.
 fn every_family() -> Result<(), String> {
     let driver = driver().ok_or("Mesa's RADV is not installed (Debian: mesa-vulkan-drivers)")?;
     let program = std::env::current_exe().map_err(|problem| problem.to_string())?;
     let asked = flag("--family");
-    for family in FAMILIES.into_iter().filter(|&family| asked.as_deref().is_none_or(|asked| asked == family)) {
+    for family in FAMILIES.into_iter().filter(|&family| asked.as_deref().is_none_or(|asked| asked == family))
+    {
         let status = Command::new(&program)
             .args(std::env::args().skip(1))
             .env(FAMILY, family)
@@ -88,9 +117,7 @@ fn one_family() -> Result<(), String> {
         Some(typed) => typed.parse().map_err(|problem| format!("--meta-batch {typed}: {problem}"))?,
         None => workload.meta_batches[0],
     };
-    let recipe = workload.recipe(meta_batch).map_err(|problem| problem.to_string())?;
-    let plan = recipe.train_plan().map_err(|problem| problem.to_string())?;
-    let all = pipelines(&plan).map_err(|problem| problem.to_string())?;
+    let all = planned(workload, meta_batch)?;
     let compiler = compiler::Compiler::open()?;
     let library = translate::library(flag("--shaders").as_deref())?;
     println!("\n{name}, {meta_batch} tasks, {}\n", compiler.name);
@@ -107,7 +134,8 @@ fn one_family() -> Result<(), String> {
 
 /// The constants that say how a product is cut.
 fn cut(pipeline: &Pipeline) -> String {
-    let value = |name: &str| pipeline.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+    let value =
+        |name: &str| pipeline.constants.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
     match [value("ROWS"), value("COLUMNS"), value("SPLIT")] {
         [Some(rows), Some(columns), Some(split)] => format!("{rows} × {columns} / {split}"),
         [Some(rows), Some(columns), None] => format!("{rows} × {columns}"),
@@ -118,7 +146,8 @@ fn cut(pipeline: &Pipeline) -> String {
 fn row(compiler: &compiler::Compiler, library: &Library, pipeline: &Pipeline) -> Result<(), String> {
     let shader = pipeline.kernel.shader;
     let words = translate::spirv(library, pipeline)?;
-    let compiled = compiler.compile(&words, pipeline.kernel).map_err(|problem| format!("{shader}: {problem}"))?;
+    let compiled =
+        compiler.compile(&words, pipeline.kernel).map_err(|problem| format!("{shader}: {problem}"))?;
     if flag("--assembly").as_deref() == Some(shader) {
         eprintln!("{}", compiled.assembly);
     }

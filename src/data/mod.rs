@@ -10,6 +10,7 @@ mod archive;
 #[cfg(feature = "import")]
 mod arrays;
 mod columns;
+#[cfg(feature = "import")]
 mod compact_dates;
 #[cfg(feature = "import")]
 mod dates;

@@ -2,7 +2,10 @@
 
 use super::columns::number;
 use super::sheet::Sheet;
+#[cfg(feature = "import")]
 use super::times::is_date;
+#[cfg(not(feature = "import"))]
+use super::unread::is_date;
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
 

@@ -24,8 +24,8 @@ fn why(recipe: &Recipe, key: &str) -> Option<String> {
             Some("is not used without a control (control.enabled = false)".to_owned())
         }
         ("outer", "betas" | "eps")
-            if !adam(recipe.outer.optimizer)
-                && !(recipe.control.enabled && adam(recipe.control.optimizer)) =>
+            if !(adam(recipe.outer.optimizer)
+                || recipe.control.enabled && adam(recipe.control.optimizer)) =>
         {
             Some("is a setting of Adam, and outer.optimizer is another".to_owned())
         }

@@ -84,15 +84,16 @@ struct Uses(Vec<Pipeline>);
 impl Uses {
     fn add(&mut self, kernel: &'static Declaration, constants: &[(&'static str, f64)], workgroups: [u32; 3]) {
         let workgroups = workgroups.map(u64::from).iter().product();
-        let same = |known: &&mut Pipeline| {
-            known.kernel.shader == kernel.shader && known.constants == constants
-        };
+        let same =
+            |known: &&mut Pipeline| known.kernel.shader == kernel.shader && known.constants == constants;
         match self.0.iter_mut().find(same) {
             Some(known) => {
                 known.dispatches += 1;
                 known.workgroups += workgroups;
             }
-            None => self.0.push(Pipeline { kernel, constants: constants.to_vec(), dispatches: 1, workgroups }),
+            None => {
+                self.0.push(Pipeline { kernel, constants: constants.to_vec(), dispatches: 1, workgroups })
+            }
         }
     }
 }
