@@ -11,13 +11,6 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// A count, with commas between thousands.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
-}
-
 /// A mean with the half of its interval; a dash where one value alone has none.
 pub(super) fn interval(mean: f64, half: f64) -> String {
     let half = if half.is_finite() { number(half) } else { "–".to_owned() };
