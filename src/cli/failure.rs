@@ -79,7 +79,7 @@ pub(super) fn silence() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
-/// A line on standard error, lost if that is closed.
+/// A line on standard error, lost if that is closed: there is nowhere left to complain.
 pub(super) fn note(line: &str) {
     if SILENT.load(Ordering::Relaxed) {
         return;

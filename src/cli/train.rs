@@ -7,7 +7,7 @@ use super::fields::FieldArguments;
 use super::flags::{as_typed, of_setting};
 use super::memory;
 use super::out::Out;
-use super::progress::{Meter, time};
+use super::progress::{Meter, best_trial, time};
 use super::series::SeriesArguments;
 use super::sharing::{SharingArguments, passport};
 use super::signals::Signals;
@@ -175,6 +175,7 @@ impl Arguments {
         out: &mut Out,
     ) -> Outcome {
         let memory = recipe.run.max_memory.map(|size| size.as_u64());
+        let asked = || signals.asked();
         let opened = self.sharing.cpu(&self.device, memory, team).and_then(|cpu| {
             let (device, kind) = self.sharing.open(&self.device, &cpu, memory, team)?;
             Ok((cpu, device, passport(recipe, kind)?))
@@ -185,6 +186,7 @@ impl Arguments {
         self.say(format!("device: {} ({})", device.backend.name(), device.why));
         let before = place.as_ref().map(|place| &place.dir);
         let mut experiment = team.agree(self.set_up(recipe, before, &device, &cpu))?;
+        experiment.listen(&asked);
         if let Some(exchange) = team.exchange() {
             experiment.join(exchange)?;
         }
@@ -297,7 +299,11 @@ impl Arguments {
             })
         });
         meter.finish();
-        unwritten.map_or(ending, Err)
+        let ending = unwritten.map_or(ending, Err)?;
+        if let (Some(events), Some(dir)) = (events, dir) {
+            events.close(dir)?;
+        }
+        Ok(ending)
     }
 
     /// Says how to go on.
@@ -334,6 +340,7 @@ impl Arguments {
             false => String::new(),
         };
         self.say(format!("trained in {}, {control}evaluated in {}", time(train), time(evaluation)));
+        best_trial(dir)?.into_iter().for_each(|line| self.say(line));
         if self.json {
             let report = serde_json::to_value(&report).map_err(|e| Error::failed(e.to_string()))?;
             return out.text(&json(report, dir)?);
@@ -370,6 +377,15 @@ impl Arguments {
         let dir = RunDir::open(path)?;
         let before = dir.recipe()?;
         let recipe = dir.recipe_with(&settings)?;
+        if recipe.trials_cost() && (before.validation.every > 0) != (recipe.validation.every > 0) {
+            let [was, is] = [&before, &recipe].map(|recipe| recipe.validation.every);
+            let reason = format!(
+                "was {was}, is {is}: trials take away from what is learned from, so a run has them from its start or never; \
+                 train it as a new run: fastweights train {} --validate-every {is}",
+                dir.recipe_file().display()
+            );
+            return Err(Error::recipe("--validate-every", reason));
+        }
         let longer = recipe.outer.iterations != before.outer.iterations;
         if longer && recipe.outer.schedule != Schedule::Constant {
             let reason = format!(

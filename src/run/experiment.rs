@@ -31,6 +31,8 @@ pub struct Experiment<'a> {
     before: Times,
     /// Others that train the same, if meta-batches are shared.
     exchange: Option<Arc<dyn Exchange>>,
+    /// Whether its end is asked for.
+    asked: &'a dyn Fn() -> bool,
 }
 
 /// What is seen between blocks.
@@ -125,7 +127,8 @@ impl<'a> Experiment<'a> {
             Some(plan) => Some(Learning::new(control_device, plan, control.state)?),
             None => None,
         };
-        Ok(Self { recipe, maml, control, sums, before: Times::default(), exchange: None })
+        let (before, asked) = (Times::default(), &|| false);
+        Ok(Self { recipe, maml, control, sums, before, exchange: None, asked })
     }
 
     /// Goes on as member 0 of an exchange, whose devices share meta-batches. From here on every member must make the same
@@ -140,6 +143,11 @@ impl<'a> Experiment<'a> {
         }
         self.exchange = Some(exchange);
         Ok(())
+    }
+
+    /// Has [`Experiment::run`] look at `asked` wherever it can end: between blocks, and within trials.
+    pub fn listen(&mut self, asked: &'a dyn Fn() -> bool) {
+        self.asked = asked;
     }
 
     /// The exchange that it was told to join.
@@ -196,29 +204,28 @@ impl<'a> Experiment<'a> {
             self.save(dir, &files)?;
         }
         self.prune(dir)?;
-        let (mut len, mut stopped) = (16, false);
+        // The first block tells how long a meta-iteration takes. A process before may have ended within a trial.
+        let (mut len, mut stopped) = (1, self.trial_if_due(dir, device, &mut files.trials)?.is_break());
         while self.iteration() < end && !stopped && !self.is_exhausted(&files) {
             let done = self.iteration();
             let next = |every: u64| done.checked_div(every).map_or(end, |n| end.min((n + 1) * every));
             let checkpoint = next(self.recipe.run.checkpoint_every);
             let trial = next(self.recipe.validation.every);
             let (mut progress, block) = self.block(dir, &mut files, len.min(checkpoint.min(trial) - done))?;
-            let every = self.recipe.validation.every;
-            if every > 0 && (self.iteration().is_multiple_of(every) || self.iteration() == total) {
-                self.trial(dir, device, &mut files.trials)?;
-            }
+            let broken_off = self.trial_if_due(dir, device, &mut files.trials)?.is_break();
             progress.validation = files.trials.last();
             let ran = self.iteration() - done;
             let wanted = ran as f64 * BLOCK_SECONDS / block.as_secs_f64().max(1e-6);
             let wanted = (wanted as u64).clamp(1, 4 * ran.max(1));
-            (len, stopped) = together::agreed(self.exchange(), wanted, watch(&progress).is_break())?;
+            let stop = watch(&progress).is_break() || broken_off || (self.asked)();
+            (len, stopped) = together::agreed(self.exchange(), wanted, stop)?;
             if self.iteration() == checkpoint || stopped || self.is_exhausted(&files) {
                 self.save(dir, &files)?;
                 self.prune(dir)?;
             }
         }
         let early = self.is_exhausted(&files);
-        if self.iteration() < total && !early {
+        if (self.iteration() < total && !early) || files.trials.owe(&self.recipe, self.iteration()) {
             return Ok(Ending::Stopped);
         }
         if !self.iteration().is_multiple_of(self.recipe.run.report_every) && !self.sums.is_empty() {
@@ -324,15 +331,28 @@ impl<'a> Experiment<'a> {
         )
     }
 
-    /// Tries the learner on meta-validation tasks; the best so far is kept.
-    fn trial(&mut self, dir: Option<&RunDir>, device: &dyn Backend, trials: &mut Trials) -> Result<()> {
+    /// Tries the learner on meta-validation tasks where that is due; the best so far is kept. Breaks off where an end is asked
+    /// for, and nothing is written.
+    fn trial_if_due(
+        &self,
+        dir: Option<&RunDir>,
+        device: &dyn Backend,
+        trials: &mut Trials,
+    ) -> Result<ControlFlow<()>> {
+        if !trials.owe(&self.recipe, self.iteration()) {
+            return Ok(ControlFlow::Continue(()));
+        }
         let models = self.models();
-        let line = validate(&self.recipe, &models, device, trials.best())?;
+        let asked = || together::any(self.exchange(), (self.asked)());
+        let Some(line) = validate(&self.recipe, &models, device, trials.best(), &asked)? else {
+            return Ok(ControlFlow::Break(()));
+        };
         if let Some(dir) = dir.filter(|_| line.best) {
             let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
             dir.best_checkpoint().save_only(&self.maml.plan.plan, self.recipe.seed, &saved)?;
         }
-        trials.add(line)
+        trials.add(line)?;
+        Ok(ControlFlow::Continue(()))
     }
 
     fn line(&self, iteration: u64) -> MetricsLine {

@@ -32,6 +32,11 @@ pub(super) fn agreed(exchange: Option<&dyn Exchange>, len: u64, stop: bool) -> R
     Ok((said.first().and_then(|said| number(said)).unwrap_or(len), stop))
 }
 
+/// Whether any member wants to stop; so do all where one is gone, which shows at the next exchange.
+pub(super) fn any(exchange: Option<&dyn Exchange>, stop: bool) -> bool {
+    agreed(exchange, 0, stop).map_or(true, |(_, stop)| stop)
+}
+
 /// The trials that member 0 has read.
 pub(super) fn followed(exchange: Option<&dyn Exchange>, own: Trials) -> Result<Trials> {
     let Some(exchange) = exchange else { return Ok(own) };
