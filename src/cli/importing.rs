@@ -110,17 +110,22 @@ impl Imports {
         let target = if team.is_first() { self.common.free(name) } else { self.common.path(name) };
         let target = team.agree(target)?;
         let steps = Steps::new(self.common.quiet || !team.is_first());
-        let watch = |step| steps.show(step);
-        let opened = team.agree(open(&watch))?;
-        team.meet(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("source", opened.checksum())])?;
-        let imported = team.agree(opened.import(team.exchange().as_deref(), &watch));
+        let imported = shared(team, open, &|step| steps.show(step));
         steps.finish();
-        if team.is_first() {
-            self.common.keep(&target, imported?, out)
-        } else {
-            imported.map(drop).map_err(Into::into)
-        }
+        let imported = imported?;
+        if team.is_first() { self.common.keep(&target, imported, out) } else { Ok(()) }
     }
+}
+
+/// Imports with the others, who must have found the same.
+fn shared(
+    team: &Team,
+    open: impl FnOnce(Watch<'_>) -> Result<OpenedPictures>,
+    watch: Watch<'_>,
+) -> Result<Imported> {
+    let opened = team.agree(open(watch))?;
+    team.meet(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("source", opened.checksum())])?;
+    team.agree(opened.import(team.exchange().as_deref(), watch))
 }
 
 /// A set in a line.

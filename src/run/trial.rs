@@ -276,7 +276,7 @@ mod tests {
         // Losses of a part in a million are compared as others are.
         assert!(line(None, 1.0e-6).beats(Some(-1.1e-6)));
         assert!(line(Some(0.5), 9.0).beats(Some(0.4)) && !line(Some(0.5), 0.1).beats(Some(0.5)));
-        let trials = Trials { path: PathBuf::new(), text: String::new(), best: None, last: None };
+        let trials = Trials { path: None, text: String::new(), best: None, last: None };
         assert!(!trials.is_exhausted(100, 10));
         let trials = Trials { last: Some(line(None, f64::NAN)), ..trials };
         assert!(trials.is_exhausted(10, 10) && !trials.is_exhausted(9, 10) && !trials.is_exhausted(10, 0));

@@ -185,7 +185,8 @@ impl<E: Engine> CpuTraining<E> {
                     shared.clip_blocks(clip, blocks());
                 }
                 blocks().for_each(|block| self.update_block(shared, iteration, block));
-                if thread == 0 {
+                // Behind the gradient, they are summed with the last block.
+                if blocks().any(|block| shared.block(block).end == shared.params.len()) {
                     self.note_losses(shared, n);
                 }
             }
@@ -310,7 +311,7 @@ impl<E: Engine> CpuTraining<E> {
     /// The losses of the `n`-th meta-iteration.
     ///
     /// # Safety
-    /// The sum over all chunks must be there and not be touched before the next barrier.
+    /// The last block must be summed by this thread, or for all; sums must not be touched before the next barrier.
     unsafe fn note_losses(&self, shared: &Shared, n: usize) {
         let (len, share) = (shared.params.len(), self.engine.share());
         // SAFETY: promised by the caller.
