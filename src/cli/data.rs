@@ -218,11 +218,11 @@ enum ShareOf {
     Classes,
 }
 
-fn parse_split(text: &str) -> std::result::Result<ShareOf, String> {
+fn parse_split(text: &str) -> Result<ShareOf, String> {
     if text == "classes" {
         return Ok(ShareOf::Classes);
     }
-    let parts: std::result::Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let parts: Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse()).collect();
     let needed = "three whole numbers are needed: training, validation, testing; or the word classes";
     let parts = parts.map_err(|_| needed.to_owned())?;
     <[usize; 3]>::try_from(parts)
@@ -230,7 +230,7 @@ fn parse_split(text: &str) -> std::result::Result<ShareOf, String> {
         .map_err(|given| format!("{} given; {needed}", given.len()))
 }
 
-fn parse_color(text: &str) -> std::result::Result<[u8; 3], String> {
+fn parse_color(text: &str) -> Result<[u8; 3], String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6);
     let [_, r, g, b] =

@@ -105,7 +105,7 @@ fn place(arguments: &Arguments, team: &Team) -> Result<PathBuf> {
 fn train(arguments: &Arguments, seed: u64, run: &Path, (team, signals): (&Team, &Signals)) -> Outcome {
     let mut one_seed = arguments.clone();
     (one_seed.json, one_seed.seed, one_seed.out) = (false, Some(seed), Some(run.to_owned()));
-    one_seed.sharing.mpi = false;
+    one_seed.sharing.by_itself(&mut one_seed.device, team)?;
     // Processes of one machine share its cores.
     one_seed.device.threads =
         one_seed.device.threads.or_else(|| team.threads().and_then(|n| u16::try_from(n).ok()));

@@ -71,6 +71,17 @@ impl SharingArguments {
         Ok((opened, if self.mixed { String::new() } else { kind }))
     }
 
+    /// Has a process of a team train by itself, on its own device of the list if there is one.
+    pub(super) fn by_itself(&mut self, device: &mut DeviceArguments, team: &Team) -> Result<()> {
+        if self.mpi
+            && let Some(names) = self.devices.take()
+        {
+            device.device = of_process(device_names(&names)?, team)?;
+        }
+        self.mpi = false;
+        Ok(())
+    }
+
     /// Refuses processes that would have nothing to do.
     pub(super) fn check(&self, recipe: &Recipe, team: &Team) -> Result<()> {
         let (tasks, ranks) = (recipe.outer.meta_batch, team.members());
