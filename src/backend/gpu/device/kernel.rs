@@ -3,7 +3,9 @@
 use super::handle::Device;
 use crate::error::Result;
 use crate::wgsl::{Binding, Declaration, Library};
-use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(not(target_arch = "wasm32"))]
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A binding of a layout.
 fn entry(at: usize, binding: Binding) -> wgpu::BindGroupLayoutEntry {
@@ -160,13 +162,51 @@ impl Kernels {
         declaration: &'static Declaration,
         constants: &[(&'static str, f64)],
     ) -> Result<Arc<Kernel>> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = made.iter().find(|(with, kernel)| kernel.name == declaration.shader && with == constants);
-        if let Some((_, kernel)) = known {
-            return Ok(Arc::clone(kernel));
+        if let Some(kernel) = self.known(declaration, constants) {
+            return Ok(kernel);
         }
         let kernel = Arc::new(Kernel::new(device, &self.library, declaration, constants)?);
-        made.push((constants.to_vec(), Arc::clone(&kernel)));
+        self.made().push((constants.to_vec(), Arc::clone(&kernel)));
         Ok(kernel)
+    }
+
+    /// Compiles those kernels that are not there yet, on all threads: a driver takes up to seconds for one, on one core.
+    ///
+    /// # Errors
+    /// As [`Kernel::new`].
+    pub fn compile<'a>(
+        &self,
+        device: &Device,
+        kernels: impl Iterator<Item = (&'static Declaration, &'a [(&'static str, f64)])>,
+    ) -> Result<()> {
+        let mut missing: Vec<(&'static Declaration, &[(&'static str, f64)])> = Vec::new();
+        for (declaration, constants) in kernels {
+            let listed =
+                missing.iter().any(|known| known.0.shader == declaration.shader && known.1 == constants);
+            if !listed && self.known(declaration, constants).is_none() {
+                missing.push((declaration, constants));
+            }
+        }
+        let one = |&(declaration, constants): &(&'static Declaration, &[_])| {
+            self.get(device, declaration, constants).map(drop)
+        };
+        // In a browser what belongs to a device stays on its thread.
+        #[cfg(target_arch = "wasm32")]
+        return missing.iter().try_for_each(one);
+        #[cfg(not(target_arch = "wasm32"))]
+        missing.par_iter().try_for_each(one)
+    }
+
+    fn known(&self, declaration: &Declaration, constants: &[(&'static str, f64)]) -> Option<Arc<Kernel>> {
+        let made = self.made();
+        let same = |(with, kernel): &&(Constants, Arc<Kernel>)| {
+            kernel.name == declaration.shader && with == constants
+        };
+        made.iter().find(same).map(|(_, kernel)| Arc::clone(kernel))
+    }
+
+    // Not held while a kernel is compiled: a thread that waits for others may be given their work meanwhile.
+    fn made(&self) -> MutexGuard<'_, Vec<(Constants, Arc<Kernel>)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -48,6 +48,8 @@ pub(crate) fn record(
         },
     };
 
+    let wanted = plan.tiles.iter().flatten();
+    kernels.compile(device, wanted.map(|dispatch| (dispatch.kernel, &dispatch.constants[..])))?;
     let drawing = match source {
         Source::Sampler(sampler) => Some(Drawing::new(device, kernels, meta_plan, sampler, &plan)?),
         Source::Given => None,
