@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all.
 
 use crate::error::{Error, Result};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What a file is called until it is whole.
@@ -50,7 +50,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 fn flush_folder(folder: &Path) -> io::Result<()> {
     match std::fs::File::open(folder)?.sync_all() {
         // Some file systems of networks have nothing to flush.
-        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         flushed => flushed,
     }
 }

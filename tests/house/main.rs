@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "error",     // what may go wrong
     "philox",    // random words
+    "clock",     // how long something took
     "file",      // files, whole or not at all
     "kept",      // what passes of an op read of one another
     "simd",      // vectors, and what needs nothing else

@@ -3,12 +3,12 @@
 use super::adam::AdamStep;
 use super::pace::{Pace, ThreadCount};
 use super::threads::{Barrier, Parts};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, Rates, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
 const BLOCK: usize = 256;

@@ -44,3 +44,4 @@ pub use fused::Tuning;
 pub use layered::LayeredTuning;
 pub use reach::Path;
 pub use resident::request::Purpose;
+pub use resident::training::Resident;

@@ -1,0 +1,86 @@
+// The engine, opened once: the GPU, or the processor where there is none. All that it computes goes through one queue, for an object
+// of the engine takes one call at a time. Where the GPU is lost it is opened anew, and what depends on it moves.
+
+import init, { Engine } from './pkg/fastweights_web.js';
+
+const device = { engine: null, gpu: false, why: '', movers: [], lost: 0 };
+let last = Promise.resolve();
+
+const text = error => (error && error.message) || String(error);
+
+export function say(id, words) {
+  const element = document.getElementById(id);
+  if (element.textContent !== words) element.textContent = words;
+  if (id === 'trouble') element.hidden = !words;
+}
+
+async function choose(gpuAllowed) {
+  device.gpu = false;
+  if (!navigator.gpu) device.why = 'This browser has no WebGPU';
+  else if (!gpuAllowed) device.why = 'WebGPU was left aside';
+  else {
+    try {
+      device.engine = await Engine.gpu();
+      device.gpu = true;
+      return;
+    } catch (error) {
+      device.why = `WebGPU gave no device (${text(error).split('\n')[0]})`;
+    }
+  }
+  device.engine = Engine.cpu();
+}
+
+function announce() {
+  const vendor = device.gpu && device.info ? ` (${device.info})` : '';
+  say('device', device.gpu
+    ? `Computing on your GPU through WebGPU${vendor}.`
+    : `${device.why}, so your processor computes: slower, with the same results.`);
+}
+
+export async function open() {
+  await init();
+  const wanted = new URLSearchParams(location.search).get('device');
+  await choose(wanted !== 'cpu');
+  if (device.gpu) {
+    const adapter = await navigator.gpu.requestAdapter();
+    device.info = adapter?.info ? [adapter.info.vendor, adapter.info.architecture].filter(Boolean).join(' ') : '';
+  }
+  announce();
+  return device;
+}
+
+// What is to be done where the engine becomes another: made anew from what is known.
+export const moves = mover => device.movers.push(mover);
+export const onGpu = () => device.gpu;
+export const engine = () => device.engine;
+
+async function recover(error) {
+  device.lost += 1;
+  await choose(device.lost < 4);
+  for (const mover of device.movers) mover(device.engine);
+  announce();
+  say('trouble', device.gpu
+    ? 'The GPU was lost and has been opened anew; everything goes on from the last known state.'
+    : 'The GPU was lost and does not come back; the processor goes on from the last known state.');
+  console.info(`recovered from: ${text(error)}`);
+}
+
+// Runs a job when those before it are done; once more where the GPU fails under it.
+export function compute(job) {
+  const run = async () => {
+    const before = device.engine;
+    try {
+      return await job(before);
+    } catch (error) {
+      if (!device.gpu) throw error;
+      await recover(error);
+      return job(device.engine);
+    }
+  };
+  const result = last.then(run);
+  last = result.catch(() => {});
+  return result;
+}
+
+// Lets the page draw and hear.
+export const breathe = () => new Promise(resolve => setTimeout(resolve));
