@@ -169,10 +169,23 @@ else
     skipped="$skipped, lints (no clippy)"
     check "all features" $strict check --all-targets --all-features
 fi
-if rustup target list --installed 2>/dev/null | grep -q '^wasm32-unknown-unknown$'; then
-    check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown
+if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
+    check "wasm" $strict check --no-default-features --lib --features gpu --target wasm32-unknown-unknown
 else
     skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
+fi
+# The page in a browser, built as its users have it.
+browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+page() { sh web/build.sh && CHROMIUM=$browser node web/tests/run.mjs; }
+missing=
+command -v node >/dev/null 2>&1 || missing="node"
+[ -n "$browser" ] || missing="${missing:+$missing, }Chromium"
+command -v wasm-bindgen >/dev/null 2>&1 || missing="${missing:+$missing, }wasm-bindgen"
+[ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ] || missing="${missing:+$missing, }Rust's wasm target"
+if [ -n "$missing" ]; then
+    skipped="$skipped, page in a browser (no $missing)"
+else
+    check "page in a browser" page
 fi
 check documentation $strict doc --no-deps --all-features
 if cargo deny --version >/dev/null 2>&1; then
