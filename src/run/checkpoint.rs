@@ -1,8 +1,8 @@
 //! Checkpoints: a model that PyTorch can load, and beside it the state that continuing needs.
 
 use crate::error::{Error, Result};
-use crate::meta::{Plan, TrainState};
 use crate::file::write_atomic;
+use crate::meta::{Plan, TrainState};
 use crate::tensors::{Header, Source, Tensors};
 use std::path::{Path, PathBuf};
 

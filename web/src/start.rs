@@ -75,7 +75,8 @@ impl Start {
         (tasks.support, tasks.query) = (support, query);
         (tasks.support_x, tasks.support_y) = (support_x.into(), support_y.into());
         (tasks.query_x, tasks.query_y) = (query_x.into(), query_y.into());
-        tasks.weights = weights.map(|support| PointWeights { support: support.into(), query: vec![1.0; query].into() });
+        tasks.weights =
+            weights.map(|support| PointWeights { support: support.into(), query: vec![1.0; query].into() });
         let plan = self.plan.for_evaluation(&self.params, support, query, steps, rate);
         let theta = &self.params[..plan.model.param_count()];
         let kind = engine.kind.clone();

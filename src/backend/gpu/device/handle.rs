@@ -40,8 +40,7 @@ impl Device {
     pub(crate) async fn request(choice: &Choice) -> Result<Self> {
         let (adapter, mut report) = adapter::choose(choice).await?;
         // What one binding may hold is asked for in full; every limit is a promise the adapter made.
-        let limits =
-            if cfg!(target_arch = "wasm32") { wgpu::Limits::default() } else { adapter.limits() };
+        let limits = if cfg!(target_arch = "wasm32") { wgpu::Limits::default() } else { adapter.limits() };
         let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
         let opened = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("fastweights"),

@@ -22,7 +22,9 @@ pub(crate) fn wait<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn wait<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     drop(future);
-    Err(Error::unsupported("a browser lets nobody wait for its GPU; await the call of this name that ends in _async"))
+    Err(Error::unsupported(
+        "a browser lets nobody wait for its GPU; await the call of this name that ends in _async",
+    ))
 }
 
 /// What is known of an answer.

@@ -285,7 +285,11 @@ impl Pass {
 
     /// `count` floats of the report from `at`.
     pub(crate) async fn report(&self, at: u32, count: usize) -> Result<Vec<f32>> {
-        self.recorded.report.arena.read(&self.state.device, self.recorded.report.slice, at as usize, count).await
+        self.recorded
+            .report
+            .arena
+            .read(&self.state.device, self.recorded.report.slice, at as usize, count)
+            .await
     }
 
     /// Meta-parameters and moments, each `[P + R]`.
