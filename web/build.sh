@@ -20,6 +20,6 @@ found=$(wasm-bindgen --version 2>/dev/null | cut -d ' ' -f 2 || true)
 
 # Every browser with WebGPU has vectors of four floats; the processor's engine uses them.
 RUSTFLAGS="-C target-feature=+simd128 ${RUSTFLAGS-}" cargo build --locked --profile web -p fastweights-web --target $target
-wasm-bindgen --target web --no-typescript --remove-producers-section --out-dir web/site/pkg \
+wasm-bindgen --target web --no-typescript --remove-name-section --remove-producers-section --out-dir web/site/pkg \
     "${CARGO_TARGET_DIR:-target}/$target/web/fastweights_web.wasm"
 echo "web/build.sh: web/site is whole: $(cat web/site/*.* web/site/*/* | wc -c) bytes, $(tar -c -C web site | gzip -9 | wc -c) packed"

@@ -3,7 +3,7 @@
 
 import init, { Engine } from './pkg/fastweights_web.js';
 
-const device = { engine: null, gpu: false, why: '', movers: [], lost: 0 };
+const device = { engine: null, gpu: false, why: '', wanted: null, info: '', movers: [], lost: 0 };
 let last = Promise.resolve();
 
 const text = error => (error && error.message) || String(error);
@@ -14,10 +14,17 @@ export function say(id, words) {
   if (id === 'trouble') element.hidden = !words;
 }
 
-async function choose(gpuAllowed) {
+// A GPU that is played by the processor is slower than the processor's own engine: it is taken only where it is asked for.
+async function choose(wanted) {
   device.gpu = false;
+  const adapter = await navigator.gpu?.requestAdapter();
+  const { vendor = '', architecture = '', isFallbackAdapter = false } = adapter?.info ?? {};
+  device.info = [vendor, architecture].filter(Boolean).join(' ');
+  const played = isFallbackAdapter || /swiftshader|llvmpipe/i.test(device.info);
   if (!navigator.gpu) device.why = 'This browser has no WebGPU';
-  else if (!gpuAllowed) device.why = 'WebGPU was left aside';
+  else if (!adapter) device.why = 'WebGPU finds no GPU here';
+  else if (wanted === 'cpu') device.why = 'WebGPU is left aside';
+  else if (played && wanted !== 'gpu') device.why = 'WebGPU has only a GPU that the processor plays';
   else {
     try {
       device.engine = await Engine.gpu();
@@ -39,12 +46,8 @@ function announce() {
 
 export async function open() {
   await init();
-  const wanted = new URLSearchParams(location.search).get('device');
-  await choose(wanted !== 'cpu');
-  if (device.gpu) {
-    const adapter = await navigator.gpu.requestAdapter();
-    device.info = adapter?.info ? [adapter.info.vendor, adapter.info.architecture].filter(Boolean).join(' ') : '';
-  }
+  device.wanted = new URLSearchParams(location.search).get('device');
+  await choose(device.wanted);
   announce();
   return device;
 }
@@ -56,7 +59,7 @@ export const engine = () => device.engine;
 
 async function recover(error) {
   device.lost += 1;
-  await choose(device.lost < 4);
+  await choose(device.lost < 4 ? device.wanted : 'cpu');
   for (const mover of device.movers) mover(device.engine);
   announce();
   say('trouble', device.gpu

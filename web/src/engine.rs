@@ -88,18 +88,17 @@ impl Engine {
         // NaN is the largest of all.
         Ok(errors.iter().map(|(_, error)| *error).fold(0.0, |a, b| if a >= b { a } else { b }))
     }
-}
 
-/// Names and texts of all kernels, one after the other, for a compiler to look at.
-#[wasm_bindgen]
-pub fn kernels() -> Result<Vec<String>, JsError> {
-    let library = Library::default();
-    let mut all = Vec::new();
-    for (_, name, _) in SOURCES {
-        let text = library.resolve(name).map_err(thrown)?;
-        if text.contains("@compute") {
-            all.extend([(*name).to_owned(), text]);
+    /// Names and texts of all kernels, one after the other, for a compiler to look at.
+    pub fn kernels() -> Result<Vec<String>, JsError> {
+        let library = Library::default();
+        let mut all = Vec::new();
+        for (_, name, _) in SOURCES {
+            let text = library.resolve(name).map_err(thrown)?;
+            if text.contains("@compute") {
+                all.extend([(*name).to_owned(), text]);
+            }
         }
+        Ok(all)
     }
-    Ok(all)
 }
