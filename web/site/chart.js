@@ -77,14 +77,15 @@ export function plot(canvas, lines, { log = false, xName = '', empty = '' } = {}
     pen.fillText(short(value), left - 6, Y(value) + 4);
   }
   pen.textAlign = 'center';
-  for (const value of ticks(0, last, false, 5)) pen.fillText(short(value), Math.min(X(value), right - 8), height - 10);
-  pen.textAlign = 'left';
-  pen.fillText(xName, left, height - 10 - 0);
+  const room = pen.measureText(xName).width + 24;
+  for (const value of ticks(0, last, false, 5)) if (X(value) < right - room) pen.fillText(short(value), X(value), height - 10);
+  pen.textAlign = 'right';
+  pen.fillText(xName, right, height - 10);
   lines.forEach((l, i) => {
     pen.strokeStyle = pen.fillStyle = l.colour;
     pen.lineWidth = l.faint ? 1 : 2;
     line(pen, [...l.xs].map(X), [...l.ys].map(Y));
     pen.textAlign = 'right';
-    if (l.name) pen.fillText(l.name, right - 4, top + 14 + 16 * i);
+    if (l.name) pen.fillText(l.name, right - 4, bottom - 10 - 16 * (lines.length - 1 - i));
   });
 }

@@ -40,7 +40,7 @@ function show() {
 async function renew() {
   const { lr, steps, batch, order } = settings();
   const made = ['task.pool=0', `inner.lr=${lr}`, `inner.steps=${steps}`, `inner.order=${order}`, `outer.meta_batch=${batch}`,
-    'control.visit=joint', 'outer.iterations=1000000'];
+    'control.visit=joint', 'model.init=torch', 'outer.iterations=1000000'];
   await compute(engine => { state.training = new Training(engine, 'sinusoid', made); });
   Object.assign(state, { losses: [], smooth: [], rate: 0, count: 1, done: 0 });
   await refresh();
@@ -50,7 +50,8 @@ function note(losses) {
   for (const loss of losses) {
     const before = state.smooth.length ? state.smooth[state.smooth.length - 1].y : loss;
     const x = (state.smooth.length ? state.smooth[state.smooth.length - 1].x : 0) + 1;
-    const slow = Math.min(0.02, 2 / x + 0.002) * Math.min(1, settings().batch / 8) + 0.002;
+    // A mean over the last tenth of the rounds, a thousand at most.
+    const slow = 1 / Math.max(1, Math.min(0.1 * x, 1000));
     state.smooth.push({ x, y: before + slow * (loss - before) });
     state.losses.push(loss);
   }

@@ -1,5 +1,6 @@
-// Tests of the page in a browser: node web/tests/run.mjs [--shots FOLDER] [--all]. The page must be built. `CHROMIUM` names the browser;
-// `FASTWEIGHTS` the program, which then goes on from the checkpoint that the page downloads. `--all` takes every golden case.
+// Tests of the page in a browser: node web/tests/run.mjs [--shots FOLDER] [--all] [--only WORDS]. The page must be built. `CHROMIUM` names the browser;
+// `FASTWEIGHTS` the program, which then goes on from the checkpoint that the page downloads. `--all` takes every golden case, `--only` the tests whose names
+// hold the words.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -15,7 +16,8 @@ import { Browser } from './browser.mjs';
 const web = join(dirname(fileURLToPath(import.meta.url)), '..');
 const golden = join(web, '..', 'tests', 'golden');
 const option = name => process.argv.includes(name);
-const shots = option('--shots') ? process.argv[process.argv.indexOf('--shots') + 1] : null;
+const after = name => (option(name) ? process.argv[process.argv.indexOf(name) + 1] : null);
+const [shots, only] = [after('--shots'), after('--only')];
 const TOLERANCE = 2e-5;
 const FEW = ['sine_k1', 'sine_k5_first', 'conv_strided_k3', 'siren_k2_learned_lr', 'smooth_mix_k3'];
 
@@ -232,10 +234,12 @@ const tests = {
 const server = await serve(0, { '/': join(web, 'site'), '/golden/': golden });
 const address = `http://127.0.0.1:${server.address().port}/`;
 const browser = await Browser.open(process.env.CHROMIUM ?? 'chromium');
-let failed = 0;
+let [ran, failed] = [0, 0];
 try {
   const page = await opened(browser, address, '?device=gpu');
   for (const [name, test] of Object.entries(tests)) {
+    if (only && !name.includes(only)) continue;
+    ran += 1;
     const from = Date.now();
     try {
       await test({ browser, page, address });
@@ -250,5 +254,5 @@ try {
   await browser.close();
   server.close();
 }
-console.log(failed ? `${failed} of ${Object.keys(tests).length} failed` : `all ${Object.keys(tests).length} passed`);
-process.exitCode = failed ? 1 : 0;
+console.log(failed ? `${failed} of ${ran} failed` : `${ran} passed`);
+process.exitCode = failed || !ran ? 1 : 0;
