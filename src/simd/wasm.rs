@@ -1,6 +1,5 @@
-//! Vectors of WebAssembly, where a build has them (`-C target-feature=+simd128`). They compute to the bit what [`Portable`] does.
-//!
-//! [`Portable`]: super::vector::Portable
+//! Vectors of WebAssembly, where a build has them (`-C target-feature=+simd128`). They compute to the bit what
+//! `Portable` does elsewhere.
 
 use super::vector::{EXPONENT, NO_LANE, Vector};
 use std::arch::wasm32::*;
