@@ -43,7 +43,11 @@ async function renew() {
     'control.visit=joint', 'model.init=torch', 'outer.iterations=1000000'];
   await compute(engine => { state.training = new Training(engine, 'sinusoid', made); });
   Object.assign(state, { losses: [], smooth: [], rate: 0, count: 1, done: 0 });
-  await refresh();
+  drawLoss();
+  drawWaves();
+  show();
+  // Compilation may take a while: it is not waited for.
+  state.first = look().catch(failed);
 }
 
 function note(losses) {
@@ -104,12 +108,6 @@ async function look() {
   state.starts.meta = await compute(() => state.training.learned());
   state.starts.plain = await compute(() => state.training.pretrained());
   await adapt();
-}
-
-export async function refresh() {
-  await look();
-  drawLoss();
-  show();
 }
 
 // ---- the new wave
