@@ -40,7 +40,7 @@ function show() {
 async function renew() {
   const { lr, steps, batch, order } = settings();
   const made = ['task.pool=0', `inner.lr=${lr}`, `inner.steps=${steps}`, `inner.order=${order}`, `outer.meta_batch=${batch}`,
-    'control.visit=joint', 'model.init=torch', 'outer.iterations=1000000'];
+    'control.visit=joint', 'model.init=torch', 'outer.meta_lr=4e-3', 'outer.iterations=1000000'];
   await compute(engine => { state.training = new Training(engine, 'sinusoid', made); });
   Object.assign(state, { losses: [], smooth: [], rate: 0, count: 1, done: 0 });
   drawLoss();
