@@ -70,7 +70,7 @@ const tests = {
     const all = await Promise.all((await files(join(web, 'site'))).map(path => readFile(path)));
     const [whole, packed] = [all.reduce((sum, bytes) => sum + bytes.length, 0), all.reduce((sum, bytes) => sum + gzipSync(bytes).length, 0)];
     console.log(`    ${whole} bytes, ${packed} packed`);
-    assert.ok(whole < 3 << 20 && packed < 1 << 20);
+    assert.ok(whole < 3e6 && packed < 1e6);
   },
 
   async 'takes its first step soon after it has loaded'({ page }) {
