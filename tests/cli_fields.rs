@@ -64,9 +64,7 @@ fn phantoms_are_learned_judged_drawn_and_sampled() {
         .stdout(contains(
             "PSNR, dB, on 2 held-out fields (phantoms), adapted on 64 points each, judged on 64",
         ))
-        .stdout(
-            contains("standard, mean").and(contains("pretrained, mean")).and(contains("best rates found")),
-        )
+        .stdout(contains("standard, mean").and(contains("control, mean")).and(contains("best rates found")))
         .stdout(contains("standard initialisation after 50 steps at rate"));
     let run = dir.path().join("run");
     let report = json(&run.join("evaluation.json"));
@@ -75,7 +73,7 @@ fn phantoms_are_learned_judged_drawn_and_sampled() {
         let rows = report["field"][learner].as_array().unwrap();
         assert_eq!((rows.len(), rows[0].as_array().unwrap().len()), (2, 4), "{learner}");
     }
-    assert!(report["learners"]["pretrained"]["mean"][3].as_f64().unwrap() > 0.0);
+    assert!(report["learners"]["control"]["mean"][3].as_f64().unwrap() > 0.0);
     let longer = &report["field"]["standard_longer"];
     assert_eq!((&longer["steps"], longer["tasks"].as_array().unwrap().len()), (&50.into(), 2));
     assert!(longer["mean"].as_f64().unwrap() > 0.0 && longer["lr"].as_f64().unwrap() > 0.0);

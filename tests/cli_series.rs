@@ -47,8 +47,8 @@ fn a_file_is_trained_on_resumed_and_judged_anew() {
     train(dir.path(), &["--out", "whole"])
         .success()
         .stdout(contains("on 4 held-out series, adapted on 10 windows").and(contains("protocol ahead")))
-        .stdout(contains("12 series to learn from, 4 held out, 1 left out as too short, 1 rows without"))
-        .stdout(contains("last value").and(contains("season  weak")));
+        .stdout(contains("12 series to learn from, 4 held out, 1 left out as too short, 1 row without"))
+        .stdout(contains("last value").and(contains("season weak")));
     let root = dir.path().join("whole");
     let report = json(&root.join("evaluation.json"));
     assert_eq!((&report["tasks"], &report["series"]["train_series"]), (&4.into(), &12.into()));
@@ -128,7 +128,7 @@ fn a_run_forecasts_and_is_judged_on_new_series() {
     run(&["eval", "run", "--csv", "other.csv"]).success().stdout(contains("on 2 held-out series"));
     run(&["predict", "run", "--input", "other.csv", "--ahead", "3", "--out", "next.csv"])
         .success()
-        .stdout(contains("3 values of 2 series"));
+        .stdout(contains("3 values of each of 2 series"));
     let text = fs::read_to_string(dir.path().join("next.csv")).unwrap();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!((lines[0].join(","), lines.len()), ("series,ahead,time,value".to_owned(), 7));
@@ -141,9 +141,19 @@ fn a_run_forecasts_and_is_judged_on_new_series() {
     run(&["predict", "run", "--input", "other.csv", "--ahead", "2"])
         .success()
         .stdout(contains("x,2,2024-03-06,"));
-    run(&["predict", "run", "--input", "other.csv", "--steps", "2"])
+    run(&["predict", "run", "--csv", "other.csv", "--steps", "2"])
+        .success()
+        .stdout(contains("x,2,2024-03-06,").and(contains("x,3,").not()));
+    run(&["predict", "run", "--csv", "other.csv", "--steps", "2", "--ahead", "2"])
         .code(2)
-        .stderr(contains("--steps").and(contains("--ahead N")));
+        .stderr(contains("--steps").and(contains("--ahead")));
+    // Nothing is wider than the terminal, and no number is cut.
+    let mut narrow = fastweights(dir.path());
+    let narrow =
+        narrow.env("COLUMNS", "80").args(["eval", "run", "--csv", "other.csv", "--device", "cpu"]).assert();
+    let text = String::from_utf8(narrow.success().get_output().stdout.clone()).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("steps")).count(), 2, "{text}");
     run(&["eval", "run", "--rows", "other.csv"]).code(2).stderr(contains("--rows"));
 }
 

@@ -115,7 +115,7 @@ fn a_column_of_numbers_is_predicted() {
     );
     fs::write(dir.path().join("one.csv"), "town;rooms;more\noslo;4,5;1\n").unwrap();
     let predict = ["predict", "run", "--input", "one.csv", "--out", "p.csv", "--device", "cpu"];
-    fastweights(dir.path(), &predict).success().stdout(contains("numbers of `price` of 1 rows"));
+    fastweights(dir.path(), &predict).success().stdout(contains("numbers of `price` of 1 row"));
     let found = fs::read_to_string(dir.path().join("p.csv")).unwrap();
     let value: f64 = found.strip_prefix("row,price\n1,").unwrap().trim().parse().unwrap();
     assert!((value - 90.0).abs() < 10.0, "{value}");

@@ -196,7 +196,9 @@ fn every_recipe_starts_on_any_adapter() {
     for known in fastweights::recipe::builtins() {
         let mut recipe = Recipe::load(known.name, &[]).unwrap();
         let loaded = match &recipe.task.family {
-            Family::Images(images) if images.side == 84 => recipe.set_data(std::sync::Arc::clone(&large)),
+            Family::Images(images) if images.side == Some(84) => {
+                recipe.set_data(std::sync::Arc::clone(&large))
+            }
             Family::Images(_) => recipe.set_data(std::sync::Arc::clone(&small)),
             _ => recipe.load_data(None),
         };

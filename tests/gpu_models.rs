@@ -353,9 +353,9 @@ fn wrong_kernels_are_caught() {
     let right = gpu.meta_gradient(&plan, &params, &tasks).unwrap().widen();
     let library = Library::default();
     for (shader, term, wrong) in [
-        ("conv_product_tangent", "a.x * b_dot", "a.y * b_dot"),
+        ("conv_product_tangent", "multiplied.y + behind.y", "multiplied.y"),
         ("conv2d_tangent", "select(0.0, z_dot, open)", "z_dot"),
-        ("conv2d_backward_tangent", "pair.x = cotangents", "pair.x = 0.0 * cotangents"),
+        ("conv2d_backward_tangent", "return cotangents", "return 0.0 * cotangents"),
         ("batch_norm_tangent", "- normal * means.y", "- normal"),
         ("batch_norm_backward_tangent", "+ channel.gamma * root_dot", ""),
         ("largest_of_window", "value > top", "value < top"),

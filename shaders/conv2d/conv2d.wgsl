@@ -17,19 +17,21 @@ fn column(n: u32) -> vec4<i32> {
     return output_pixel(n);
 }
 
-fn left(task: u32, o: u32, weight: vec4<i32>) -> f32 {
-    if (o >= layer.group_outputs || weight.w < 0) {
-        return 0.0;
-    }
-    return weights[layer.weight.x + task * layer.weight.y + group_parameter(o, u32(weight.w))];
+// The first weight of an output channel.
+fn row(o: u32) -> i32 {
+    return select(-1, i32(group_parameter(o, 0u)), o < layer.group_outputs);
 }
 
-fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> f32 {
-    let at = input_at(weight + pixel);
-    if (at < 0) {
-        return 0.0;
-    }
-    return inputs[layer.x.x + task * layer.x.y + u32(at)];
+fn left(task: u32, at: i32) -> f32 {
+    return weights[layer.weight.x + task * layer.weight.y + u32(max(at, 0))];
+}
+
+fn right_place(term: vec4<i32>, column: vec4<i32>) -> i32 {
+    return input_at(term + column);
+}
+
+fn right(task: u32, at: i32) -> f32 {
+    return inputs[layer.x.x + task * layer.x.y + u32(max(at, 0))];
 }
 
 fn finish(task: u32, o: u32, pixel: vec4<i32>, sum: f32) {

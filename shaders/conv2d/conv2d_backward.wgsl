@@ -18,20 +18,21 @@ fn column(n: u32) -> vec4<i32> {
     return input_pixel(n);
 }
 
-fn left(task: u32, c: u32, weight: vec4<i32>) -> f32 {
-    if (c >= layer.group_channels || weight.w < 0) {
-        return 0.0;
-    }
-    let at = u32(weight.w) + c * layer.kernel * layer.kernel_width;
-    return weights[layer.weight.x + task * layer.weight.y + at];
+// The first weight of an input channel, of those of an output.
+fn row(c: u32) -> i32 {
+    return select(-1, i32(c * layer.kernel * layer.kernel_width), c < layer.group_channels);
 }
 
-fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> f32 {
-    let at = output_at(weight + pixel);
-    if (at < 0) {
-        return 0.0;
-    }
-    return cotangents[layer.dz.x + task * layer.dz.y + u32(at)];
+fn left(task: u32, at: i32) -> f32 {
+    return weights[layer.weight.x + task * layer.weight.y + u32(max(at, 0))];
+}
+
+fn right_place(term: vec4<i32>, column: vec4<i32>) -> i32 {
+    return output_at(term + column);
+}
+
+fn right(task: u32, at: i32) -> f32 {
+    return cotangents[layer.dz.x + task * layer.dz.y + u32(max(at, 0))];
 }
 
 fn finish(task: u32, c: u32, pixel: vec4<i32>, sum: f32) {

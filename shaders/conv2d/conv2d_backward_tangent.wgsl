@@ -14,8 +14,12 @@
 
 const RIGHT_BY_DEPTH = false;
 
+fn stands() -> vec2<bool> {
+    return vec2<bool>(true, layer.adapted != 0u);
+}
+
 fn moves() -> vec2<bool> {
-    return vec2<bool>(layer.adapted != 0u, true);
+    return vec2<bool>((layer.adapted & 1u) != 0u, true);
 }
 
 fn term(k: u32) -> vec4<i32> {
@@ -26,28 +30,31 @@ fn column(n: u32) -> vec4<i32> {
     return input_pixel(n);
 }
 
-fn left(task: u32, c: u32, weight: vec4<i32>) -> vec2<f32> {
-    if (c >= layer.group_channels || weight.w < 0) {
-        return vec2<f32>(0.0);
-    }
-    let e = u32(weight.w) + c * layer.kernel * layer.kernel_width;
-    var pair = vec2<f32>(weights[layer.weight.x + task * layer.weight.y + e], 0.0);
-    if (moves_parameter(e)) {
-        pair.y = rates[layer.rate.x + e * layer.rate.y] * direction[layer.v.x + task * layer.v.y + e];
-    }
-    return pair;
+// The first weight of an input channel, of those of an output.
+fn row(c: u32) -> i32 {
+    return select(-1, i32(c * layer.kernel * layer.kernel_width), c < layer.group_channels);
 }
 
-fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> vec2<f32> {
-    let at = output_at(weight + pixel);
-    if (at < 0) {
-        return vec2<f32>(0.0);
-    }
-    var pair = vec2<f32>(0.0, cotangent_tangents[layer.dz_dot.x + task * layer.dz_dot.y + u32(at)]);
-    if (layer.adapted != 0u) {
-        pair.x = cotangents[layer.dz.x + task * layer.dz.y + u32(at)];
-    }
-    return pair;
+fn left(task: u32, at: i32) -> f32 {
+    return weights[layer.weight.x + task * layer.weight.y + u32(max(at, 0))];
+}
+
+// Rate and derivative by θ, whose product is the direction.
+fn left_tangent(task: u32, at: i32) -> vec2<f32> {
+    let e = u32(max(at, 0));
+    return vec2<f32>(rates[layer.rate.x + e * layer.rate.y], direction[layer.v.x + task * layer.v.y + e]);
+}
+
+fn right_place(term: vec4<i32>, column: vec4<i32>) -> i32 {
+    return output_at(term + column);
+}
+
+fn right(task: u32, at: i32) -> f32 {
+    return cotangents[layer.dz.x + task * layer.dz.y + u32(max(at, 0))];
+}
+
+fn right_tangent(task: u32, at: i32) -> f32 {
+    return cotangent_tangents[layer.dz_dot.x + task * layer.dz_dot.y + u32(max(at, 0))];
 }
 
 fn finish(task: u32, c: u32, pixel: vec4<i32>, value: f32, tangent: f32) {

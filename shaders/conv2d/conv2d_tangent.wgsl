@@ -14,8 +14,12 @@
 
 const RIGHT_BY_DEPTH = false;
 
+fn stands() -> vec2<bool> {
+    return vec2<bool>(true);
+}
+
 fn moves() -> vec2<bool> {
-    return vec2<bool>(layer.adapted != 0u, layer.input_moves != 0u);
+    return vec2<bool>((layer.adapted & 1u) != 0u, layer.input_moves != 0u);
 }
 
 // The direction at parameter `e`.
@@ -34,24 +38,31 @@ fn column(n: u32) -> vec4<i32> {
     return output_pixel(n);
 }
 
-fn left(task: u32, o: u32, weight: vec4<i32>) -> vec2<f32> {
-    if (o >= layer.group_outputs || weight.w < 0) {
-        return vec2<f32>(0.0);
-    }
-    let e = group_parameter(o, u32(weight.w));
-    return vec2<f32>(weights[layer.weight.x + task * layer.weight.y + e], parameter_tangent(task, e));
+// The first weight of an output channel.
+fn row(o: u32) -> i32 {
+    return select(-1, i32(group_parameter(o, 0u)), o < layer.group_outputs);
 }
 
-fn right(task: u32, weight: vec4<i32>, pixel: vec4<i32>) -> vec2<f32> {
-    let at = input_at(weight + pixel);
-    if (at < 0) {
-        return vec2<f32>(0.0);
-    }
-    var pair = vec2<f32>(inputs[layer.x.x + task * layer.x.y + u32(at)], 0.0);
-    if (layer.input_moves != 0u) {
-        pair.y = input_tangents[layer.x_dot.x + task * layer.x_dot.y + u32(at)];
-    }
-    return pair;
+fn left(task: u32, at: i32) -> f32 {
+    return weights[layer.weight.x + task * layer.weight.y + u32(max(at, 0))];
+}
+
+// Rate and derivative by θ, whose product is the direction.
+fn left_tangent(task: u32, at: i32) -> vec2<f32> {
+    let e = u32(max(at, 0));
+    return vec2<f32>(rates[layer.rate.x + e * layer.rate.y], direction[layer.v.x + task * layer.v.y + e]);
+}
+
+fn right_place(term: vec4<i32>, column: vec4<i32>) -> i32 {
+    return input_at(term + column);
+}
+
+fn right(task: u32, at: i32) -> f32 {
+    return inputs[layer.x.x + task * layer.x.y + u32(max(at, 0))];
+}
+
+fn right_tangent(task: u32, at: i32) -> f32 {
+    return input_tangents[layer.x_dot.x + task * layer.x_dot.y + u32(max(at, 0))];
 }
 
 fn finish(task: u32, o: u32, pixel: vec4<i32>, value: f32, tangent: f32) {

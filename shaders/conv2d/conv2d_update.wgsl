@@ -24,23 +24,21 @@ fn column(i: u32) -> vec4<i32> {
     return weight_or_bias(i);
 }
 
-fn left(task: u32, o: u32, pixel: vec4<i32>) -> f32 {
-    if (o >= layer.group_outputs || pixel.w < 0) {
-        return 0.0;
-    }
-    let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
-    return cotangents[layer.dz.x + task * layer.dz.y + at];
+// The first pixel of an output channel, of those of an image.
+fn row(o: u32) -> i32 {
+    return select(-1, i32(o * layer.out_height * layer.out_width), o < layer.group_outputs);
 }
 
-fn right(task: u32, pixel: vec4<i32>, weight: vec4<i32>) -> f32 {
-    if (weight.w == i32(layer.inputs)) {
-        return 1.0;
-    }
-    let at = input_at(pixel + weight);
-    if (at < 0) {
-        return 0.0;
-    }
-    return inputs[layer.x.x + task * layer.x.y + u32(at)];
+fn left(task: u32, at: i32) -> f32 {
+    return cotangents[layer.dz.x + task * layer.dz.y + u32(max(at, 0))];
+}
+
+fn right_place(term: vec4<i32>, column: vec4<i32>) -> i32 {
+    return select(input_at(term + column), ONE, column.w == i32(layer.inputs));
+}
+
+fn right(task: u32, at: i32) -> f32 {
+    return inputs[layer.x.x + task * layer.x.y + u32(max(at, 0))];
 }
 
 fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32) {

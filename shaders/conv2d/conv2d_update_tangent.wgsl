@@ -21,6 +21,11 @@ override SECOND: bool = true;
 
 const RIGHT_BY_DEPTH = true;
 
+// Below every adapted layer dz is not computed, and not needed.
+fn stands() -> vec2<bool> {
+    return vec2<bool>(layer.adapted != 0u || layer.input_moves != 0u, true);
+}
+
 fn moves() -> vec2<bool> {
     return vec2<bool>(SECOND, SECOND && layer.input_moves != 0u);
 }
@@ -33,35 +38,29 @@ fn column(i: u32) -> vec4<i32> {
     return weight_or_bias(i);
 }
 
-fn left(task: u32, o: u32, pixel: vec4<i32>) -> vec2<f32> {
-    if (o >= layer.group_outputs || pixel.w < 0) {
-        return vec2<f32>(0.0);
-    }
-    let at = u32(pixel.w) + o * layer.out_height * layer.out_width;
-    var pair = vec2<f32>(0.0);
-    if (SECOND) {
-        pair.y = cotangent_tangents[layer.dz_dot.x + task * layer.dz_dot.y + at];
-    }
-    // Below every adapted layer dz is not computed, and not needed.
-    if (layer.adapted != 0u || layer.input_moves != 0u) {
-        pair.x = cotangents[layer.dz.x + task * layer.dz.y + at];
-    }
-    return pair;
+// The first pixel of an output channel, of those of an image.
+fn row(o: u32) -> i32 {
+    return select(-1, i32(o * layer.out_height * layer.out_width), o < layer.group_outputs);
 }
 
-fn right(task: u32, pixel: vec4<i32>, weight: vec4<i32>) -> vec2<f32> {
-    if (weight.w == i32(layer.inputs)) {
-        return vec2<f32>(1.0, 0.0);
-    }
-    let at = input_at(pixel + weight);
-    if (at < 0) {
-        return vec2<f32>(0.0);
-    }
-    var pair = vec2<f32>(inputs[layer.x.x + task * layer.x.y + u32(at)], 0.0);
-    if (SECOND && layer.input_moves != 0u) {
-        pair.y = input_tangents[layer.x_dot.x + task * layer.x_dot.y + u32(at)];
-    }
-    return pair;
+fn left(task: u32, at: i32) -> f32 {
+    return cotangents[layer.dz.x + task * layer.dz.y + u32(max(at, 0))];
+}
+
+fn left_tangent(task: u32, at: i32) -> vec2<f32> {
+    return vec2<f32>(1.0, cotangent_tangents[layer.dz_dot.x + task * layer.dz_dot.y + u32(max(at, 0))]);
+}
+
+fn right_place(term: vec4<i32>, column: vec4<i32>) -> i32 {
+    return select(input_at(term + column), ONE, column.w == i32(layer.inputs));
+}
+
+fn right(task: u32, at: i32) -> f32 {
+    return inputs[layer.x.x + task * layer.x.y + u32(max(at, 0))];
+}
+
+fn right_tangent(task: u32, at: i32) -> f32 {
+    return input_tangents[layer.x_dot.x + task * layer.x_dot.y + u32(max(at, 0))];
 }
 
 fn finish(task: u32, o: u32, weight: vec4<i32>, gradient: f32, tangent: f32) {

@@ -4,7 +4,10 @@
 // every slice of the sum, so that a small C still keeps a whole workgroup busy. The kernel that imports this has
 //     fn term(k) -> vec4<i32>, fn column(n) -> vec4<i32>: what the gathers need of a term of the sum and of a column,
 //     OUTSIDE beyond their ends. They are worked out once for each slice and workgroup: divisions cost more than sums;
-//     fn left(task, m, term) -> f32, fn right(task, term, column) -> f32, zero beyond their ends;
+//     fn row(m) -> i32: likewise of a row, negative beyond the end;
+//     fn right_place(term, column) -> i32: where the number of B lies; -1 if it is zero, ONE if it is one;
+//     fn left(task, place) -> f32, fn right(task, place) -> f32: what lies there, and anything for a negative place. So
+//     loads stand in no branch, no load waits for another, and nothing waits for them before they are stored;
 //     const RIGHT_BY_DEPTH: whether terms, not columns, run through memory;
 //     fn finish(task, m, column, value): takes C[m, n], also beyond its ends.
 // While a slice of the sum lies in workgroup memory and is multiplied, the next is on its way to registers, so that
@@ -31,6 +34,19 @@ var<workgroup> right_tile: array<vec4<f32>, RIGHT_TILE>;
 var<workgroup> terms: array<vec4<i32>, DEPTH>;
 var<workgroup> columns: array<vec4<i32>, COLUMNS>;
 var<workgroup> parts: array<vec4<f32>, PARTS>;
+
+// Adds the products of a share of a slice, from the given places in the tiles on. The number of terms is constant, so that drivers
+// unroll: past the last term the tiles hold zeros.
+fn multiply(c: ptr<function, mat4x4<f32>>, left_at: u32, right_at: u32) {
+    for (var k = 0u; k < DEPTH / SPLIT; k++) {
+        let a = left_tile[left_at + k * (ROWS / 4u + 1u)];
+        let b = right_tile[right_at + k * (COLUMNS / 4u + 1u)];
+        (*c)[0] += a.x * b;
+        (*c)[1] += a.y * b;
+        (*c)[2] += a.z * b;
+        (*c)[3] += a.w * b;
+    }
+}
 
 // First row and column of a workgroup's part of C.
 fn corner(workgroup: u32, count: u32) -> vec2<u32> {
@@ -68,7 +84,7 @@ fn product(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
         columns[e] = column(at.y + e);
     }
     for (var k = lane; k < DEPTH; k += WORKGROUP) {
-        terms[k] = term(range.x + k);
+        terms[k] = select(OUTSIDE, term(range.x + k), range.x + k < range.y);
     }
     workgroupBarrier();
     let tile = max(ROWS * COLUMNS / 16u, 1u);
@@ -81,53 +97,46 @@ fn product(task: u32, at: vec2<u32>, range: vec2<u32>, lane: u32) {
     let right_e = select(lane % wide, lane / DEPTH, RIGHT_BY_DEPTH);
     let loads_left = lane < DEPTH * tall;
     let loads_right = lane < DEPTH * wide;
+    let m = at.x + left_e;
+    let rows = vec4<i32>(row(m), row(m + tall), row(m + 2u * tall), row(m + 3u * tall));
+    let multiplied = vec2<u32>(begin * (tall + 1u) + place / wide, begin * (wide + 1u) + place % wide);
     var a_next = vec4<f32>();
     var b_next = vec4<f32>();
+    var a_at = vec4<i32>(-1);
+    var b_at = vec4<i32>(-1);
     var c = mat4x4<f32>();
     for (var first = range.x; ; first += DEPTH) {
         // A slice is on its way from memory while the one before, in the tiles, is multiplied.
         if (loads_left && first < range.y) {
-            let known = terms[left_k];
-            let m = at.x + left_e;
-            a_next = vec4<f32>(
-                left(task, m, known),
-                left(task, m + tall, known),
-                left(task, m + 2u * tall, known),
-                left(task, m + 3u * tall, known),
-            );
+            a_at = row_places(rows, terms[left_k].w);
+            a_next = vec4<f32>(left(task, a_at.x), left(task, a_at.y), left(task, a_at.z), left(task, a_at.w));
         }
         if (loads_right && first < range.y) {
             let known = terms[right_k];
-            b_next = vec4<f32>(
-                right(task, known, columns[right_e]),
-                right(task, known, columns[right_e + wide]),
-                right(task, known, columns[right_e + 2u * wide]),
-                right(task, known, columns[right_e + 3u * wide]),
+            b_at = vec4<i32>(
+                right_place(known, columns[right_e]),
+                right_place(known, columns[right_e + wide]),
+                right_place(known, columns[right_e + 2u * wide]),
+                right_place(known, columns[right_e + 3u * wide]),
             );
+            b_next = vec4<f32>(right(task, b_at.x), right(task, b_at.y), right(task, b_at.z), right(task, b_at.w));
         }
         if (first > range.x) {
-            let end = min(begin + DEPTH / SPLIT, range.y + DEPTH - first);
-            for (var k = begin; k < end; k++) {
-                let a = left_tile[k * (tall + 1u) + place / wide];
-                let b = right_tile[k * (wide + 1u) + place % wide];
-                c[0] += a.x * b;
-                c[1] += a.y * b;
-                c[2] += a.z * b;
-                c[3] += a.w * b;
-            }
+            multiply(&c, multiplied.x, multiplied.y);
         }
         if (first >= range.y) {
             break;
         }
         workgroupBarrier();
         if (loads_left) {
-            left_tile[left_k * (tall + 1u) + left_e] = a_next;
+            left_tile[left_k * (tall + 1u) + left_e] = settled(a_next, a_at);
         }
         if (loads_right) {
-            right_tile[right_k * (wide + 1u) + right_e] = b_next;
+            right_tile[right_k * (wide + 1u) + right_e] = settled(b_next, b_at);
         }
         for (var k = lane; k < DEPTH; k += WORKGROUP) {
-            terms[k] = term(first + DEPTH + k);
+            let next = first + DEPTH + k;
+            terms[k] = select(OUTSIDE, term(next), next < range.y);
         }
         workgroupBarrier();
     }

@@ -52,9 +52,23 @@ fn output_pixel(n: u32) -> vec4<i32> {
     return vec4<i32>(offset, y, x, i32((p * layer.outputs + group * layer.group_outputs) * area + at));
 }
 
-// Where x lies for a tap, -1 outside the image.
+// A place where no number lies but 1, as at the bias of an output.
+const ONE = -2;
+
+// Where row and term meet, for four rows: the sum of their numbers, -1 beyond the end of either.
+fn row_places(rows: vec4<i32>, number: i32) -> vec4<i32> {
+    return select(vec4<i32>(-1), rows + number, (rows | vec4<i32>(number)) >= vec4<i32>(0));
+}
+
+// What was loaded from four places, where they were some.
+fn settled(values: vec4<f32>, places: vec4<i32>) -> vec4<f32> {
+    let numbers = select(vec4<f32>(0.0), values, places >= vec4<i32>(0));
+    return select(numbers, vec4<f32>(1.0), places == vec4<i32>(ONE));
+}
+
+// Where x lies for a tap, -1 outside the image. Both sides are asked: a branch would cost more, and part the loads that follow.
 fn input_at(tap: vec4<i32>) -> i32 {
-    let inside = u32(tap.y) < layer.height && u32(tap.z) < layer.width;
+    let inside = u32(tap.y) < layer.height & u32(tap.z) < layer.width;
     return select(-1, tap.x, inside);
 }
 
@@ -135,6 +149,6 @@ fn input_pixel(n: u32) -> vec4<i32> {
 
 // Where dz lies for a tap, -1 outside the image.
 fn output_at(tap: vec4<i32>) -> i32 {
-    let inside = u32(tap.y) < layer.out_height && u32(tap.z) < layer.out_width;
+    let inside = u32(tap.y) < layer.out_height & u32(tap.z) < layer.out_width;
     return select(-1, tap.x, inside);
 }

@@ -3,7 +3,7 @@
 use super::forecast::{Going, spread};
 use super::inputs::number;
 use super::signature::{ImageForm, PointColumns, SeriesForm, SeriesScale, Signature};
-use crate::data::{Columns, SeriesSet, Sheet, Target, listed, shown};
+use crate::data::{Columns, SeriesSet, Sheet, Target, counted, listed, shown};
 use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose, below};
 use std::collections::BTreeMap;
@@ -166,7 +166,7 @@ fn rows(columns: &Columns, sheet: &Sheet) -> Result<Examples> {
     })?;
     let mut notes = sheet.notes.clone();
     if coded.dropped > 0 {
-        notes.push(format!("{} rows left out since a value is missing", coded.dropped));
+        notes.push(format!("{} left out since a value is missing", counted(coded.dropped, "row")));
     }
     Ok(Examples { path: sheet.path.clone(), x: coded.x, points: y.len(), y, what: "rows", notes })
 }
@@ -248,7 +248,8 @@ impl ImageForm {
             Error::file(path, reason)
         })?;
         let skipped = found.pictures.skipped;
-        let notes = (skipped > 0).then(|| format!("{skipped} files that are no pictures were passed over"));
+        let notes =
+            (skipped > 0).then(|| format!("passed over, as no pictures: {}", counted(skipped, "file")));
         Ok(Examples {
             path: path.to_owned(),
             x: found.pictures.values(),

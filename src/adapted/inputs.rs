@@ -5,7 +5,7 @@ use super::answers::Answers;
 use super::forecast::{Forecasts, go_on, long_enough};
 use super::predictions::{Predicted, Predictions};
 use super::signature::{PointColumns, Signature};
-use crate::data::{Columns, Dialect, SeriesSet, Sheet, listed, shown};
+use crate::data::{Columns, Dialect, SeriesSet, Sheet, counted, listed, shown};
 use crate::error::{Error, Result};
 use crate::meta::Backend;
 use std::path::Path;
@@ -96,7 +96,7 @@ fn rows(columns: &Columns, path: &Path) -> Result<Inputs> {
         )
     }));
     if coded.dropped > 0 {
-        notes.push(format!("{} rows left out since a value is missing", coded.dropped));
+        notes.push(format!("{} left out since a value is missing", counted(coded.dropped, "row")));
     }
     let examples = coded.numbers.iter().map(|number| vec![number.to_string()]).collect();
     Ok(Inputs::Examples { head: vec!["row".to_owned()], examples, x: coded.x, notes })
@@ -117,7 +117,7 @@ impl Signature {
             Self::Images(images) => {
                 let pictures = images.pictures.read(path)?;
                 let skipped = (pictures.skipped > 0)
-                    .then(|| format!("{} files that are no pictures were passed over", pictures.skipped));
+                    .then(|| format!("passed over, as no pictures: {}", counted(pictures.skipped, "file")));
                 Ok(Inputs::Examples {
                     head: vec!["picture".to_owned()],
                     x: pictures.values(),

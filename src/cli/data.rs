@@ -5,8 +5,8 @@ use super::out::Out;
 use super::steps::Steps;
 use clap::Subcommand;
 use fastweights::data::{
-    ImageImport, ImageSet, Imported, OMNIGLOT_ADDRESS, OMNIGLOT_FILES, Split, check_name, data_dir, fetch,
-    import_omniglot, listed, stored,
+    ImageImport, ImageSet, Imported, OMNIGLOT_ADDRESS, OMNIGLOT_FILES, Split, check_name, counted, data_dir,
+    fetch, import_omniglot, listed, stored,
 };
 use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -217,7 +217,7 @@ fn check(path: &Path, import: &ImageImport, quiet: bool, out: &mut Out) -> Outco
         out.line(&format!("note: {line}"))?;
     }
     if skipped > 0 {
-        out.line(&format!("{skipped} files that are no pictures would be passed over"))?;
+        out.line(&format!("{} would be passed over, as no pictures", counted(skipped, "file")))?;
     }
     for split in Split::ALL {
         let classes = &set.classes()[set.split(split)];
@@ -225,7 +225,11 @@ fn check(path: &Path, import: &ImageImport, quiet: bool, out: &mut Out) -> Outco
         let (Some(least), Some(most)) = (counts().min(), counts().max()) else { continue };
         let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
         let range = if least == most { least.to_string() } else { format!("{least} to {most}") };
-        out.line(&format!("{split}: {} classes of {range} pictures: {}", classes.len(), listed(&names)))?;
+        out.line(&format!(
+            "{split}: {} of {range} pictures: {}",
+            counted(classes.len(), "class"),
+            listed(&names)
+        ))?;
     }
     out.line(&format!("{}: {}", path.display(), describe(&set)))
 }
@@ -285,14 +289,12 @@ impl Common {
         steps.finish();
         let Imported { set, skipped, told, notes, .. } = imported?;
         set.write(target)?;
-        for line in told.iter().filter(|_| !self.quiet) {
-            note(line);
-        }
+        told.iter().for_each(|line| note(line));
         for line in notes {
             note(&format!("note: {line}"));
         }
-        if skipped > 0 && !self.quiet {
-            note(&format!("{skipped} files that are no pictures were passed over"));
+        if skipped > 0 {
+            note(&format!("passed over, as no pictures: {}", counted(skipped, "file")));
         }
         out.line(&format!("{}: {}", target.display(), describe(&set)))
     }
@@ -303,7 +305,8 @@ fn describe(set: &ImageSet) -> String {
     let counts = Split::ALL.map(|split| format!("{} {split}", set.split(split).len())).join(", ");
     let (images, side) = (set.images(), set.side());
     let color = if set.channels() == 1 { "gray" } else { "color" };
-    format!("{images} images of {side} × {side}, {color}; classes: {counts}; sha256 {}", set.checksum())
+    let images = counted(images, "image");
+    format!("{images} of {side} × {side}, {color}; classes: {counts}; sha256 {}", set.checksum())
 }
 
 /// All sets of a directory; a damaged one is listed with its fault.

@@ -5,9 +5,9 @@ use super::failure::{Outcome, note, warn};
 use super::flags::inner_rate;
 use super::out::Out;
 use super::table;
-use fastweights::Error;
-use fastweights::recipe::{Family, Protocol};
+use fastweights::recipe::{Family, Protocol, Recipe};
 use fastweights::run::{Models, RunDir, judge, write_atomic};
+use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Evaluate a run anew, with other tasks, steps, points or rate.
@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// Judge a run of a table on the rows of this file, which need their labels, instead of the held-out ones
     #[arg(long, value_name = "FILE")]
     rows: Option<PathBuf>,
+    /// Judge a run of images on this set instead, see `data list`: on the classes that it has for testing
+    #[arg(long, value_name = "SET")]
+    images: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
     /// Write the result to this file, in the format of evaluation.json; `-` is standard output
@@ -52,9 +55,31 @@ pub(super) struct Arguments {
     json: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Refuses what a recipe has no use for.
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        let family = &recipe.task.family;
+        let of_rows = matches!(family, Family::Table(table) if !table.is_few_shot());
+        for (flag, given, fits) in [
+            ("--csv", self.csv.is_some(), matches!(family, Family::Series(_))),
+            ("--rows", self.rows.is_some(), of_rows),
+            ("--data", self.data.is_some(), matches!(family, Family::Images(_) | Family::Field(_))),
+            ("--images", self.images.is_some(), matches!(family, Family::Images(_))),
+            ("--dense", self.dense.is_some(), matches!(family, Family::Sinusoid(_))),
+            ("--tasks", self.tasks.is_some(), !of_rows),
+        ] {
+            if given && !fits {
+                return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let dir = RunDir::open(&arguments.run)?;
     let mut recipe = dir.recipe()?;
+    arguments.check(&recipe)?;
     let mut settings = recipe.evaluation.clone();
     for (setting, value) in [
         (&mut settings.tasks, arguments.tasks),
@@ -69,23 +94,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
     settings.protocol = protocol.or(settings.protocol);
     recipe.task.check_evaluation(&settings)?;
-    for (flag, given, kind) in [
-        ("--csv", &arguments.csv, matches!(recipe.task.family, Family::Series(_))),
-        (
-            "--rows",
-            &arguments.rows,
-            matches!(&recipe.task.family, Family::Table(table) if !table.is_few_shot()),
-        ),
-        ("--data", &arguments.data, matches!(recipe.task.family, Family::Images(_) | Family::Field(_))),
-    ] {
-        if given.is_some() && !kind {
-            return Err(Error::recipe(flag, format!("is not for a run of `{}`", recipe.name)).into());
+    match (&arguments.csv, &arguments.rows, &arguments.images) {
+        (Some(csv), ..) => recipe.judge_series(csv)?,
+        (_, Some(rows), _) => recipe.judge_rows(rows)?,
+        (.., Some(set)) => {
+            recipe.judge_images(&set.display().to_string(), arguments.data.as_deref())?;
         }
-    }
-    match (&arguments.csv, &arguments.rows) {
-        (Some(csv), _) => recipe.judge_series(csv)?,
-        (_, Some(rows)) => recipe.judge_rows(rows)?,
-        (None, None) => recipe.load_data(arguments.data.as_deref())?,
+        (None, None, None) => recipe.load_data(arguments.data.as_deref())?,
     }
     // What is said of small classes is of the queries that are asked for here.
     recipe.evaluation.queries = settings.queries;

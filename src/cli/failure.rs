@@ -1,5 +1,6 @@
 //! What ends a command early, and how that is told.
 
+use super::width::{of_notes, wrapped};
 use fastweights::{Error, ErrorKind};
 use std::error::Error as _;
 use std::io::Write as _;
@@ -49,14 +50,14 @@ impl Failure {
         };
         // If standard error is closed too there is nowhere left to complain.
         let mut stderr = std::io::stderr().lock();
-        let _ = writeln!(stderr, "error: {error}");
+        let _ = writeln!(stderr, "{}", wrapped(&format!("error: {error}"), of_notes()));
         let mut cause = error.source();
         while let Some(error) = cause {
-            let _ = writeln!(stderr, "  caused by: {error}");
+            let _ = writeln!(stderr, "{}", wrapped(&format!("  caused by: {error}"), of_notes()));
             cause = error.source();
         }
         if let Some(way_on) = way_on {
-            let _ = writeln!(stderr, "{way_on}");
+            let _ = writeln!(stderr, "{}", wrapped(&way_on, of_notes()));
         }
         match error.kind() {
             ErrorKind::Recipe { .. } => ExitCode::from(2),
@@ -67,7 +68,7 @@ impl Failure {
 
 /// A line on standard error, lost if that is closed.
 pub(super) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", wrapped(line, of_notes()));
 }
 
 /// What is not as it should be, but does not end the command.

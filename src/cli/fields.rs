@@ -51,12 +51,12 @@ pub(super) fn heading(report: &Report, field: &FieldReport, rate: &str) -> Strin
 pub(super) fn print(report: &Report, field: &FieldReport, out: &mut Out) -> Outcome {
     let listed = |rates: &[f64]| rates.iter().map(|&rate| number(rate)).collect::<Vec<_>>().join(" and ");
     if report.inner_lr.is_none() {
-        let pretrained = match field.pretrained_lr.is_empty() {
+        let control = match field.control_lr.is_empty() {
             true => String::new(),
-            false => format!(", pretrained {}", listed(&field.pretrained_lr)),
+            false => format!(", control {}", listed(&field.control_lr)),
         };
         out.line(&format!(
-            "best rates found on fields that are not held out: standard initialisation {}{pretrained}",
+            "best rates found on fields that are not held out: standard initialisation {}{control}",
             listed(&field.standard_lr)
         ))?;
     }

@@ -3,6 +3,7 @@
 mod adapt;
 mod bench;
 mod check;
+mod columns;
 mod data;
 mod device;
 mod eval;
@@ -29,9 +30,10 @@ mod tabular;
 mod train;
 mod training;
 mod way_on;
+mod width;
 
 use clap::{Parser, Subcommand};
-use failure::Outcome;
+use failure::{Outcome, note};
 use out::Out;
 use std::process::ExitCode;
 use tracing_subscriber::filter::Targets;
@@ -116,8 +118,14 @@ fn run(command: Command, out: &mut Out) -> Outcome {
 
 /// Diagnostics on standard error, if `FASTWEIGHTS_LOG` asks for them, e.g. `FASTWEIGHTS_LOG=debug`.
 fn log() {
-    let asked = std::env::var("FASTWEIGHTS_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    if let Some(targets) = asked {
+    let Ok(asked) = std::env::var("FASTWEIGHTS_LOG") else { return };
+    let targets = asked.parse::<Targets>();
+    if let Err(error) = &targets {
+        note(&format!(
+            "FASTWEIGHTS_LOG is `{asked}` and shows nothing: {error}; try debug, or wgpu_core=info"
+        ));
+    }
+    if let Ok(targets) = targets {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     }

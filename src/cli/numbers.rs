@@ -16,3 +16,10 @@ pub(super) fn interval(mean: f64, half: f64) -> String {
     let half = if half.is_finite() { number(half) } else { "–".to_owned() };
     format!("{} ± {half}", number(mean))
 }
+
+/// A whole number with a comma before every three digits.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let parts = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    parts.collect::<Vec<_>>().join(",")
+}

@@ -1,6 +1,7 @@
 //! Standard output, through one writer that notices when nobody reads it.
 
 use super::failure::{Failure, Outcome};
+use super::width::{of_output, wrapped};
 use fastweights::{Error, Result};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
@@ -18,8 +19,13 @@ impl Out {
         self.0.write_all(text.as_bytes()).map_err(failure)
     }
 
-    /// Writes a line.
+    /// Writes a line, broken between words where the terminal is narrower.
     pub(super) fn line(&mut self, line: &str) -> Outcome {
+        self.row(&wrapped(line, of_output()))
+    }
+
+    /// Writes a line as it is.
+    pub(super) fn row(&mut self, line: &str) -> Outcome {
         self.text(line)?;
         self.text("\n")
     }

@@ -5,7 +5,7 @@ use super::failure::{Outcome, note, warn};
 use super::out::{Out, check_writable};
 use super::source::{Source, model_of_run};
 use fastweights::adapted::{Answers, Inputs, Predicted, Signature};
-use fastweights::data::{listed, shown};
+use fastweights::data::{counted, listed, shown};
 use fastweights::meta::Backend;
 use fastweights::recipe::Family;
 use fastweights::run::{Models, forecast};
@@ -26,7 +26,8 @@ pub(super) struct Arguments {
     /// Write the answers to this CSV file [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Of a run of a table, steps of adaptation on training rows before, which need the training file [default: 0]
+    /// Of a run of a table, steps of adaptation on training rows before, which need the training file [default: 0]; of series the
+    /// same as --ahead
     #[arg(long, value_name = "K")]
     steps: Option<usize>,
     /// Of series, values to forecast [default: task.query of the recipe]
@@ -71,7 +72,7 @@ fn summary(answers: &Answers, inputs: &Inputs) -> String {
     match (answers, inputs) {
         (Answers::Ahead(found), _) => {
             let horizon = found.series.first().map_or(0, |(_, values)| values.len());
-            format!("{horizon} values of {} series", found.series.len())
+            format!("{} of each of {}", counted(horizon, "value"), counted(found.series.len(), "series"))
         }
         (Answers::Examples(found), inputs) => {
             let what = match &found.of {
@@ -81,12 +82,12 @@ fn summary(answers: &Answers, inputs: &Inputs) -> String {
                     format!("numbers of {}", names.join(", "))
                 }
             };
-            let head = match inputs {
-                Inputs::Examples { head, .. } if head.len() == 1 && head[0] == "picture" => "pictures",
-                Inputs::Examples { head, .. } if head.len() == 1 && head[0] == "row" => "rows",
-                Inputs::Examples { .. } | Inputs::Series(_) => "points",
+            let one = match inputs {
+                Inputs::Examples { head, .. } if head.len() == 1 && head[0] == "picture" => "picture",
+                Inputs::Examples { head, .. } if head.len() == 1 && head[0] == "row" => "row",
+                Inputs::Examples { .. } | Inputs::Series(_) => "point",
             };
-            format!("{what} of {} {head}", found.len())
+            format!("{what} of {}", counted(found.len(), one))
         }
     }
 }
@@ -98,7 +99,12 @@ impl Arguments {
             Signature::Series(series) => Some(series.ahead),
             Signature::Points(_) | Signature::Images(_) | Signature::Table(_) | Signature::Field(_) => None,
         };
-        match (self.ahead, usual) {
+        let steps = self.steps.filter(|_| usual.is_some());
+        if let (Some(_), Some(_)) = (steps, self.ahead) {
+            let reason = "says of series what --ahead says; give one of them";
+            return Err(Error::recipe("--steps", reason));
+        }
+        match (self.ahead.or(steps), usual) {
             (Some(_), None) => {
                 Err(Error::recipe("--ahead", format!("is for series, not for {}", signature.kind())))
             }
@@ -108,7 +114,8 @@ impl Arguments {
                     true => Ok(ahead),
                     false => {
                         let reason = format!("is {ahead}; allowed are 1 to 100000 values");
-                        Err(Error::recipe("--ahead", reason))
+                        let flag = if self.ahead.is_some() { "--ahead" } else { "--steps" };
+                        Err(Error::recipe(flag, reason))
                     }
                 }
             }
@@ -119,12 +126,10 @@ impl Arguments {
     fn check_steps(&self, source: &Source) -> Result<()> {
         let reason = match source {
             _ if self.steps.is_none() => return Ok(()),
+            Source::Adapted(adapted) if matches!(adapted.signature(), Signature::Series(_)) => return Ok(()),
             Source::Adapted(_) => "is for a run; this model is adapted already",
             Source::Run(_, recipe, _) => match &recipe.task.family {
-                Family::Table(_) => return Ok(()),
-                Family::Series(_) => {
-                    "is for runs of tables; --ahead N says how many values to forecast, and `adapt --steps K` how to adapt"
-                }
+                Family::Table(_) | Family::Series(_) => return Ok(()),
                 Family::Sinusoid(_) | Family::Images(_) | Family::Field(_) => {
                     "is for runs of tables; adapt the run to points of its own first: fastweights adapt RUN --support INPUT --out FILE"
                 }

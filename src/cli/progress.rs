@@ -1,7 +1,8 @@
 //! Progress on standard error: a bar with the curves so far on a terminal, lines elsewhere, or nothing.
 
 use super::failure::note;
-use fastweights::run::Progress;
+use super::numbers::grouped;
+use fastweights::run::{Progress, ValidationLine};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -16,18 +17,23 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How far a training is.
 pub(super) enum Meter {
     Bar(Box<Display>),
-    Lines { next: u64 },
+    Lines { next: u64, clock: Clock },
     Quiet,
 }
+
+/// How fast a training has been since it was looked at first: what one block takes says little.
+#[derive(Default)]
+pub(super) struct Clock(Option<(Instant, u64)>);
 
 /// What a terminal shows.
 pub(super) struct Display {
     bar: ProgressBar,
+    clock: Clock,
     memory: Memory,
     loss: Trace,
     accuracy: Trace,
-    /// Meta-iterations at the newest trial that was seen.
-    trial: Option<u64>,
+    /// The newest trial that was seen, and the best.
+    trials: Option<(ValidationLine, ValidationLine)>,
 }
 
 impl Meter {
@@ -36,14 +42,15 @@ impl Meter {
             return Self::Quiet;
         }
         if !std::io::stderr().is_terminal() {
-            return Self::Lines { next: done };
+            return Self::Lines { next: done, clock: Clock::default() };
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:16} {human_pos}/{human_len}  {msg}");
+        let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len}  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_position(done);
-        let (memory, loss, accuracy) = (Memory::default(), Trace::default(), Trace::default());
-        Self::Bar(Box::new(Display { bar, memory, loss, accuracy, trial: None }))
+        let (clock, memory, loss, accuracy) =
+            (Clock::default(), Memory::default(), Trace::default(), Trace::default());
+        Self::Bar(Box::new(Display { bar, clock, memory, loss, accuracy, trials: None }))
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
@@ -57,10 +64,12 @@ impl Meter {
         match self {
             Self::Bar(display) => display.show(progress),
             // Ten lines a training, whatever its length.
-            Self::Lines { next } => {
+            Self::Lines { next, clock } => {
+                let rate = clock.rate(progress);
                 if progress.iteration >= *next || progress.iteration == progress.total {
-                    let text = format!("{}  {}", pace(progress), losses(progress));
-                    note(&format!("{}/{}  {text}{}", progress.iteration, progress.total, trial(progress)));
+                    let text = format!("{}  {}", pace(progress, rate), losses(progress));
+                    let (done, total) = (grouped(progress.iteration), grouped(progress.total));
+                    note(&format!("{done}/{total}  {text}{}", trial(progress)));
                     let tenth = progress.total.div_ceil(10).max(1);
                     *next = (progress.iteration / tenth + 1) * tenth;
                 }
@@ -73,6 +82,16 @@ impl Meter {
         if let Self::Bar(display) = self {
             // What comes next starts on a clean line; the table says how it ended.
             display.bar.finish_and_clear();
+            if let Some((newest, best)) = display.trials {
+                let said = |line: ValidationLine| {
+                    format!(
+                        "{:.1} % after {} meta-iterations",
+                        100.0 * line.accuracy,
+                        grouped(line.iteration)
+                    )
+                };
+                note(&format!("trials on validation tasks: best {}, newest {}", said(best), said(newest)));
+            }
         }
     }
 }
@@ -83,11 +102,14 @@ impl Display {
         self.loss.push(f64::from(progress.losses.query));
         let memory =
             self.memory.resident().map_or_else(String::new, |bytes| format!("  {} MiB", bytes >> 20));
-        let mut text = format!("{}{memory}\n{}\n  {}", pace(progress), losses(progress), self.loss.chart());
+        let pace = pace(progress, self.clock.rate(progress));
+        let mut text = format!("{pace}{memory}\n{}\n  {}", losses(progress), self.loss.chart());
         if let Some(newest) = progress.validation {
-            if self.trial.replace(newest.iteration) != Some(newest.iteration) {
+            if self.trials.is_none_or(|(seen, _)| seen.iteration != newest.iteration) {
                 self.accuracy.push(newest.accuracy);
             }
+            let best = self.trials.map(|(_, best)| best).filter(|best| best.accuracy >= newest.accuracy);
+            self.trials = Some((newest, best.unwrap_or(newest)));
             text += &format!("\n{}\n  {}", trial(progress).trim_start(), self.accuracy.chart());
         }
         self.bar.set_message(text);
@@ -162,12 +184,22 @@ impl Trace {
     }
 }
 
+impl Clock {
+    /// Meta-iterations a second.
+    fn rate(&mut self, progress: &Progress) -> f64 {
+        let (began, from) = *self.0.get_or_insert_with(|| (Instant::now(), progress.iteration));
+        match (began.elapsed().as_secs_f64(), progress.iteration - from) {
+            (seconds, done @ 1..) if seconds > 0.5 => done as f64 / seconds,
+            _ => progress.rate,
+        }
+    }
+}
+
 /// Time left and speed.
-fn pace(progress: &Progress) -> String {
-    let left = (progress.total - progress.iteration) as f64 / progress.rate.max(1e-9);
-    let rate =
-        if progress.rate < 9.95 { format!("{:.1}", progress.rate) } else { format!("{:.0}", progress.rate) };
-    format!("{}  {rate} it/s", time(left))
+fn pace(progress: &Progress, rate: f64) -> String {
+    let left = (progress.total - progress.iteration) as f64 / rate.max(1e-9);
+    let rate = if rate < 9.95 { format!("{rate:.1}") } else { grouped(rate.round() as u64) };
+    format!("{} left  {rate} it/s", time(left))
 }
 
 fn losses(progress: &Progress) -> String {
@@ -198,7 +230,6 @@ pub(super) fn time(seconds: f64) -> String {
 mod tests {
     use super::*;
     use fastweights::meta::Losses;
-    use fastweights::run::ValidationLine;
 
     fn progress(rate: f64, control_loss: Option<f32>, validation: Option<ValidationLine>) -> Progress {
         let losses = Losses { support: 4.5801, query: 1.2345 };
@@ -217,8 +248,13 @@ mod tests {
         {
             let progress = progress(rate, control_loss, validation);
             for text in [
-                format!("████████████████ 50,000/50,000  {}  123456 MiB", pace(&progress)),
-                format!("50000/50000  {}  {}{}", pace(&progress), losses(&progress), trial(&progress)),
+                format!("████████████████ 50,000/50,000  {}  123456 MiB", pace(&progress, rate)),
+                format!(
+                    "50,000/50,000  {}  {}{}",
+                    pace(&progress, rate),
+                    losses(&progress),
+                    trial(&progress)
+                ),
             ] {
                 assert!(text.chars().count() <= 80, "{text}");
             }

@@ -3,6 +3,7 @@
 use super::failure::Outcome;
 use super::numbers::{interval, number};
 use super::out::Out;
+use fastweights::data::counted;
 use fastweights::run::{Effect, Report, SeriesReport};
 use std::path::PathBuf;
 use toml::Value;
@@ -64,8 +65,11 @@ pub(super) fn heading(report: &Report, series: &SeriesReport, rate: &str) -> Str
 pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Outcome {
     if let Some(file) = &series.file {
         out.line(&format!(
-            "{} series to learn from, {} held out, {} left out as too short, {} rows without a value left out",
-            series.train_series, series.held_out_series, file.short_series, file.dropped_rows
+            "{} series to learn from, {} held out, {} left out as too short, {} without a value left out",
+            series.train_series,
+            series.held_out_series,
+            file.short_series,
+            counted(file.dropped_rows, "row")
         ))?;
         if file.flat_series > 0 {
             out.line(&format!(
@@ -76,14 +80,13 @@ pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Ou
         }
     }
     let against = &series.after_adaptation;
-    for (name, difference) in
-        [("pretrained", against.pretrained.as_ref()), ("last value", Some(&against.naive))]
-    {
+    for (name, difference) in [("control", against.control.as_ref()), ("last value", Some(&against.naive))] {
         let Some(difference) = difference else { continue };
         out.line(&format!(
-            "after adaptation, series by series: MAML less {name} {}, better on {:.0} % of the series",
+            "after adaptation, series by series: MAML less {name} {}, better on {:.0} of {}",
             interval(difference.mean, difference.ci95),
-            100.0 * difference.better
+            difference.better * report.tasks as f64,
+            counted(report.tasks, "series")
         ))?;
     }
     beaten_by_nothing(report, out)?;
@@ -92,25 +95,23 @@ pub(super) fn print(report: &Report, series: &SeriesReport, out: &mut Out) -> Ou
     }
     out.line("")?;
     out.line("Loss before → after adaptation (change; mean of before − after ± 95 %) in thirds of the series by a trait")?;
-    out.line(&format!(
-        "{:<8}{:<8}{:>14}{:>5}   {:<43}{:<43}{:>10}",
-        "", "", "measure", "n", "MAML", "pretrained", "last value"
-    ))?;
+    let mut lead = vec![format!("{:<7}{:<7}{:>14}{:>5}", "", "", "measure", "n")];
+    let mut learners = ["MAML", "control"].map(|name| vec![format!("   {name:<40}")]);
+    let mut naive = vec![format!("{:>12}", "last value")];
     for kind in &series.traits {
         for (third, name) in kind.thirds.iter().zip(["weak", "middle", "strong"]) {
             let [low, high] = third.range;
-            let pretrained = third.pretrained.as_ref().map_or_else(String::new, effect);
-            out.line(&format!(
-                "{:<8}{name:<8}{:>14}{:>5}   {:<43}{pretrained:<43}{:>10}",
-                if name == "weak" { kind.name } else { "" },
-                format!("{low:.2} to {high:.2}"),
-                third.series,
-                effect(&third.maml),
-                number(third.naive)
-            ))?;
+            let range = format!("{low:.2} to {high:.2}");
+            let first = if name == "weak" { kind.name } else { "" };
+            lead.push(format!("{first:<7}{name:<7}{range:>14}{:>5}", third.series));
+            for (cells, found) in learners.iter_mut().zip([Some(&third.maml), third.control.as_ref()]) {
+                cells.extend(found.map(|found| format!("   {:<40}", effect(found))));
+            }
+            naive.push(format!("{:>12}", number(third.naive)));
         }
     }
-    Ok(())
+    let learners = learners.into_iter().filter(|cells| cells.len() == lead.len());
+    super::columns::table(&lead, &learners.chain([naive]).collect::<Vec<_>>(), out)
 }
 
 /// Says where the last value forecasts as well.

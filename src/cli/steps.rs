@@ -16,9 +16,9 @@ impl Steps {
     pub(super) fn show(&self, step: Step) {
         let Self(bar) = self;
         let (what, template) = match step.phase {
-            Phase::Download => ("downloading", "{bar:16} {bytes}/{total_bytes}  {eta} left  {wide_msg}"),
-            Phase::Read => ("reading", "{bar:16} {human_pos}/{human_len}  {wide_msg}"),
-            _ => ("decoding", "{bar:16} {human_pos}/{human_len}  {wide_msg}"),
+            Phase::Download => ("downloading", "{wide_bar} {bytes}/{total_bytes}  {eta} left  {msg}"),
+            Phase::Read => ("reading", "{wide_bar} {human_pos}/{human_len}  {msg}"),
+            _ => ("decoding", "{wide_bar} {human_pos}/{human_len}  {msg}"),
         };
         if bar.message() != what {
             bar.set_style(

@@ -25,29 +25,36 @@ pub(super) fn print(report: &Report, out: &mut Out) -> Outcome {
     let learners = &report.learners;
     let columns: Vec<_> = [
         Some(("MAML", &learners.maml)),
-        learners.pretrained.as_ref().map(|c| ("pretrained", c)),
+        learners.control.as_ref().map(|c| ("control", c)),
         learners.standard.as_ref().map(|c| ("standard", c)),
         learners.naive.as_ref().map(|c| ("last value", c)),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let mut head = "steps".to_owned();
-    for (name, _) in &columns {
-        head += &format!("   {:>19}  {:>8}", format!("{name}, mean ± 95 %"), "median");
-    }
-    out.line(&head)?;
-    let rows = ROWS.iter().copied().filter(|&step| step < last).chain([last]);
-    for step in rows {
-        let mut line = format!("{step:>5}");
-        for (_, curve) in &columns {
-            let mean = interval(percent * curve.mean[step], percent * curve.ci95[step]);
-            line += &format!("   {mean:>19}  {:>8}", number(percent * curve.median[step]));
-        }
-        out.line(&line)?;
-    }
+    let rows: Vec<_> = ROWS.iter().copied().filter(|&step| step < last).chain([last]).collect();
+    let lead: Vec<_> =
+        std::iter::once("steps".to_owned()).chain(rows.iter().map(|step| format!("{step:>5}"))).collect();
+    let cells = columns.iter().map(|(name, curve)| {
+        let head = format!("   {:>19}  {:>8}", format!("{name}, mean ± 95 %"), "median");
+        let cell = |&step: &usize| {
+            let [mean, ci95, median] = [&curve.mean, &curve.ci95, &curve.median].map(|of| percent * of[step]);
+            // Shares are told to hundredths of a percent.
+            let (mean, median) = match report.classification {
+                Some(_) if ci95.is_finite() => (format!("{mean:.2} ± {ci95:.2}"), format!("{median:.2}")),
+                Some(_) => (format!("{mean:.2} ± –"), format!("{median:.2}")),
+                None => (interval(mean, ci95), number(median)),
+            };
+            format!("   {mean:>19}  {median:>8}")
+        };
+        std::iter::once(head).chain(rows.iter().map(cell)).collect()
+    });
+    super::columns::table(&lead, &cells.collect::<Vec<Vec<_>>>(), out)?;
     for (name, curve) in &columns {
         diverged(name, curve, report.tasks, out)?;
+    }
+    if let Some(why) = report.why_flat() {
+        out.line(&format!("control: {why}"))?;
     }
     if let Some(field) = &report.field {
         fields::print(report, field, out)?;

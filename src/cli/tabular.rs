@@ -4,7 +4,7 @@ use super::failure::Outcome;
 use super::numbers::number;
 use super::out::{Out, check_writable};
 use fastweights::adapted::Answers;
-use fastweights::data::shown;
+use fastweights::data::{counted, shown};
 use fastweights::recipe::{Recipe, TableRows};
 use fastweights::run::{By, Fit, Found, Judgement, Report, TableOutcome};
 use fastweights::{Error, Result};
@@ -75,9 +75,9 @@ pub(super) fn print(report: &Report, outcome: &TableOutcome, out: &mut Out) -> O
     let TableOutcome { data, judged_by, rows, train_rows, classes, .. } = outcome;
     let what = match &outcome.target {
         Some(target) => format!("numbers of `{}`", shown(target)),
-        None => format!("{} classes", classes.len()),
+        None => counted(classes.len(), "class"),
     };
-    out.line(&format!("{rows} {judged_by} of {data}, {what}; trained on {train_rows} rows"))?;
+    out.line(&format!("{rows} {judged_by} of {data}, {what}; trained on {}", counted(*train_rows, "row")))?;
     match &outcome.found {
         Found::Classes(by) => classified(report, classes, by, out),
         Found::Numbers { by, mean } => fitted(report, by, mean, out),
@@ -85,7 +85,7 @@ pub(super) fn print(report: &Report, outcome: &TableOutcome, out: &mut Out) -> O
 }
 
 fn classified(report: &Report, classes: &[String], by: &By<Judgement>, out: &mut Out) -> Outcome {
-    let By { initial, adapted, pretrained } = by;
+    let By { initial, adapted, control } = by;
     let (steps, maml) = (report.steps.len() - 1, &report.learners.maml);
     let rows = report.points.query;
     out.line(&format!(
@@ -94,18 +94,19 @@ fn classified(report: &Report, classes: &[String], by: &By<Judgement>, out: &mut
         share(adapted.accuracy, maml.ci95[steps], rows),
         report.points.support
     ))?;
-    if let (Some(control), Some(curve)) = (pretrained, &report.learners.pretrained) {
+    if let (Some(control), Some(curve)) = (control, &report.learners.control) {
         let (before, after) =
             (share(control.accuracy, curve.ci95[0], rows), share(curve.mean[steps], curve.ci95[steps], rows));
         out.line(&format!(
             "control, the same network without an inner loop: {before}; {after} after {steps} steps"
         ))?;
     }
-    for (who, judgement) in [("θ₀", Some(initial)), ("control", pretrained.as_ref())] {
+    for (who, judgement) in [("θ₀", Some(initial)), ("control", control.as_ref())] {
         if let Some(ties) = judgement.map(|judgement| judgement.ties).filter(|&ties| ties > 0) {
             out.line(&format!(
-                "{who}: the largest output of {ties} rows is that of several classes, of which the first is taken; where outputs \
-                 pass a ReLU, --set model.output_relu=false helps"
+                "{who}: the largest output of {} is that of several classes, of which the first is taken; where outputs \
+                 pass a ReLU, --set model.output_relu=false helps",
+                counted(ties, "row")
             ))?;
         }
     }
@@ -119,7 +120,7 @@ fn fitted(report: &Report, by: &By<Fit>, mean: &Fit, out: &mut Out) -> Outcome {
     let lines = [
         ("as meta-trained (θ₀, no adaptation)".to_owned(), Some(&by.initial)),
         (format!("after {steps} steps on {} training rows", report.points.support), Some(&by.adapted)),
-        ("control, the same without an inner loop".to_owned(), by.pretrained.as_ref()),
+        ("control, the same without an inner loop".to_owned(), by.control.as_ref()),
         ("the mean of the training rows".to_owned(), Some(mean)),
     ];
     for (who, fit) in lines {
@@ -130,11 +131,15 @@ fn fitted(report: &Report, by: &By<Fit>, mean: &Fit, out: &mut Out) -> Outcome {
     Ok(())
 }
 
-/// A share with the half of its interval, which fewer than thirty rows are too few for.
+/// A share with the half of its interval, which fewer than thirty rows are too few for. Where all rows are of one kind it has
+/// no width; by the rule of three the share of all rows is then within 3 of so many.
 fn share(value: f64, half: f64, rows: usize) -> String {
-    match rows {
-        0..30 => format!("{:.2} % (of {rows} rows, too few for an interval)", 100.0 * value),
-        _ => format!("{:.2} ± {:.2} %", 100.0 * value, 100.0 * half),
+    let (percent, rule) = (100.0 * value, 300.0 / rows.max(1) as f64);
+    match (rows, half == 0.0) {
+        (0..30, _) => format!("{percent:.2} % (of {}, too few for an interval)", counted(rows, "row")),
+        (_, true) if value >= 1.0 => format!("{percent:.2} % (95 %: above {:.1})", 100.0 - rule),
+        (_, true) if value <= 0.0 => format!("{percent:.2} % (95 %: below {rule:.1})"),
+        _ => format!("{percent:.2} ± {:.2} %", 100.0 * half),
     }
 }
 
@@ -142,19 +147,20 @@ fn share(value: f64, half: f64, rows: usize) -> String {
 fn confusion(classes: &[String], judgement: &Judgement, out: &mut Out) -> Outcome {
     let width = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(10, 24);
     let cut = |name: &str| name.chars().take(width).collect::<String>();
-    let mut head = format!("{:>width$}", "θ₀: true");
-    for name in classes {
-        head += &format!("  {:>width$}", format!("as {}", cut(name)), width = width + 3);
-    }
-    out.line(&format!("{head}  {:>9}  {:>6}", "precision", "recall"))?;
+    let heads =
+        classes.iter().map(|name| format!("  {:>width$}", format!("as {}", cut(name)), width = width + 3));
+    let mut lead = vec![format!("{:>width$}", "θ₀: true")];
+    let mut columns: Vec<_> = heads.map(|head| vec![head]).collect();
+    let mut rates = vec![format!("  {:>9}  {:>6}", "precision", "recall")];
     for (class, counts) in judgement.per_class.iter().zip(&judgement.confusion) {
-        let mut line = format!("{:>width$}", cut(&class.class));
-        for count in counts {
-            line += &format!("  {count:>width$}", width = width + 3);
+        lead.push(format!("{:>width$}", cut(&class.class)));
+        for (cells, count) in columns.iter_mut().zip(counts) {
+            cells.push(format!("  {count:>width$}", width = width + 3));
         }
         let percent =
             |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{:.1}", 100.0 * v));
-        out.line(&format!("{line}  {:>9}  {:>6}", percent(class.precision), percent(class.recall)))?;
+        rates.push(format!("  {:>9}  {:>6}", percent(class.precision), percent(class.recall)));
     }
-    Ok(())
+    columns.push(rates);
+    super::columns::table(&lead, &columns, out)
 }

@@ -79,9 +79,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     recipe.load_data(arguments.data.as_deref()).map_err(|error| as_typed(error, &flags))?;
     arguments.table.check(&recipe)?;
-    for line in recipe.notes() {
-        arguments.say(line);
+    if arguments.data.is_some() && recipe.data().is_none() && recipe.field().is_none() {
+        let reason =
+            format!("is the directory of image sets; the tasks of `{}` are made of none", recipe.name);
+        return Err(Error::recipe("--data", reason).into());
     }
+    // Said also where progress is not: what was made of a file may not be what was meant.
+    recipe.notes().iter().for_each(|line| note(line));
     let mut place = match resumed {
         Some(dir) => match dir.finished(&recipe)? {
             Some(done) => return arguments.finished(done, &dir, out),

@@ -195,15 +195,16 @@ impl Columns {
             Coding::Category { .. } => value.is_none() && self.missing != MissingCells::Median,
         };
         if absent {
+            let reason = "has no value; fill it in, or learn with --set task.missing=median or drop, which takes such rows";
             return match self.missing {
-                MissingCells::Refuse | MissingCells::Median => Err(missing_cell(sheet, row, column)),
+                MissingCells::Refuse | MissingCells::Median => Err(sheet.wrong(row, column, reason)),
                 MissingCells::Drop => Ok(false),
             };
         }
         match &feature.coding {
             Coding::Number { mean, deviation, median, flagged } => {
                 let number = match value {
-                    Some(_) => target_number(sheet, row, column)?,
+                    Some(_) => number(sheet, row, column)?,
                     None => median.unwrap_or(*mean),
                 };
                 let scaled = if *deviation > 0.0 { (number - mean) / deviation } else { 0.0 };

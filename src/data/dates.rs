@@ -130,6 +130,11 @@ fn part_of_year(text: &str, mark: char, parts: i8) -> Option<Date> {
     Date::new(year, 12 / parts * (part - 1) + 1, 1).ok()
 }
 
+/// Whether a text is so many digits.
+pub(super) fn is_digits(text: &str, n: usize) -> bool {
+    text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 pub(super) fn days(date: Date) -> i64 {
     let epoch = Date::constant(1970, 1, 1);
     i64::from((date - epoch).get_days())

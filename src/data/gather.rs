@@ -2,6 +2,7 @@
 
 use super::picture::{Picture, Rule};
 use super::set::{ImageClass, ImageSet};
+use super::sheet::counted;
 use super::split::Split;
 use super::{Phase, Step, Watch};
 use crate::error::{Error, Result};
@@ -78,7 +79,11 @@ impl Pictures {
         let sizes = [all(u32::min), all(u32::max)];
         let mut left_out: Vec<_> =
             decoded.into_iter().filter_map(Result::err).map(|error| format!("left out: {error}")).collect();
-        let (classes, pixels) = pack(order, &good, &pixels, (len, &mut left_out));
+        // Classes first: of a long list the end is cut.
+        let mut small = Vec::new();
+        let (classes, pixels) = pack(order, &good, &pixels, (len, &mut small));
+        small.append(&mut left_out);
+        let left_out = small;
         if classes.is_empty() {
             let first = left_out.first().map_or("", String::as_str);
             return Err(Error::failed(format!("no class of two good pictures is left; {first}")));
@@ -126,8 +131,8 @@ fn pack(
         at += members.len();
         if places.len() < 2 {
             left_out.push(format!(
-                "left out: the class `{name}`, which has {} good pictures; two are needed",
-                places.len()
+                "left out: the class `{name}`, which has {}; two are needed",
+                counted(places.len(), "good picture")
             ));
             continue;
         }

@@ -5,7 +5,8 @@ use super::found;
 use super::gather::Assembled;
 use super::image_layout::{self, Laid};
 use super::image_place::Wish;
-use super::picture::Rule;
+use super::picture::{READ, Rule};
+use super::picture_reading::PictureReading;
 use super::set::{ImageSet, MAX_SIDE, check_name};
 use super::sheet::listed;
 use super::split::{Split, deal};
@@ -71,7 +72,7 @@ impl ImageImport {
 
     /// Imports a folder, a zip or tar archive (plain or gzipped), or NumPy arrays (npz).
     ///
-    /// A class is a folder of pictures (PNG, JPEG, WebP, BMP, GIF, TIFF) at any depth, below folders of the three splits or not,
+    /// A class is a folder of pictures (PNG, JPEG, WebP, BMP, GIF, TIFF, PNM) at any depth, below folders of the three splits or not,
     /// `{train,val,test}/<class>/…` by these or other usual names; without such folders lists of classes or pictures split them
     /// (`train.csv`, `base.json`, `splits/val.txt`), else the seed does. Pictures are laid on the background, turned as their
     /// camera says, cut to the middle square and resized. Pictures that are all grey make a grey set.
@@ -131,7 +132,9 @@ impl ImageImport {
             }
             _ => set,
         };
-        Ok(Imported { set: set.with_source(format!("pictures, {how}")), skipped, told, notes })
+        let reading = PictureReading { invert: self.invert, background: self.background };
+        let set = set.with_source(format!("pictures, {how}")).with_reading(reading);
+        Ok(Imported { set, skipped, told, notes })
     }
 
     fn check(&self) -> Result<()> {
@@ -171,7 +174,7 @@ impl ImageImport {
 fn nothing(path: &Path, archives: &[String]) -> Error {
     let omniglot = |name: &String| name == "images_background.zip" || name == "images_evaluation.zip";
     let reason = match archives {
-        [] => "holds no pictures (PNG, JPEG, WebP, BMP, GIF, TIFF) and no arrays of them".to_owned(),
+        [] => format!("holds no pictures ({READ}) and no arrays of them"),
         all if all.iter().any(omniglot) => {
             format!("holds the archives of Omniglot: data import omniglot {}", path.display())
         }

@@ -4,6 +4,8 @@ use super::found::Found;
 use super::gather::Pictures;
 use super::image_place::{Place, Row, Wish};
 use super::listed_layout::listed_rows;
+use super::picture::READ;
+use super::sheet::{counted, listed};
 use super::split::{self, Split};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,18 +132,20 @@ fn folder_rows(
             );
             return Err(Error::file(wish.path, reason));
         }
-        told.push(format!("{n} pictures beside the folders of classes are passed over, e.g. `{path}`"));
+        told.push(format!(
+            "passed over, beside the folders of classes: {}, e.g. `{path}`",
+            counted(n, "picture")
+        ));
     }
-    empty_classes(found, &in_class, wish)?;
+    empty_classes(found, &in_class, wish, told)?;
     let row = |place: &&Place| (place.path.clone(), place.folders.join("/"), place.split);
     Ok(in_class.iter().map(row).collect())
 }
 
-/// Refuses a folder without pictures where classes stand, as it is more likely a mistake than meant.
-fn empty_classes(found: &Found, places: &[&Place], wish: &Wish<'_>) -> Result<()> {
-    if wish.skip_bad {
-        return Ok(());
-    }
+/// Refuses a folder without pictures where classes stand, as it is more likely a mistake than meant; or names those that are left
+/// out.
+fn empty_classes(found: &Found, places: &[&Place], wish: &Wish<'_>, told: &mut Vec<String>) -> Result<()> {
+    let mut empty = Vec::new();
     let parents: BTreeSet<String> = places.iter().map(|place| place.above.join("/")).collect();
     let full = |folder: &str| {
         let below = format!("{folder}/");
@@ -151,11 +155,18 @@ fn empty_classes(found: &Found, places: &[&Place], wish: &Wish<'_>) -> Result<()
         let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
         if parents.contains(above) && !full(folder) {
             let class = folder.rsplit('/').next().unwrap_or(folder);
+            if wish.skip_bad {
+                empty.push(class);
+                continue;
+            }
             let reason = format!(
-                "the class `{class}` has no pictures (PNG, JPEG, WebP, BMP, GIF, TIFF); two are needed, or --skip-bad leaves it out"
+                "the class `{class}` has no pictures ({READ}); two are needed, or --skip-bad leaves it out"
             );
             return Err(Error::file(wish.path.join(folder), reason));
         }
+    }
+    if !empty.is_empty() {
+        told.push(format!("left out, since they have no pictures: the classes {}", listed(&empty)));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::found::{self, Found, Text};
 use super::image_place::{Place, Row, Wish};
 use super::lists::{self, Known, Line, Named};
-use super::sheet::listed;
+use super::sheet::{counted, listed};
 use super::split::{self, Split};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,10 @@ pub(super) fn listed_rows(
     let classes: Vec<&str> =
         class_of.values().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let known = Known::new(&paths, &classes);
-    let (all, used, missing) = read_lists(found, texts, wish, &known)?;
+    let (mut all, mut used, missing) = read_lists(found, texts, wish, &known)?;
+    if used.is_empty() && wish.lists.is_empty() {
+        (all, used) = said_within(found, wish, &known, paths.len())?;
+    }
     if used.is_empty() {
         return Ok(None);
     }
@@ -104,6 +107,30 @@ fn brought_along(found: &Found, places: &[Place]) -> Vec<String> {
             })
     };
     found.texts.keys().filter(|name| flat || called(name)).cloned().collect()
+}
+
+/// Most files beside the pictures that are looked into for what they are not called.
+const LOOKED_INTO: usize = 20;
+
+/// The one list at the top, whatever it is called, that names all of so many pictures, each of one of several splits.
+fn said_within<'a>(
+    found: &Found,
+    wish: &Wish<'_>,
+    known: &Known<'a>,
+    pictures: usize,
+) -> Result<(Vec<Line<'a>>, Vec<String>)> {
+    let mut whole = Vec::new();
+    for name in found.texts.keys().filter(|name| !name.contains('/')).take(LOOKED_INTO) {
+        let (lines, used, missing) = read_lists(found, vec![name.clone()], wish, known)?;
+        let splits: BTreeSet<_> = lines.iter().map(|line| line.split).collect();
+        let each =
+            lines.len() == pictures && lines.iter().all(|line| matches!(line.named, Named::Picture(_)));
+        if each && missing.is_empty() && splits.len() > 1 && !splits.contains(&None) {
+            whole.push((lines, used));
+        }
+    }
+    let one = if whole.len() == 1 { whole.pop() } else { None };
+    Ok(one.unwrap_or_default())
 }
 
 /// Lists that a person named: files, or folders of them, on this machine or else in the source.
@@ -199,7 +226,7 @@ fn rows_of(
     }
     let left = places.len() - rows.len();
     if left > 0 {
-        told.push(format!("{left} pictures are in no list and left out"));
+        told.push(format!("left out, as in no list: {}", counted(left, "picture")));
     }
     Ok(rows.into_iter().map(|(path, (class, split))| (path, class, split)).collect())
 }

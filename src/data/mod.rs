@@ -11,6 +11,8 @@ mod archive;
 mod arrays;
 mod columns;
 #[cfg(feature = "import")]
+mod compact_dates;
+#[cfg(feature = "import")]
 mod dates;
 #[cfg(feature = "import")]
 mod decode;
@@ -44,6 +46,7 @@ mod parquet;
 #[cfg(feature = "import")]
 mod picture;
 mod picture_form;
+mod picture_reading;
 #[cfg(feature = "import")]
 mod pictures;
 mod place;
@@ -84,11 +87,12 @@ pub use image_import::ImageImport;
 #[cfg(feature = "import")]
 pub use omniglot::import_omniglot;
 pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
+pub use picture_reading::PictureReading;
 pub use place::{Stored, data_dir, load, stored};
 pub use roles::{Choices, Roles};
 pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};
 pub use set::{ImageClass, ImageSet, check_name};
-pub use sheet::{Decimal, Dialect, Sheet, listed, shown};
+pub use sheet::{Decimal, Dialect, Sheet, counted, listed, shown};
 pub use split::{Split, split_counts};
 
 /// What an import gives.

@@ -1,5 +1,6 @@
 //! A set as one safetensors file: the tensor `images`, and everything else as JSON in the metadata.
 
+use super::picture_reading::PictureReading;
 use super::set::{ImageClass, ImageSet};
 use super::split::Split;
 use crate::error::{Error, Result};
@@ -17,6 +18,8 @@ struct Header {
     name: String,
     source: String,
     classes: Vec<Class>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reading: Option<PictureReading>,
     sha256: String,
 }
 
@@ -60,6 +63,10 @@ impl ImageSet {
         pixels.drain(..start);
         let set = Self::new(header.name, channels, height, classes, pixels)
             .map_err(|e| Error::file_caused(path, "is damaged; import it again", e))?;
+        let set = match header.reading {
+            Some(reading) => set.with_reading(reading),
+            None => set,
+        };
         if set.checksum() != header.sha256 {
             return Err(refused("is damaged: its contents do not give its checksum".into()));
         }
@@ -83,6 +90,7 @@ impl ImageSet {
             name: self.name().to_owned(),
             source: self.source().to_owned(),
             classes,
+            reading: Some(self.reading()).filter(|&reading| reading != PictureReading::usual(self.name())),
             sha256: self.checksum().to_owned(),
         };
         let header = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
@@ -123,7 +131,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_the_same_set_gives_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
-        let set = glyphs::generate(3, 7, 2, 5).with_source("drawn");
+        let reading = PictureReading { invert: false, background: [1, 2, 3] };
+        let set = glyphs::generate(3, 7, 2, 5).with_source("drawn").with_reading(reading);
         let (a, b) = (dir.path().join("new/a.safetensors"), dir.path().join("b.safetensors"));
         set.write(&a).unwrap();
         set.write(&b).unwrap();
@@ -137,7 +146,8 @@ mod tests {
     fn a_damaged_file_is_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("set.safetensors");
-        let set = glyphs::generate(3, 4, 2, 4);
+        let reading = PictureReading { invert: false, background: [9, 2, 3] };
+        let set = glyphs::generate(3, 4, 2, 4).with_reading(reading);
         set.write(&path).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let refused = |bytes: &[u8]| {

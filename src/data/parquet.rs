@@ -8,9 +8,10 @@ use parquet::basic::{LogicalType, TimeUnit};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::{Type, TypePtr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// Most bytes of the rows' text, and of a file's parts unpacked.
 const MOST: u64 = 4 << 30;
@@ -34,11 +35,27 @@ pub(super) fn is(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`File`](crate::ErrorKind::File) naming the file if it is damaged, too large, or packed in a way that is not known.
 pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Found> {
-    // The reader trusts a file's own counts; one that lies must be an error like any other.
-    match catch_unwind(AssertUnwindSafe(|| rows(path, bytes))) {
-        Ok(found) => found,
-        Err(_) => Err(Error::file(path, "is a damaged Parquet file")),
-    }
+    // The reader trusts a file's own counts; one that lies must be an error like any other, told as they are.
+    READERS.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !READS.get() {
+                before(panic)
+            }
+        }));
+    });
+    READS.set(true);
+    let found = catch_unwind(AssertUnwindSafe(|| rows(path, bytes)));
+    READS.set(false);
+    found.unwrap_or_else(|_| Err(Error::file(path, "is a damaged Parquet file")))
+}
+
+/// The first reader has what panics of the readers say dropped; other panics say what they said before.
+static READERS: Once = Once::new();
+
+thread_local! {
+    /// Whether this thread reads such a file.
+    static READS: Cell<bool> = const { Cell::new(false) };
 }
 
 fn rows(path: &Path, bytes: Vec<u8>) -> Result<Found> {

@@ -6,7 +6,7 @@ use image::{
     DynamicImage, GrayImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
     RgbaImage,
 };
-use std::io::{BufRead, BufReader, Cursor, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,19 +90,31 @@ pub(super) struct Rule {
 }
 
 /// Formats that are read, and endings of names that files of them have.
-const FORMATS: [(ImageFormat, &[&str]); 6] = [
+const FORMATS: [(ImageFormat, &[&str]); 7] = [
     (ImageFormat::Png, &["png"]),
     (ImageFormat::Jpeg, &["jpg", "jpeg", "jfif", "jpe"]),
     (ImageFormat::WebP, &["webp"]),
     (ImageFormat::Bmp, &["bmp"]),
     (ImageFormat::Gif, &["gif"]),
     (ImageFormat::Tiff, &["tif", "tiff"]),
+    (ImageFormat::Pnm, &["pgm", "ppm", "pbm", "pnm"]),
 ];
+/// Them in words.
+pub(super) const READ: &str = "PNG, JPEG, WebP, BMP, GIF, TIFF, PNM";
+/// Endings of names of pictures in formats that are not read: such files are bad pictures, not strays.
+const UNREAD: [&str; 7] = ["heic", "heif", "hif", "avif", "jxl", "jp2", "j2k"];
+/// Those of raw pictures of cameras, some of which look like TIFF, of a thumbnail.
+const RAW: [&str; 6] = ["cr2", "cr3", "nef", "arw", "dng", "raf"];
 
 /// Whether a file is a picture by its name.
 pub(super) fn is_picture(path: &Path) -> bool {
+    let endings = FORMATS.iter().flat_map(|(_, endings)| endings.iter()).chain(&UNREAD).chain(&RAW);
+    ends_as(path, endings.copied())
+}
+
+fn ends_as(path: &Path, mut endings: impl Iterator<Item = &'static str>) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    FORMATS.iter().any(|(_, endings)| endings.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    endings.any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 impl Rule {
@@ -114,6 +126,16 @@ impl Rule {
     /// Decodes a picture, cuts out its middle square and resizes that into `out`, `[channels, side, side]`. Gives back its width
     /// and height.
     pub(super) fn decode(&self, picture: &Picture, out: &mut [u8]) -> Result<(u32, u32)> {
+        let path = match picture {
+            Picture::Entry { name, .. } => Path::new(name),
+            Picture::File(path) => path,
+            Picture::Array { path, .. } => path,
+        };
+        if ends_as(path, RAW.into_iter()) {
+            return Err(
+                picture.error("is a raw picture of a camera, which is not read; save it as JPEG or PNG")
+            );
+        }
         let decoded = match picture {
             Picture::Entry { bytes, .. } => self.read(Cursor::new(bytes)),
             Picture::File(path) => (std::fs::File::open(path))
@@ -135,11 +157,14 @@ impl Rule {
 
     fn read(&self, mut source: impl BufRead + Seek) -> Result<DynamicImage, String> {
         let ends = ends_as_jpeg(&mut source).map_err(|e| format!("cannot be read: {e}"))?;
+        if let Some(format) = unread(&mut source).map_err(|e| format!("cannot be read: {e}"))? {
+            return Err(format!("is a picture in {format}, which is not read; save it as JPEG or PNG"));
+        }
         let mut reader =
             ImageReader::new(source).with_guessed_format().map_err(|e| format!("cannot be read: {e}"))?;
         let format = reader.format().filter(|found| FORMATS.iter().any(|(known, _)| known == found));
         let Some(format) = format else {
-            return Err("is no PNG, JPEG, WebP, BMP, GIF or TIFF picture".into());
+            return Err(format!("is no picture that is read ({READ})"));
         };
         // Decoders fill up what is missing of a JPEG.
         if format == ImageFormat::Jpeg && !ends {
@@ -213,6 +238,21 @@ impl Rule {
             }
         }
     }
+}
+
+/// A format of pictures that is not read, by the first bytes.
+fn unread(source: &mut (impl BufRead + Seek)) -> std::io::Result<Option<&'static str>> {
+    let mut head = Vec::new();
+    source.by_ref().take(12).read_to_end(&mut head)?;
+    source.rewind()?;
+    let brand = head.get(8..12).filter(|_| head.get(4..8) == Some(b"ftyp"));
+    Ok(match (&*head, brand) {
+        (_, Some(b"avif" | b"avis")) => Some("AVIF"),
+        (_, Some(_)) => Some("HEIC"),
+        ([0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..], _) => Some("JPEG 2000"),
+        ([0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', ..], _) => Some("JPEG XL"),
+        _ => None,
+    })
 }
 
 /// Whether the last bytes hold the mark that a JPEG ends with, which its pixels never do.

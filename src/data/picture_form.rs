@@ -1,6 +1,6 @@
 //! How a model reads pictures.
 
-use super::glyphs;
+use super::picture_reading::PictureReading;
 use super::set::MAX_SIDE;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,14 @@ pub struct PictureForm {
 }
 
 impl PictureForm {
-    /// The form of pictures that are as those of a set: inverted where the set of this name was on its way from ink on
-    /// paper, on white.
+    /// The form of pictures that are as those of a set that was read so.
     #[must_use]
-    pub fn of_set(name: &str, channels: usize, side: usize) -> Self {
-        Self { channels, side, invert: ["omniglot", glyphs::NAME].contains(&name), background: [255; 3] }
+    pub fn of_set(
+        PictureReading { invert, background }: PictureReading,
+        channels: usize,
+        side: usize,
+    ) -> Self {
+        Self { channels, side, invert, background }
     }
 
     /// Numbers of a picture.

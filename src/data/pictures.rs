@@ -3,7 +3,7 @@
 use super::archive::Bounds;
 use super::found;
 use super::gather::{MAX_BYTES, Pictures};
-use super::picture::{Picture, Rule};
+use super::picture::{Picture, READ, Rule};
 use super::picture_form::{PictureClasses, PictureForm, ReadPictures};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ impl PictureForm {
         }
         let found = found::open(path, BOUNDS, &|_| {})?;
         if found.pictures.is_empty() {
-            return Err(Error::file(path, "holds no picture (PNG, JPEG, WebP, BMP, GIF, TIFF)"));
+            return Err(Error::file(path, format!("holds no picture ({READ})")));
         }
         let skipped = found.skipped;
         let (names, pictures): (Vec<_>, Vec<_>) = found.pictures.into_iter().unzip();
@@ -56,7 +56,7 @@ impl PictureForm {
         }
         let empty = |class: &&String| !class.contains('/') && !found.classes.contains_key(*class);
         if let Some(class) = source.folders.iter().find(empty) {
-            let reason = format!("the class `{class}` has no pictures (PNG, JPEG, WebP, BMP, GIF, TIFF)");
+            let reason = format!("the class `{class}` has no pictures ({READ})");
             return Err(Error::file(dir.join(class), reason));
         }
         if found.classes.is_empty() {

@@ -2,6 +2,10 @@
 
 use super::columns::number;
 use super::sheet::Sheet;
+#[cfg(feature = "import")]
+use super::times::is_date;
+#[cfg(not(feature = "import"))]
+use super::unread::is_date;
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
 
@@ -41,8 +45,16 @@ pub(super) fn role(sheet: &Sheet, column: usize, keep: &[String], categories: &[
         });
     }
     if words.is_empty() {
-        let counts = !kept && counts_rows(sheet, column, &numbers);
-        return Ok(if counts { Role::LeftOut("it numbers the rows") } else { Role::Number });
+        return Ok(match kept {
+            true => Role::Number,
+            false if counts_rows(sheet, column, &numbers) => Role::LeftOut("it numbers the rows"),
+            false => identifiers(name, &numbers),
+        });
+    }
+    if numbers.is_empty() && !said && !kept && words.keys().all(|word| is_date(word)) {
+        return Ok(Role::LeftOut(
+            "dates; what of them matters, a weekday or an age, makes a column of its own",
+        ));
     }
     // A few words among numbers are slips, or stand for no value: nobody means such a column as a category.
     if !numbers.is_empty() && words.len() <= 3 && numbers.len() > cells / 2 {
@@ -69,6 +81,27 @@ fn are_codes(sheet: &Sheet, column: usize) -> bool {
     width > 1
         && cells().all(|cell| cell.len() == width && cell.bytes().all(|byte| byte.is_ascii_digit()))
         && cells().any(|cell| cell.starts_with('0'))
+}
+
+/// Most values that name things rather than measure them.
+const NAMES: usize = 64;
+
+/// Numbers in a column that is called an id: few are categories, many tell nothing of new rows.
+fn identifiers(name: &str, numbers: &[f64]) -> Role {
+    let whole = numbers.iter().all(|n| n.fract() == 0.0);
+    let different = numbers.iter().map(|n| n.to_bits()).collect::<HashSet<_>>().len();
+    match is_called_id(name) && whole {
+        true if different > NAMES => Role::LeftOut("numbers that are ids"),
+        true => Role::Category,
+        false => Role::Number,
+    }
+}
+
+/// `id`, `store_id`, `storeId`, `storeID`; but not `PAID`.
+fn is_called_id(name: &str) -> bool {
+    let before = |end: &str| name.strip_suffix(end).map(|start| !start.ends_with(|c: char| c.is_uppercase()));
+    let lower = name.to_lowercase();
+    lower == "id" || lower.ends_with("_id") || before("Id") == Some(true) || before("ID") == Some(true)
 }
 
 /// Whether whole numbers number the rows: all different and called so, or counted through from 0 or 1 in the first of several
@@ -98,8 +131,7 @@ fn counts_rows(sheet: &Sheet, column: usize, numbers: &[f64]) -> bool {
         "#",
     ]
     .contains(&lower.as_str())
-        || lower.ends_with("_id")
-        || (lower.ends_with("id") && name.ends_with("Id") || name.ends_with("ID"));
+        || is_called_id(name);
     if numbers.len() < 10 || numbers.len() < sheet.len() || numbers.iter().any(|n| n.fract() != 0.0) {
         return false;
     }

@@ -5,7 +5,7 @@ use super::columns::{
 };
 use super::role::{Role, role};
 use super::sentinel;
-use super::sheet::{Sheet, listed, shown};
+use super::sheet::{Sheet, counted, listed, shown};
 use crate::error::{Error, Result};
 use std::collections::{BTreeSet, HashMap};
 
@@ -89,6 +89,7 @@ impl Roles {
         let columns: Vec<_> = features.iter().map(|(column, _)| *column).collect();
         let rows = usable(sheet, (label, &columns), choices, &mut notes)?;
         let labels = if choices.regression { Vec::new() } else { labels(sheet, label, &rows, choices)? };
+        notes.extend(alike(&labels));
         Ok(Self { label, features, rows, labels, notes })
     }
 
@@ -195,7 +196,11 @@ fn usable(
             );
             return Err(sheet.wrong(row, label, &reason));
         }
-        notes.push(format!("{} rows left out that have no `{}`", unlabelled.len(), shown(choices.label)));
+        notes.push(format!(
+            "{} left out without `{}`",
+            counted(unlabelled.len(), "row"),
+            shown(choices.label)
+        ));
     }
     let labelled = (0..sheet.len()).filter(|&row| sheet.value(row, label).is_some());
     let rows: Vec<_> = match choices.missing {
@@ -212,7 +217,11 @@ fn usable(
             let all = labelled.clone().count();
             let whole: Vec<_> = labelled.filter(|&row| lacks(row).is_none()).collect();
             if whole.len() < all {
-                notes.push(format!("{} of {all} rows left out since a value is missing", all - whole.len()));
+                notes.push(format!(
+                    "{} of {} left out since a value is missing",
+                    all - whole.len(),
+                    counted(all, "row")
+                ));
             }
             whole
         }
@@ -224,6 +233,18 @@ fn usable(
         ));
     }
     Ok(rows)
+}
+
+/// Says which labels differ in upper and lower case alone.
+fn alike(labels: &[String]) -> Option<String> {
+    let all: BTreeSet<&String> = labels.iter().collect();
+    let mut by_case = HashMap::<String, Vec<&String>>::new();
+    all.into_iter().for_each(|label| by_case.entry(label.to_lowercase()).or_default().push(label));
+    let twice = by_case.into_values().filter(|same| same.len() > 1).min()?;
+    Some(format!(
+        "labels that differ in upper and lower case alone are classes of their own: {}",
+        listed(&twice)
+    ))
 }
 
 /// The labels of rows, one text for one number.

@@ -1,6 +1,6 @@
 //! Numbers that stand for no value, as sensors and old programs write them.
 
-use super::sheet::{Sheet, shown};
+use super::sheet::{Sheet, counted, shown};
 
 /// Of a column of a sheet, as [`note`].
 pub(super) fn of_column(sheet: &Sheet, column: usize) -> Option<String> {
@@ -9,7 +9,8 @@ pub(super) fn of_column(sheet: &Sheet, column: usize) -> Option<String> {
     note(&format!("`{}`", shown(&sheet.columns[column])), &numbers)
 }
 
-/// What to tell where a number of nines alone (99, -999, 9999) stands apart from all others by more than they do from one another.
+/// What to tell where a number of nines alone (99, -999, 9999), or one that comes again and again, stands apart from all others by more
+/// than they do from one another.
 pub(super) fn note(what: &str, numbers: &[f64]) -> Option<String> {
     let mut sorted: Vec<_> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -18,14 +19,16 @@ pub(super) fn note(what: &str, numbers: &[f64]) -> Option<String> {
         let digits = value.abs().to_string();
         digits.len() >= 2 && digits.bytes().all(|digit| digit == b'9')
     };
-    ends.into_iter().flatten().filter(|&value| suspect(value)).find_map(|value| {
+    ends.into_iter().flatten().find_map(|value| {
         let others: Vec<_> = sorted.iter().copied().filter(|&other| other != value).collect();
         let (low, high) = (*others.first()?, *others.last()?);
         let gap = if value < low { low - value } else { value - high };
         let count = sorted.len() - others.len();
-        (gap > (high - low).max(1.0) && others.len() > 2).then(|| {
+        let apart = gap > (high - low).max(1.0) && others.len() > 2;
+        (apart && (suspect(value) || count > 2 && high > low)).then(|| {
+            let rows = counted(count, "row");
             format!(
-                "{what} is {value} in {count} rows, far from its other values ({low} to {high}); if it stands for no value: --set \
+                "{what} is {value} in {rows}, far from its other values ({low} to {high}); if it stands for no value: --set \
                  'task.missing_values=[\"{value}\"]'"
             )
         })
@@ -44,12 +47,14 @@ mod tests {
                 && said.contains("(18 to 30)")
                 && said.contains(r#"["-999"]"#)
         );
-        assert!(note("`y`", &[1.0, 2.0, 9999.0, 3.0]).is_some());
+        assert!(note("`y`", &[1.0, 2.0, 9999.0, 3.0]).is_some_and(|said| said.contains("in 1 row,")));
+        assert!(note("`y`", &[1.5, -200.0, 2.0, -200.0, 3.0, -200.0]).is_some());
         for plain in [
             &[97.0, 98.0, 99.0][..],
             &[9.0, 10.0, 12.0],
             &[1.0, 400.0, 999.0],
             &[99.0, 99.0, 1.0],
+            &[1.0, 1.0, 1.0, 1.0, 5.0, 5.0, 5.0],
             &[f64::NAN],
             &[],
         ] {

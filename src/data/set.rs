@@ -1,5 +1,6 @@
 //! A set of images in memory.
 
+use super::picture_reading::PictureReading;
 use super::split::Split;
 use crate::error::{Error, Result};
 use sha2::{Digest as _, Sha256};
@@ -33,6 +34,7 @@ pub struct ImageSet {
     side: usize,
     classes: Vec<ImageClass>,
     pixels: Vec<u8>,
+    reading: PictureReading,
     checksum: String,
 }
 
@@ -89,7 +91,8 @@ impl ImageSet {
             return Err(Error::shape(what, &[images, channels, side, side], &[pixels.len()]));
         }
         let checksum = checksum(channels, side, &classes, &pixels);
-        Ok(Self { name, source: String::new(), channels, side, classes, pixels, checksum })
+        let reading = PictureReading::usual(&name);
+        Ok(Self { name, source: String::new(), channels, side, classes, pixels, reading, checksum })
     }
 
     /// The set with a line on where it comes from.
@@ -97,6 +100,25 @@ impl ImageSet {
     pub fn with_source(mut self, source: impl Into<String>) -> Self {
         self.source = source.into();
         self
+    }
+
+    /// The set with how its pictures were read, as others must be that it is to be compared with. What is usual leaves the
+    /// checksum as it is.
+    #[must_use]
+    pub fn with_reading(mut self, reading: PictureReading) -> Self {
+        if reading != self.reading {
+            let [red, green, blue] = reading.background;
+            let said = [self.checksum.as_bytes(), &[u8::from(reading.invert), red, green, blue]].concat();
+            self.checksum = hex(&Sha256::digest(said));
+            self.reading = reading;
+        }
+        self
+    }
+
+    /// How its pictures were read.
+    #[must_use]
+    pub fn reading(&self) -> PictureReading {
+        self.reading
     }
 
     /// A gray set in so many channels, all alike.
@@ -109,7 +131,8 @@ impl ImageSet {
         }
         let image = self.side * self.side;
         let pixels = self.pixels.chunks_exact(image).flat_map(|gray| gray.repeat(channels)).collect();
-        Ok(Self::new(self.name, channels, self.side, self.classes, pixels)?.with_source(self.source))
+        let set = Self::new(self.name, channels, self.side, self.classes, pixels)?;
+        Ok(set.with_source(self.source).with_reading(self.reading))
     }
 
     /// Its name, e.g. `omniglot`.
@@ -171,7 +194,8 @@ impl ImageSet {
         &self.pixels[i * len..][..len]
     }
 
-    /// SHA-256 over shape, classes and pixels, in hexadecimal. The set's name and source are not part of it.
+    /// SHA-256 over shape, classes and pixels, and over how they were read if that is not usual, in hexadecimal. The set's name
+    /// and source are not part of it.
     #[must_use]
     pub fn checksum(&self) -> &str {
         &self.checksum

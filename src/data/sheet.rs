@@ -259,6 +259,16 @@ pub(super) fn check(path: &Path, key: &str, known: Option<&str>, found: &str) ->
     }
 }
 
+/// So many of a thing, e.g. `1 row` and `2 rows`.
+#[must_use]
+pub fn counted(n: usize, of: &str) -> String {
+    match (n, of) {
+        (1, _) | (_, "series") => format!("{n} {of}"),
+        _ if of.ends_with('s') => format!("{n} {of}es"),
+        _ => format!("{n} {of}s"),
+    }
+}
+
 /// At most ten names in quotes, and how many more there are.
 #[must_use]
 pub fn listed<S: AsRef<str>>(names: &[S]) -> String {

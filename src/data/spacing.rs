@@ -2,6 +2,7 @@
 
 use super::dates::month;
 use super::series::{Clock, Gaps};
+use super::sheet::{counted, shown};
 use super::times::Moment;
 use std::collections::HashMap;
 
@@ -115,16 +116,15 @@ impl Spacing {
                 }
                 Gaps::Fill => "filled in on straight lines",
             };
-            said.push(format!("{} times are missing (the step is {step}): {what}", self.missing));
+            let missing = counted(self.missing, "time");
+            let are = if self.missing == 1 { "is" } else { "are" };
+            said.push(format!("{missing} {are} missing (the step is {step}): {what}"));
         }
         if self.uneven > 0 {
-            said.push(format!("{} steps between times are no multiple of {step}", self.uneven));
+            let are = if self.uneven == 1 { "is" } else { "are" };
+            said.push(format!("{} between times {are} no multiple of {step}", counted(self.uneven, "step")));
         }
-        Some(format!(
-            "{}; the first in series `{}` after line {line}",
-            said.join("; "),
-            super::sheet::shown(name)
-        ))
+        Some(format!("{}; the first in series `{}` after line {line}", said.join("; "), shown(name)))
     }
 
     /// Puts values on a straight line where times are missing.

@@ -1,6 +1,7 @@
 //! Times in a column of a file: numbers, or dates in any of the forms that programs and people write.
 
-use super::dates::{FORMS, Form, days};
+use super::compact_dates::compact;
+use super::dates::{FORMS, Form, days, is_digits};
 use jiff::fmt::strtime::BrokenDownTime;
 
 /// A time as a table gives it, in the order of time within its kind.
@@ -62,7 +63,11 @@ pub(super) fn read(texts: &[&str], said: Option<&str>) -> Result<Times, Unread> 
         Some(_) | None => {}
     }
     if !texts.is_empty() && texts.iter().all(|text| Moment::number(text).is_some()) {
-        return match compact(texts)? {
+        let forms = match stamps(texts) {
+            true => Some(vec![Form::Pattern("%Y%m%d")]),
+            false => compact(texts).map_err(|what| Unread { at: 0, what })?,
+        };
+        return match forms {
             Some(forms) => dates(texts, forms, said),
             None => numbers(texts),
         };
@@ -99,41 +104,6 @@ fn by_pattern(texts: &[&str], pattern: &str) -> Result<Times, Unread> {
         })
     };
     Ok(Times { moments: texts.iter().enumerate().map(one).collect::<Result<_, _>>()?, dated: true })
-}
-
-/// Forms of dates that look like numbers, if all of these are such; months and days alone are refused.
-fn compact(texts: &[&str]) -> Result<Option<Vec<Form>>, Unread> {
-    let all = |fits: &dyn Fn(&str) -> bool| texts.iter().all(|text| fits(text));
-    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
-    if all(&|text| digits(text, 8)) {
-        let forms = ["%Y%m%d", "%d%m%Y", "%m%d%Y"].map(Form::Pattern);
-        let fitting: Vec<_> =
-            forms.into_iter().filter(|form| all(&|text| form.date(text).is_some())).collect();
-        return Ok(Some(fitting).filter(|forms| !forms.is_empty()));
-    }
-    if all(&|text| digits(text, 6) && Form::Pattern("%Y%m").date(text).is_some()) {
-        return Ok(Some(vec![Form::Pattern("%Y%m")]));
-    }
-    let two = |text: &str| -> Option<[u32; 2]> {
-        let (first, second) = text.split_once('.')?;
-        (digits(first, 2) && digits(second, 2)).then(|| Some([first.parse().ok()?, second.parse().ok()?]))?
-    };
-    let date = |a: usize, b: usize| {
-        all(&|text| {
-            two(text).is_some_and(|parts| (1..=31).contains(&parts[a]) && (1..=12).contains(&parts[b]))
-        })
-    };
-    let orders = [date(0, 1), date(1, 0)];
-    if orders.contains(&true) && texts.len() > 2 {
-        let pattern = if orders[0] { "%d.%m" } else { "%m.%d" };
-        let what = format!(
-            "is `{}`, by the look of it day and month without a year: --set 'task.dates=\"{pattern}\"' takes it so, all of one \
-             year; --set task.dates=number takes it for a number",
-            texts[0]
-        );
-        return Err(Unread { at: 0, what });
-    }
-    Ok(None)
 }
 
 /// Reads dates in the one of these forms that fits them all.
@@ -179,6 +149,25 @@ fn dates(texts: &[&str], mut forms: Vec<Form>, said: Option<&str>) -> Result<Tim
     Ok(Times { moments: days.into_iter().zip(&parts).map(moment).collect(), dated: true })
 }
 
+/// `2024010123`, `202401012359`, `20240101235959`: date and clock of digits alone.
+fn stamp(text: &str) -> Option<(&str, i64, f64)> {
+    let (date, clock) = text.split_at_checked(8).filter(|(_, clock)| [2, 4, 6].contains(&clock.len()))?;
+    let fits = is_digits(text, text.len()) && (1900..=2100).contains(&date[..4].parse::<i32>().ok()?);
+    let two = |at: usize| clock.get(at..at + 2).map_or(Some(0), |part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (two(0)?, two(2)?, two(4)?);
+    let fits = fits && hour < 24 && minute < 60 && second < 60;
+    (fits && Form::Pattern("%Y%m%d").date(date).is_some()).then_some((
+        date,
+        seconds(hour, minute, second),
+        0.0,
+    ))
+}
+
+/// Whether all are such, of one length.
+fn stamps(texts: &[&str]) -> bool {
+    texts.iter().all(|text| text.len() == texts[0].len() && stamp(text).is_some())
+}
+
 fn seconds(hour: i64, minute: i64, second: i64) -> i64 {
     3600 * hour + 60 * minute + second
 }
@@ -186,6 +175,9 @@ fn seconds(hour: i64, minute: i64, second: i64) -> i64 {
 /// The part of a text that is its date, and seconds since midnight in UTC, whole and rest.
 fn split(text: &str) -> Option<(&str, i64, f64)> {
     let text = text.trim();
+    if let Some(stamp) = stamp(text) {
+        return Some(stamp);
+    }
     if let Some(colon) = text.find(':') {
         let run = text[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
         // `01/Jan/2024:10:20:30`, as servers log it.
@@ -366,7 +358,16 @@ mod tests {
         ] {
             assert_eq!(day(text), 19_814 * 86_400, "{text}");
         }
-        assert_eq!(day("2024-03-28 01:05:07 PM") % 86_400, 13 * 3600 + 5 * 60 + 7);
+        for (text, seconds) in [
+            ("2024-03-28 01:05:07 PM", 13 * 3600 + 5 * 60 + 7),
+            ("2024032813", 13 * 3600),
+            ("202403281305", 13 * 3600 + 300),
+            ("20240328130507", 13 * 3600 + 307),
+        ] {
+            assert_eq!(day(text), 19_810 * 86_400 + seconds, "{text}");
+        }
+        // Seconds since 1970 stay what they are.
+        assert!(!read(&["1704067200", "1704070800"], None).unwrap().dated);
     }
 
     #[test]

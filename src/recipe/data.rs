@@ -77,6 +77,16 @@ impl Recipe {
         self.check_loaded()
     }
 
+    /// Loads another image set for that of `task.data`, on whose test classes is judged; its images must be as large.
+    ///
+    /// # Errors
+    /// As [`Recipe::load_data`].
+    pub fn judge_images(&mut self, set: &str, dir: Option<&Path>) -> Result<()> {
+        let Family::Images(images) = &mut self.task.family else { return Ok(()) };
+        images.judge_on(set, dir)?;
+        self.evaluation_tasks(&self.evaluation, 0..1).map(drop)
+    }
+
     /// Loads the table, with the rows of this file to be judged by.
     ///
     /// # Errors

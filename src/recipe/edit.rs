@@ -1,5 +1,6 @@
 //! Recipes as tables: reading text, changing a key, and saying what is wrong with one.
 
+use crate::data::glyphs;
 use crate::error::{Error, Result};
 use toml::{Table, Value};
 
@@ -63,8 +64,9 @@ const ANY_NETWORK: [&str; 2] = ["init", "loss"];
 /// Who types another network takes away all that the recipe says of its own: `model.preset` and `model.layers` take the place
 /// of one another, and of the settings of either. What is typed beside it stays.
 ///
-/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and the other way round; and who
-/// says where fields come from, with how many pixels and points those of the recipe have.
+/// So does who types `task.target`, a number that is predicted, with `task.label`, a class, and its loss; and the other way round; and who
+/// says where fields come from, with how many pixels and points those of the recipe have; and who names an image set, with how
+/// large the recipe's own pictures are.
 pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)]) {
     for (one, other) in [("label", "target"), ("target", "label")] {
         if key.strip_prefix("task.") == Some(one)
@@ -74,13 +76,23 @@ pub(super) fn make_way(table: &mut Table, key: &str, settings: &[(String, Value)
             task.remove(other);
         }
     }
-    if ["task.csv", "task.data"].contains(&key)
-        && let Some(Value::Table(task)) = table.get_mut("task")
-        && task.get("kind").and_then(Value::as_str) == Some("field")
-        && !(task.contains_key("csv") || task.contains_key("data"))
+    // What is learned of classes is not learned of numbers.
+    if let ("task.target", Some(Value::Table(model))) = (key, table.get_mut("model")) {
+        let typed = settings.iter().any(|(key, _)| key.starts_with("model.loss"));
+        model.retain(|name, _| name != "loss" || typed);
+    }
+    if let (true, Some(Value::Table(task))) =
+        (["task.csv", "task.data"].contains(&key), table.get_mut("task"))
     {
+        let drawn =
+            |(key, value): &(String, Value)| key == "task.data" && value.as_str() == Some(glyphs::NAME);
+        let gone: &[&str] = match task.get("kind").and_then(Value::as_str) {
+            Some("field") if !(task.contains_key("csv") || task.contains_key("data")) => &["side", "points"],
+            Some("images") if !settings.iter().any(drawn) => &["channels", "side"],
+            _ => &[],
+        };
         let typed = |name: &str| settings.iter().any(|(key, _)| key.strip_prefix("task.") == Some(name));
-        task.retain(|name, _| !["side", "points"].contains(&name) || typed(name));
+        task.retain(|name, _| !gone.contains(&name) || typed(name));
     }
     if !["model.preset", "model.layers"].contains(&key) {
         return;

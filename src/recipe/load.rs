@@ -3,7 +3,7 @@
 use super::builtin::{builtin, builtins};
 use super::section::read;
 use super::settings::Recipe;
-use super::{edit, typed};
+use super::{edit, typed, unused};
 use crate::error::{Error, Result};
 use std::path::Path;
 
@@ -64,7 +64,9 @@ impl Recipe {
             edit::make_way(&mut table, key, settings);
             edit::set(&mut table, key, value.clone())?;
         }
-        read::<typed::Recipe>(None, table)?.resolve(name)
+        let recipe = read::<typed::Recipe>(None, table)?.resolve(name)?;
+        unused::refuse(&recipe, settings)?;
+        Ok(recipe)
     }
 
     /// The recipe as TOML, every setting spelled out; [`Recipe::parse`] reads it back unchanged.

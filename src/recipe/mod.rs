@@ -18,6 +18,7 @@ mod section;
 mod settings;
 mod tasks;
 mod typed;
+mod unused;
 
 pub use builtin::{Builtin, builtin, builtins};
 pub use edit::parse_setting;

@@ -297,7 +297,7 @@ fn data_that_do_not_fit_are_refused_by_key() {
     assert_eq!(recipe.evaluation_tasks(&recipe.evaluation, 3..5).unwrap().query, 10);
     for (setting, key) in [
         ("task.side=20", "`task.side`"),
-        ("task.channels=3", "`task.channels`"),
+        ("task.channels=2", "`task.channels`"),
         ("task.ways=200", "`task.ways`"),
         ("task.shots=5", "`task.ways`"),
     ] {

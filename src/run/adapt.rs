@@ -51,10 +51,13 @@ pub(super) fn start(
         }
         (Family::Series(series), _) => Signature::Series(series.form(recipe.task.query)),
         (Family::Field(field), _) => Signature::Field(field.form()?),
-        (Family::Images(images), _) => Signature::Images(ImageForm {
-            pictures: PictureForm::of_set(&images.data, images.channels, images.side),
-            classes: Vec::new(),
-        }),
+        (Family::Images(images), _) => {
+            let (channels, side) = images
+                .form()
+                .ok_or_else(|| Error::failed("the images are not loaded: call load_data first"))?;
+            let pictures = PictureForm::of_set(images.reading(), channels, side);
+            Signature::Images(ImageForm { pictures, classes: Vec::new() })
+        }
         (Family::Table(table), Some(columns)) => Signature::Table(match table.is_few_shot() {
             // Each task has classes of its own.
             true => Columns { target: Target::Classes { classes: Vec::new() }, ..columns },

@@ -43,7 +43,7 @@ impl Start {
         Ok(Self { plan: recipe.plain_plan()?, params: recipe.control_start()?.params, rate: Some(rate) })
     }
 
-    fn pretrained(recipe: &Recipe, params: &[f32]) -> Result<Self> {
+    fn control(recipe: &Recipe, params: &[f32]) -> Result<Self> {
         Ok(Self { plan: recipe.plain_plan()?, params: params.to_vec(), rate: Some(recipe.control.lr) })
     }
 
@@ -218,7 +218,7 @@ fn told(
     field: &FieldSettings,
     steps: usize,
     (maml, standard, longer): (&[f64], Best, Longer),
-    pretrained: Option<Best>,
+    control: Option<Best>,
 ) -> FieldReport {
     let (data, data_sha256, mut held_out) = match recipe.fields() {
         Some(data) => (data.name.clone(), Some(data.sha256.clone()), data.held_out_names.clone()),
@@ -234,7 +234,7 @@ fn told(
         maml: table(maml, steps),
         standard: table(&standard.rows, steps),
         standard_lr: standard.rates,
-        pretrained_lr: pretrained.map_or_else(Vec::new, |best| best.rates),
+        control_lr: control.map_or_else(Vec::new, |best| best.rates),
         standard_longer: longer,
     }
 }
@@ -265,8 +265,8 @@ pub(super) fn judge(
     let plain = || Start::standard(recipe, recipe.inner.settings.lr);
     let standard = comparison.best(plain()?)?;
     let longer = comparison.longer(plain()?, standard.rates.last().copied().unwrap_or_default())?;
-    let pretrained = models.control.as_ref().map(|params| Start::pretrained(recipe, params));
-    let pretrained = pretrained.transpose()?.map(|start| comparison.best(start)).transpose()?;
+    let control = models.control.as_ref().map(|params| Start::control(recipe, params));
+    let control = control.transpose()?.map(|start| comparison.best(start)).transpose()?;
     let rows = decibels(&maml);
     let curve = |rows: &[f64]| Curve::of_values(rows, steps);
     let report = Report {
@@ -275,7 +275,7 @@ pub(super) fn judge(
         steps: (0..=steps).collect(),
         learners: Learners {
             maml: curve(&rows),
-            pretrained: pretrained.as_ref().map(|best| curve(&best.rows)),
+            control: control.as_ref().map(|best| curve(&best.rows)),
             standard: Some(curve(&standard.rows)),
             naive: None,
         },
@@ -288,7 +288,7 @@ pub(super) fn judge(
         classification: None,
         table: None,
         series: None,
-        field: Some(told(recipe, field, steps, (&rows, standard, longer), pretrained)),
+        field: Some(told(recipe, field, steps, (&rows, standard, longer), control)),
         recipe: recipe.name.clone(),
         seed: recipe.seed,
         iterations: models.iterations,

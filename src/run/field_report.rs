@@ -28,7 +28,7 @@ pub struct FieldReport {
     pub standard_lr: Vec<f64>,
     /// The same of the control.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pretrained_lr: Vec<f64>,
+    pub control_lr: Vec<f64>,
     /// The standard initialisation once more, after many steps at the best rate for so many.
     pub standard_longer: Longer,
 }

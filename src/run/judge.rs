@@ -50,7 +50,7 @@ pub fn judge(
         steps: (0..=steps).collect(),
         learners: Learners {
             maml,
-            pretrained: control.map(loss),
+            control: control.map(loss),
             standard: None,
             naive: series.is_some().then(|| series::naive_curve(&naive, steps)),
         },

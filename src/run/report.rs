@@ -84,7 +84,7 @@ pub struct Learners {
     pub maml: Curve,
     /// The control.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pretrained: Option<Curve>,
+    pub control: Option<Curve>,
     /// Of fields, the same network from a standard initialisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standard: Option<Curve>,
@@ -114,6 +114,18 @@ pub struct Seconds {
 }
 
 impl Report {
+    /// Why the control stays where it is while it adapts, where it does and meta-learned parameters do not.
+    #[must_use]
+    pub fn why_flat(&self) -> Option<&'static str> {
+        let of_kinds = self.classification.is_some() || self.series.is_some() || self.table.is_some();
+        let control = self.learners.control.as_ref().filter(|_| !of_kinds && self.field.is_none())?;
+        let (maml, first) = (&self.learners.maml.mean, control.mean.first()?);
+        let flat = control.mean.iter().all(|mean| (mean - first).abs() <= 0.05 * first);
+        (flat && maml.last()? < &(0.5 * maml.first()?)).then_some(
+            "flat, as plain training on all tasks ends at their mean, with hardly a unit left that a few steps would change",
+        )
+    }
+
     /// As indented JSON with a line break at the end.
     ///
     /// # Errors

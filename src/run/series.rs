@@ -50,7 +50,7 @@ pub struct SeriesFile {
 pub struct Against {
     /// From the control's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pretrained: Option<Difference>,
+    pub control: Option<Difference>,
     /// From the naive forecast's.
     pub naive: Difference,
 }
@@ -103,7 +103,7 @@ pub struct Third {
     pub maml: Effect,
     /// The control.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pretrained: Option<Effect>,
+    pub control: Option<Effect>,
     /// Mean loss of the naive forecast.
     pub naive: f64,
 }
@@ -216,7 +216,7 @@ impl Losses<'_> {
         };
         let maml = last(self.maml);
         let from = |others: &[f32]| Difference::of(maml.iter().copied().zip(others.iter().copied()));
-        Against { pretrained: self.control.map(|losses| from(&last(losses))), naive: from(self.naive) }
+        Against { control: self.control.map(|losses| from(&last(losses))), naive: from(self.naive) }
     }
 
     /// Thirds by a measure; nothing of fewer than three series.
@@ -234,7 +234,7 @@ impl Losses<'_> {
                 range: [of(&measures[first]), of(&measures[last])],
                 median_lag: lags.get(lags.len() / 2).copied().filter(|_| name == "season"),
                 maml: self.effect(self.maml, members),
-                pretrained: self.control.map(|losses| self.effect(losses, members)),
+                control: self.control.map(|losses| self.effect(losses, members)),
                 naive: members.iter().map(|&i| f64::from(self.naive[i])).sum::<f64>() / members.len() as f64,
             })
         };

@@ -50,7 +50,7 @@ pub struct By<T> {
     pub adapted: T,
     /// The control, without adaptation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pretrained: Option<T>,
+    pub control: Option<T>,
 }
 
 /// How numbers were found, in the target's own unit.

@@ -95,14 +95,14 @@ fn found(columns: &Columns, (loss, targets): (Loss, &[f32]), maml: &[f32], contr
     match &columns.target {
         Target::Classes { classes } => {
             let of = |outputs: &[f32]| judgement(loss, outputs, targets, classes);
-            Found::Classes(By { initial: of(first), adapted: of(last), pretrained: control.map(of) })
+            Found::Classes(By { initial: of(first), adapted: of(last), control: control.map(of) })
         }
         Target::Number { mean, deviation } => {
             let unscaled = |value: f32| mean + deviation * f64::from(value);
             let truth: Vec<_> = targets.iter().map(|&y| unscaled(y)).collect();
             let of = |outputs: &[f32]| Fit::of(outputs.iter().map(|&y| unscaled(y)), &truth);
             Found::Numbers {
-                by: By { initial: of(first), adapted: of(last), pretrained: control.map(of) },
+                by: By { initial: of(first), adapted: of(last), control: control.map(of) },
                 mean: Fit::of(truth.iter().map(|_| *mean), &truth),
             }
         }
@@ -140,7 +140,7 @@ pub(super) fn judge(
         steps: (0..=steps).collect(),
         learners: Learners {
             maml: curve(&maml),
-            pretrained: control.as_deref().map(curve),
+            control: control.as_deref().map(curve),
             standard: None,
             naive: None,
         },

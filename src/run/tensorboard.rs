@@ -92,7 +92,7 @@ pub fn write_results(dir: &RunDir, report: &Report, every: u64) -> Result<()> {
         let learners = &report.learners;
         let named = [
             ("meta-learned", Some(&learners.maml)),
-            ("pretrained", learners.pretrained.as_ref()),
+            ("control", learners.control.as_ref()),
             ("standard initialisation", learners.standard.as_ref()),
         ];
         let values: Vec<_> = named

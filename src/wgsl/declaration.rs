@@ -1,5 +1,7 @@
 //! What the host knows of a kernel.
 
+use crate::error::{Error, Result};
+
 /// What one binding of a kernel is. Binding `i` of group 0 is the `i`-th of its declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
@@ -27,6 +29,24 @@ pub struct Declaration {
 }
 
 impl Declaration {
+    /// Every constant with its value, where those of `other` replace the declared defaults.
+    ///
+    /// # Errors
+    /// [`Device`](crate::ErrorKind::Device) naming a constant that the shader does not have.
+    pub fn specialised(&self, other: &[(&'static str, f64)]) -> Result<Vec<(&'static str, f64)>> {
+        let mut values = self.constants.to_vec();
+        for &(constant, value) in other {
+            match values.iter_mut().find(|(known, _)| *known == constant) {
+                Some(known) => known.1 = value,
+                None => {
+                    let shader = self.shader;
+                    return Err(Error::device(format!("shader `{shader}` has no constant `{constant}`")));
+                }
+            }
+        }
+        Ok(values)
+    }
+
     /// Storage buffers it binds.
     #[must_use]
     pub fn storage_buffers(&self) -> u32 {

@@ -66,7 +66,7 @@ fn pictures_are_learned_from_a_few_and_one_is_classified() {
     };
     predict("more", "more.csv").success().stdout(contains("classes and probabilities of 15 pictures"));
     predict("few/sign3", "few.csv").success();
-    predict("more/sign2/1.png", "one.csv").success().stdout(contains("of 1 pictures"));
+    predict("more/sign2/1.png", "one.csv").success().stdout(contains("of 1 picture\n"));
     let (more, few, one) =
         (cells(&at.join("more.csv")), cells(&at.join("few.csv")), cells(&at.join("one.csv")));
     assert_eq!(more[0].join(","), "picture,class,p_sign0,p_sign1,p_sign2,p_sign3,p_sign4");
@@ -86,7 +86,10 @@ fn pictures_are_learned_from_a_few_and_one_is_classified() {
             vec!["adapt", "run", "--support", "few", "--inner-lr", "1e30", "--out", "b"],
             vec!["not finite", "--inner-lr"],
         ),
-        (vec!["predict", "a.safetensors", "--input", "run/recipe.toml"], vec!["recipe.toml", "no PNG"]),
+        (
+            vec!["predict", "a.safetensors", "--input", "run/recipe.toml"],
+            vec!["recipe.toml", "no picture that is read"],
+        ),
         (
             vec!["predict", "a.safetensors", "--input", "more", "--steps", "2"],
             vec!["--steps", "adapted already"],

@@ -37,6 +37,31 @@ fn a_wrong_call_names_the_key_and_writes_nothing() {
     broken.stderr(contains("broken.toml").and(contains("line 2")));
 }
 
+/// What another setting takes away is no setting any more, and a flag that a recipe has no use for is none of it.
+#[test]
+fn what_a_recipe_does_not_use_is_refused_by_name() {
+    let dir = temp();
+    for (recipe, arguments, word) in [
+        ("sinusoid", &["--data", "here"][..], "--data"),
+        ("sinusoid", &["--label", "x"], "--label"),
+        ("sinusoid", &["--set", "validation.tasks=3"], "validation.tasks"),
+        ("sinusoid", &["--set", "control.enabled=false", "--set", "control.lr=0.5"], "control.lr"),
+        (
+            "sinusoid",
+            &["--set", "outer.optimizer=sgd", "--set", "control.optimizer=sgd", "--set", "outer.eps=1"],
+            "outer.eps",
+        ),
+        ("series", &["--set", "evaluation.dense=9"], "evaluation.dense"),
+        ("table", &["--images", "x"], "--images"),
+        ("glyphs-5way-1shot", &["--set", "control.lr=0.3"], "control.lr"),
+        ("glyphs-5way-1shot", &["--set", "validation.every=0", "--patience", "9"], "validation.patience"),
+    ] {
+        let run = train(dir.path(), &[&[recipe, "--steps", "1", "--quiet"], arguments].concat()).assert();
+        run.code(2).stderr(contains(word));
+    }
+    assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn what_does_not_fit_into_memory_is_refused_before_anything_is_written() {
     let dir = temp();

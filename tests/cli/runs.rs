@@ -21,7 +21,7 @@ fn a_run_leaves_everything_behind() {
     assert_eq!(report["tasks"], 20);
     assert_eq!(report["metric"], "mse");
     assert_eq!(report["steps"], serde_json::json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
-    for learner in ["maml", "pretrained"] {
+    for learner in ["maml", "control"] {
         for key in ["mean", "ci95", "median"] {
             let values = report["learners"][learner][key].as_array().unwrap();
             assert!(values.len() == 11 && values.iter().all(serde_json::Value::is_f64), "{learner} {key}");

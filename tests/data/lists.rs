@@ -80,8 +80,8 @@ fn lists_of_classes_or_pictures_split_a_set() {
             let (done, out, err) = import(dir.path(), &["set", from]);
             assert!(done, "{what}: {err}");
             assert_eq!(classes(dir.path(), "set"), SPLIT, "{what}: {out}{err}");
-            assert!(err.contains("2 pictures are in no list and left out"), "{what}: {err}");
-            assert!(!err.contains("no pictures were passed over"), "{what}: {err}");
+            assert!(err.contains("left out, as in no list: 2 pictures"), "{what}: {err}");
+            assert!(!err.contains("as no pictures"), "{what}: {err}");
         }
     }
 }
@@ -152,4 +152,29 @@ fn a_table_of_labels_gives_flat_pictures_their_classes() {
         classes(dir.path(), "dogs").iter().map(|c| c.split_once(':').unwrap().1.to_owned()).collect();
     names.sort();
     assert_eq!(names, ["ant", "bee", "cat", "dog", "eel"]);
+}
+
+/// A table of all pictures that says their splits is a list, whatever it is called.
+#[test]
+fn a_table_of_all_pictures_with_their_splits_need_not_be_called_so() {
+    let dir = temp();
+    let files = pictures(|name, i| format!("img/{name}/{i}.png"));
+    let split = |name: &str| match name {
+        "ant" | "bee" => "train",
+        "cat" => "valid",
+        _ => "test",
+    };
+    let rows: String = (files.iter())
+        .map(|(path, _)| (path, path.split('/').nth(1).unwrap()))
+        .map(|(path, class)| format!("{path},{class},{}\n", split(class)))
+        .collect();
+    let meta = text("meta.csv", &format!("path,kind,part\n{rows}"));
+    unpack(&dir.path().join("in"), &[files, vec![meta]].concat());
+    let (done, out, err) = import(dir.path(), &["set", "in"]);
+    assert!(done && out.contains("2 train, 1 validation, ") && err.contains("`meta.csv`"), "{out}{err}");
+    // One that leaves pictures out is not taken for the split of all.
+    fs::write(dir.path().join("in/meta.csv"), format!("path,kind,part\n{}", rows.lines().next().unwrap()))
+        .unwrap();
+    let (done, _, err) = import(dir.path(), &["other", "in"]);
+    assert!(done && !err.contains("by lists"), "{err}");
 }

@@ -12,7 +12,7 @@ fn folders_of_pictures_become_sets() {
     let images = |arguments: &[&str]| data(dir.path(), &[&["import", "images"], arguments].concat()).assert();
     let run = images(&["pets", "flat", "--size", "10", "--split", "3,1,1", "--seed", "5"]).success();
     run.stdout(contains("10 images of 10 × 10, color; classes: 3 train, 1 validation, 1 test"))
-        .stderr(contains("1 files that are no pictures"));
+        .stderr(contains("as no pictures: 1 file\n"));
     let pets = set(dir.path(), "pets");
     let ant = pets.classes().iter().find(|c| c.name == "ant").unwrap();
     // The middle square of the first picture: its left half green, its right half black, in planes.
@@ -102,7 +102,7 @@ fn folders_that_are_no_sets_are_refused_by_name() {
             &["`lone`", "two"][..],
         ),
         (("none/a.txt", vec![]), &[], 1, &["none", "no pictures (PNG", "--skip-bad"]),
-        (("ant/c.png", b"text".to_vec()), &[], 1, &["c.png", "no PNG, JPEG"]),
+        (("ant/c.png", b"text".to_vec()), &[], 1, &["c.png", "no picture that is read (PNG, JPEG"]),
         (("ant/c.txt", vec![]), &["--size", "0"], 2, &["--size"]),
         (("ant/c.txt", vec![]), &["--size", "4000"], 2, &["--size", "1024"]),
         (("ant/c.txt", vec![]), &["--split", "1,2"], 2, &["--split", "three"]),
@@ -137,4 +137,36 @@ fn folders_that_are_no_sets_are_refused_by_name() {
         run.stderr(contains(word));
     }
     assert_eq!(made(dir.path()), Vec::<PathBuf>::new());
+}
+
+/// A class of pictures in a format that is not read, an empty one, and one of grey maps, which are.
+#[test]
+fn formats_that_are_not_read_are_named_and_what_becomes_empty_too() {
+    let dir = temp();
+    let images = |arguments: &[&str]| data(dir.path(), &[&["import", "images"], arguments].concat()).assert();
+    unpack(&dir.path().join("in"), &folders(&["ant", "bee", "cat"]));
+    for shade in [10, 200] {
+        let grey = format!("P2 3 3 255\n{}", format!("{shade} 0 0\n").repeat(3));
+        unpack(&dir.path().join("in"), &[(format!("map/{shade}.pgm"), grey.into_bytes())]);
+    }
+    images(&["maps", "in", "--size", "4"]).success().stdout(contains("8 images"));
+    let phone = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec();
+    unpack(&dir.path().join("in"), &[("phone/a.heic".into(), phone), ("void/notes.txt".into(), vec![])]);
+    unpack(&dir.path().join("in"), &[("raw/a.dng".into(), b"II*\0".to_vec())]);
+    images(&["some", "in", "--size", "4"]).code(1).stderr(contains("`void`"));
+    fs::remove_dir_all(dir.path().join("in/void")).unwrap();
+    images(&["some", "in", "--size", "4"]).code(1).stderr(contains("a.heic").or(contains("a.dng")));
+    fs::create_dir(dir.path().join("in/void")).unwrap();
+    let some = images(&["some", "in", "--size", "4", "--skip-bad", "--quiet"]).success();
+    let said = String::from_utf8(some.get_output().stderr.clone()).unwrap();
+    for words in ["HEIC", "raw picture", "class `phone`", "class `raw`", "`void`"] {
+        assert!(said.contains(words), "{said}, without {words}");
+    }
+    let classes = |name: &str| {
+        let mut all: Vec<_> =
+            set(dir.path(), name).classes().iter().map(|class| (class.name.clone(), class.count)).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(classes("some"), classes("maps"));
 }

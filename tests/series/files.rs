@@ -191,7 +191,7 @@ fn gaps_are_counted_and_a_level_takes_no_digits() {
     let months = "id,day,y\na,2024-01-31,1\na,2024-02-29,2\na,2024-03-31,3\na,2024-05-31,5\n";
     let set = read(&write(dir.path(), "months.csv", months.as_bytes()), &SeriesColumns::default()).unwrap();
     assert!(
-        set.notes.iter().any(|note| note.contains("1 times are missing (the step is 1 month)")),
+        set.notes.iter().any(|note| note.contains("1 time is missing (the step is 1 month)")),
         "{:?}",
         set.notes
     );

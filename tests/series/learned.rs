@@ -115,7 +115,7 @@ fn a_short_training_beats_the_naive_forecast_and_the_report_says_where() {
     assert!(maml.mean[10] + maml.ci95[10] < 0.8 * naive.mean[10], "{:?} {:?}", maml.mean, naive.mean[0]);
     assert!(maml.mean[10] < 0.95 * maml.mean[0], "{:?}", maml.mean);
     let series = report.series.unwrap();
-    assert!(series.after_adaptation.naive.mean < 0.0 && series.after_adaptation.pretrained.is_some());
+    assert!(series.after_adaptation.naive.mean < 0.0 && series.after_adaptation.control.is_some());
     assert_eq!(series.traits.len(), 3);
     for kind in &series.traits {
         assert_eq!(kind.thirds.iter().map(|third| third.series).sum::<usize>(), 200);

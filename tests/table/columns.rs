@@ -68,7 +68,7 @@ fn missing_values_are_refused_filled_in_or_dropped() {
         coded.x
     );
     assert_eq!(coded.x[10..12], [0.0, 0.0], "a missing category is none of the values");
-    assert!(notes.join(" ").contains("1 rows left out that have no `label`"), "{notes:?}");
+    assert!(notes.join(" ").contains("1 row left out without `label`"), "{notes:?}");
     let written = file(&dir, "columns.toml", &columns.to_toml().unwrap());
     assert_eq!(Columns::read(&written).unwrap(), columns);
 }
@@ -181,4 +181,28 @@ fn what_cannot_be_is_refused_by_key() {
             assert!(error.contains(word), "{name} {settings:?} gives: {error}, without {word}");
         }
     }
+}
+
+#[test]
+fn ids_dates_and_labels_that_differ_in_case_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = "user_id,shop_id,PAID,seen,a,label\n".to_owned();
+    for i in 0..200_u32 {
+        let label = ["yes", "no", "Yes"][i as usize % 3];
+        writeln!(text, "{},{},{},2024-{:02}-07,{i}.5,{label}", 900 + i / 2, i % 4, i % 90, 1 + i % 12)
+            .unwrap();
+    }
+    let path = file(&dir, "users.csv", &text);
+    let (columns, _, notes) = coded(&path, &CHOICES).unwrap();
+    let names: Vec<_> = columns.features.iter().map(|f| (f.name.as_str(), f.coding.width())).collect();
+    assert_eq!(names, [("shop_id", 4), ("PAID", 1), ("a", 1)]);
+    let notes = notes.join("\n");
+    for word in ["`user_id (numbers that are ids)`", "`seen (dates;", "case alone", "`Yes`, `yes`"] {
+        assert!(notes.contains(word), "{notes}, without {word}");
+    }
+    let keep = ["user_id".to_owned(), "seen".to_owned()];
+    let kept = coded(&path, &Choices { keep: &keep, ..CHOICES }).unwrap().0;
+    let names: Vec<_> = kept.features.iter().map(|f| (f.name.as_str(), f.coding.width())).collect();
+    assert_eq!(names[0], ("user_id", 1));
+    assert_eq!(names[3], ("seen", 12));
 }

@@ -87,7 +87,7 @@ fn clouds_are_learned_judged_and_predicted() {
     let table = judged.table.as_ref().unwrap();
     let Found::Classes(by) = &table.found else { panic!("no classes") };
     assert!(by.initial.accuracy >= 0.95 && by.adapted.accuracy >= 0.95, "{table:?}");
-    assert!(by.pretrained.as_ref().unwrap().accuracy >= 0.9);
+    assert!(by.control.as_ref().unwrap().accuracy >= 0.9);
     assert_eq!((judged.points.support, judged.points.query), (50, 48));
     let confusion = &by.initial.confusion;
     assert_eq!(confusion.iter().flatten().sum::<usize>(), 48);

@@ -10,6 +10,7 @@
 //! | `fused` | one dispatch for everything, for chains of linear layers that fit |
 //! | [`kernels`] | every kernel; those of an op are declared in its room, `src/ops/<op>/gpu.rs` |
 //! | `forecast` | memory and dispatches of a training, before anything is allocated |
+//! | `pipelines` | its pipelines, for compilers that need no device |
 //! | [`GpuBackend`] | the whole as a [`Backend`](crate::meta::Backend) |
 //!
 //! To add a kernel: write `shaders/FOLDER/NAME.wgsl` (its header says formula, shapes and paper; shared functions come in
@@ -33,6 +34,7 @@ mod forecast;
 mod fused;
 pub mod kernels;
 mod layered;
+mod pipelines;
 mod reach;
 mod resident;
 
@@ -42,6 +44,7 @@ pub use device::adapter::{self, AdapterReport, Choice};
 pub use forecast::{Footprint, portable_evaluation, portable_footprint};
 pub use fused::Tuning;
 pub use layered::LayeredTuning;
+pub use pipelines::{Pipeline, pipelines};
 pub use reach::Path;
 pub use resident::request::Purpose;
 pub use resident::training::Resident;

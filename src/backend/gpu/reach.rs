@@ -38,7 +38,11 @@ pub(super) struct Reach {
 impl Reach {
     /// That of an adapter with the limits that every implementation of WebGPU has.
     pub(super) fn portable() -> Self {
-        let capacity = Capacity::portable();
+        Self::of(Capacity::portable())
+    }
+
+    /// That of an adapter with these limits.
+    pub(super) fn of(capacity: Capacity) -> Self {
         let tuning = Tuning {
             workgroup: 128.min(capacity.invocations),
             fast: 48 * 1024 / 16,

@@ -4,7 +4,9 @@ use super::field_data::FieldData;
 use super::kind::{Draw, Kind, Loading, Targets, Usual};
 use super::loaded::{Loaded, still_there};
 use crate::adapted::FieldForm;
-use crate::data::{self, Dialect, FieldColumns, FieldSet, ImageSet, PictureForm, Ranges, glyphs};
+use crate::data::{
+    self, Dialect, FieldColumns, FieldSet, ImageSet, PictureForm, PictureReading, Ranges, glyphs,
+};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
@@ -62,6 +64,9 @@ pub enum FieldSource {
         /// Values of a pixel, noted when it is loaded.
         #[serde(skip_serializing_if = "Option::is_none")]
         channels: Option<usize>,
+        /// How its pictures were read, noted when it is loaded if that is not usual.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reading: Option<PictureReading>,
     },
     /// Measured at scattered places, read from a file.
     Csv(Box<FieldCsv>),
@@ -209,9 +214,11 @@ impl FieldSettings {
         }
         let (_, channels) = self.widths().ok_or_else(unknown)?;
         let side = self.side().ok_or_else(unknown)?;
-        let set = match &self.source {
-            FieldSource::Images { data, .. } => data.as_str(),
-            FieldSource::Phantoms { .. } | FieldSource::Csv(_) => "",
+        let reading = match &self.source {
+            FieldSource::Images { data, reading, .. } => {
+                reading.unwrap_or_else(|| PictureReading::usual(data))
+            }
+            FieldSource::Phantoms { .. } | FieldSource::Csv(_) => PictureReading::usual(""),
         };
         Ok(FieldForm {
             coordinates: names(&["x", "y"]),
@@ -223,13 +230,15 @@ impl FieldSettings {
             },
             value_ranges: Ranges(vec![[0.0, 1.0]; channels]),
             samples,
-            pictures: [1, 3].contains(&channels).then(|| PictureForm::of_set(set, channels, side)),
+            pictures: [1, 3].contains(&channels).then(|| PictureForm::of_set(reading, channels, side)),
         })
     }
 
     /// Takes images, if they are those that the settings speak of.
     pub(in crate::recipe) fn take(&mut self, set: Arc<ImageSet>) -> Result<()> {
-        let FieldSource::Images { data_sha256, side, channels, .. } = &mut self.source else { return Ok(()) };
+        let FieldSource::Images { data, data_sha256, reading, side, channels } = &mut self.source else {
+            return Ok(());
+        };
         for (key, asked, found) in [("channels", channels, set.channels()), ("side", side, set.side())] {
             if let Some(asked) = asked.filter(|&asked| asked != found) {
                 let name = set.name();
@@ -248,6 +257,7 @@ impl FieldSettings {
             return Err(Error::recipe("task.data_sha256", reason));
         }
         *data_sha256 = Some(set.checksum().to_owned());
+        *reading = Some(set.reading()).filter(|reading| *reading != PictureReading::usual(data));
         self.data = Loaded(Some(Arc::new(FieldData::of_images(set)?)));
         Ok(())
     }

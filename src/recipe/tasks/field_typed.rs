@@ -3,7 +3,7 @@
 use super::field::{FieldCsv, FieldSettings, FieldSource};
 use super::loaded::Loaded;
 use super::series_csv::Names;
-use crate::data::{Decimal, Dialect, Ranges, check_name};
+use crate::data::{Decimal, Dialect, PictureReading, Ranges, check_name};
 use crate::error::{Error, Result};
 use crate::recipe::limits::{MANY, within};
 use crate::recipe::section::section;
@@ -18,6 +18,7 @@ section!(Typed {
     channels: usize,
     data: String,
     data_sha256: String,
+    reading: PictureReading,
     csv: String,
     sha256: String,
     id_column: String,
@@ -103,7 +104,7 @@ impl Typed {
         let Some(data) = self.data else { return Ok(FieldSource::Phantoms { side: side.unwrap_or(SIDE) }) };
         check_name(&data).map_err(|e| Error::recipe("task.data", e.to_string()))?;
         let channels = self.channels.map(|n| within("task.channels", n, 1..=16)).transpose()?;
-        Ok(FieldSource::Images { data, data_sha256: self.data_sha256, side, channels })
+        Ok(FieldSource::Images { data, data_sha256: self.data_sha256, reading: self.reading, side, channels })
     }
 
     /// Refuses settings of other sources.
@@ -126,7 +127,11 @@ impl Typed {
             ("header", self.header.is_some()),
             ("missing_values", self.missing_values.is_some()),
         ];
-        let of_images = [("data_sha256", self.data_sha256.is_some()), ("channels", self.channels.is_some())];
+        let of_images = [
+            ("data_sha256", self.data_sha256.is_some()),
+            ("reading", self.reading.is_some()),
+            ("channels", self.channels.is_some()),
+        ];
         let of_pixels = [
             ("side", self.side.is_some()),
             ("angles", self.angles.is_some()),

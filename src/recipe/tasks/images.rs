@@ -2,7 +2,7 @@
 
 use super::kind::{Draw, Kind, Loading, Targets, Usual, check_classes, classes};
 use super::loaded::{Loaded, Summed};
-use crate::data::{self, ImageSet, PictureForm, Split, check_name, glyphs};
+use crate::data::{self, ImageSet, PictureReading, Split, check_name, counted, glyphs};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
@@ -11,6 +11,7 @@ use crate::recipe::section::section;
 use crate::task::{ImageTasks, Philox, Purpose, TaskBatch, TaskSource, UnevenImages};
 use serde::Serialize;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Characters of the drawn set, and of drawers of each: near those of Omniglot.
@@ -33,10 +34,15 @@ pub struct ImageSettings {
     pub queries: usize,
     /// Whether a class turned by 90°, 180° or 270° is another class (default no).
     pub rotations: bool,
-    /// Channels that the images must have (default 1).
-    pub channels: usize,
-    /// Height and width that they must have, pixels (default 28).
-    pub side: usize,
+    /// Channels of the images (default: as the set has them). Grey ones fill three alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Their height and width, pixels (default: as the set has them).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side: Option<usize>,
+    /// How the set's pictures were read, noted when it is loaded and that is not usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<PictureReading>,
     #[serde(skip)]
     set: Loaded<ImageSet>,
 }
@@ -56,6 +62,7 @@ section!(Typed {
     rotations: bool,
     channels: usize,
     side: usize,
+    reading: PictureReading,
 });
 
 impl Typed {
@@ -71,8 +78,9 @@ impl Typed {
             shots,
             queries,
             rotations: self.rotations.unwrap_or(false),
-            channels: within("task.channels", self.channels.unwrap_or(1), 1..=16)?,
-            side: within("task.side", self.side.unwrap_or(28), 1..=1024)?,
+            channels: self.channels.map(|n| within("task.channels", n, 1..=16)).transpose()?,
+            side: self.side.map(|n| within("task.side", n, 1..=1024)).transpose()?,
+            reading: self.reading,
             set: Loaded::default(),
         };
         Ok((settings, ways * shots, ways * queries))
@@ -85,11 +93,26 @@ impl ImageSettings {
         self.set.0.as_ref()
     }
 
+    /// Channels, and height and width in pixels, once they are known: of characters that are drawn, where nothing is said,
+    /// those of Omniglot.
+    #[must_use]
+    pub fn form(&self) -> Option<(usize, usize)> {
+        let usual = |n| [glyphs::NAME, "omniglot"].contains(&self.data.as_str()).then_some(n);
+        Some((self.channels.or_else(|| usual(1))?, self.side.or_else(|| usual(28))?))
+    }
+
     /// Takes images, if they are those that the settings speak of.
     pub(in crate::recipe) fn take(&mut self, set: Arc<ImageSet>) -> Result<()> {
+        let set = match self.channels {
+            Some(channels @ 3) if set.channels() == 1 => {
+                Arc::new(ImageSet::clone(&set).in_channels(channels)?)
+            }
+            _ => set,
+        };
         for (key, asked, found) in
-            [("channels", self.channels, set.channels()), ("side", self.side, set.side())]
+            [("channels", &mut self.channels, set.channels()), ("side", &mut self.side, set.side())]
         {
+            let asked = *asked.get_or_insert(found);
             if asked != found {
                 let name = set.name();
                 let reason = format!(
@@ -108,8 +131,37 @@ impl ImageSettings {
             return Err(Error::recipe("task.data_sha256", reason));
         }
         self.data_sha256 = Some(set.checksum().to_owned());
+        let reading = Some(set.reading()).filter(|&reading| reading != PictureReading::usual(&self.data));
+        if self.reading.is_some() && self.reading != reading {
+            let reason = format!(
+                "is noted of the set by itself, and `{}` was read otherwise; leave it out",
+                self.data
+            );
+            return Err(Error::recipe("task.reading", reason));
+        }
+        self.reading = reading;
         self.set = Loaded(Some(set));
         Ok(())
+    }
+
+    /// Takes another set.
+    pub(in crate::recipe) fn judge_on(&mut self, set: &str, dir: Option<&Path>) -> Result<()> {
+        check_name(set).map_err(|e| Error::recipe("--images", e.to_string()))?;
+        (self.data, self.data_sha256, self.reading) = (set.to_owned(), None, None);
+        self.read(dir)
+    }
+
+    /// Loads the set, or draws it.
+    fn read(&mut self, dir: Option<&Path>) -> Result<()> {
+        let set = match self.data.as_str() {
+            // The same characters for every seed, as if they came from a file.
+            glyphs::NAME => {
+                let (channels, side) = self.form().unwrap_or((1, 28));
+                glyphs::generate(0, CHARACTERS, DRAWERS, side).in_channels(channels)?
+            }
+            name => data::load(name, dir)?,
+        };
+        self.take(Arc::new(set))
     }
 
     fn tasks(&self, split: Split) -> Result<ImageTasks> {
@@ -129,10 +181,16 @@ impl ImageSettings {
         Ok(sampler.family_evaluation(&uneven, sequence, range))
     }
 
+    /// How pictures are read that are to be compared with those of the set.
+    #[must_use]
+    pub fn reading(&self) -> PictureReading {
+        self.reading.unwrap_or_else(|| PictureReading::usual(&self.data))
+    }
+
     /// Whether grey pictures are ink, 255 on 0: characters, drawn by people or by the program.
     #[must_use]
     pub fn is_ink(&self) -> bool {
-        PictureForm::of_set(&self.data, self.channels, self.side).invert
+        self.reading().invert
     }
 
     /// Names of the classes of task `task` of an evaluation with `queries` queries.
@@ -161,14 +219,15 @@ impl ImageSettings {
             let (without, short) = (fewer(shots + 1), fewer(each) - fewer(shots + 1));
             if without > 0 {
                 notes.push(format!(
-                    "{without} of {} {split} classes are left out: they have no more images than the {shots} of task.shots",
-                    classes.len()
+                    "left out: {without} of {}, with no more images than the {shots} of task.shots",
+                    counted(classes.len(), &format!("{split} class"))
                 ));
             }
             if short > 0 {
                 notes.push(format!(
-                    "{short} of {} {split} classes have fewer than {each} images: of these a task has as many queries as there are",
-                    classes.len()
+                    "{short} of {} {} fewer than {each} images: of these a task has as many queries as there are",
+                    counted(classes.len(), &format!("{split} class")),
+                    if short == 1 { "has" } else { "have" }
                 ));
             }
         }
@@ -182,8 +241,9 @@ impl Kind for ImageSettings {
     }
 
     fn shape(&self) -> Result<(Shape, usize)> {
-        let &Self { channels, side, ways, .. } = self;
-        Ok((Shape::Image { channels, height: side, width: side }, ways))
+        let (channels, side) =
+            self.form().ok_or_else(|| Error::failed("the images are not loaded: call load_data first"))?;
+        Ok((Shape::Image { channels, height: side, width: side }, self.ways))
     }
 
     fn source(&self, _: u64) -> Result<TaskSource> {
@@ -236,11 +296,6 @@ impl Kind for ImageSettings {
     }
 
     fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
-        let set = match self.data.as_str() {
-            // The same characters for every seed, as if they came from a file.
-            glyphs::NAME => glyphs::generate(0, CHARACTERS, DRAWERS, self.side).in_channels(self.channels)?,
-            name => data::load(name, loading.dir)?,
-        };
-        self.take(Arc::new(set))
+        self.read(loading.dir)
     }
 }

@@ -1,7 +1,7 @@
 //! The rows of a table: held out, coded, and made into tasks.
 
 use super::loaded::Summed;
-use crate::data::{Choices, Columns, Roles, Sheet, listed};
+use crate::data::{Choices, Columns, Roles, Sheet, counted, listed};
 use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose, below};
 use crate::task::{Minibatches, Rows, TaskFamily, split_classes};
@@ -143,8 +143,8 @@ pub(super) fn batches(
         let whole = unlabelled.as_ref().unwrap_or(&judged).numbers.len();
         if whole < test.len() {
             notes.push(format!(
-                "{} rows of {} left out since a value is missing",
-                test.len() - whole,
+                "{} of {} left out since a value is missing",
+                counted(test.len() - whole, "row"),
                 test.name()
             ));
         }
@@ -202,17 +202,18 @@ fn without_small(roles: &mut Roles, shots: usize, queries: usize) {
     let short = counts.values().filter(|&&count| count > shots && count < shots + queries).count();
     if !small.is_empty() {
         roles.notes.push(format!(
-            "left out: {} of {} classes, which have no more rows than the {shots} of task.shots: {}",
+            "left out: {} of {}, with no more rows than the {shots} of task.shots: {}",
             small.len(),
-            counts.len(),
+            counted(counts.len(), "class"),
             listed(&small)
         ));
     }
     if short > 0 {
         roles.notes.push(format!(
-            "{short} of {} classes have fewer than {} rows: of these a task has as many queries as there are",
-            counts.len(),
-            shots + queries
+            "{short} of {} {} fewer than {}: of these a task has as many queries as there are",
+            counted(counts.len(), "class"),
+            if short == 1 { "has" } else { "have" },
+            counted(shots + queries, "row")
         ));
     }
     let keep: Vec<_> = roles.labels.iter().map(|label| counts[label] > shots).collect();

@@ -59,6 +59,15 @@ impl Cut {
         let held_out = usable.split_off(train);
         let train = self.table(&set, &usable)?;
         let typical = train.spread();
+        if self.standard
+            && (0..train.count()).all(|i| train.series(i).iter().all(|value| *value == train.series(i)[0]))
+        {
+            let reason = format!(
+                "is {}, whose series to learn from all stay as they are: there is nothing to forecast (moves below 1e-38 are none)",
+                set.path.display()
+            );
+            return Err(Error::recipe("task.csv", reason));
+        }
         let scaled = |table: SeriesTable| if self.standard { table.standardised(typical) } else { table };
         let judged = self.table(&set, &held_out)?;
         Ok(SeriesData {

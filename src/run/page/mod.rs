@@ -113,7 +113,7 @@ fn heads(first: &str, runs: &[Found]) -> Vec<String> {
 /// Names of learners as `evaluation.json` and as people have them.
 const LEARNERS: [(&str, &str); 4] = [
     ("maml", "meta-learned"),
-    ("pretrained", "pretrained"),
+    ("control", "control"),
     ("standard", "standard initialisation"),
     ("naive", "last value"),
 ];
@@ -189,7 +189,7 @@ fn training(runs: &[Found]) -> String {
         let other = if runs.len() == 1 { 1 } else { colour };
         add("query loss", colour, false, run.metrics.iter().map(|l| at(l.iteration, l.query_loss)).collect());
         let control = run.metrics.iter().filter_map(|l| Some(at(l.iteration, l.control_loss?)));
-        add("pretrained", other, true, control.collect());
+        add("control", other, true, control.collect());
         if !run.trials.is_empty() {
             let points = run.trials.iter().map(|t| [t.iteration as f64, t.accuracy, t.ci95]).collect();
             trials.push(Series { name: name("validation tasks"), colour, dashed: false, points });

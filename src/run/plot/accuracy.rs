@@ -35,7 +35,8 @@ impl Draw for Accuracy<'_> {
         let (validation, train) = (percent(|t| t.accuracy), percent(|t| t.train_accuracy));
         let (upper, lower) = (percent(|t| (t.accuracy + t.ci95).min(1.0)), percent(|t| t.accuracy - t.ci95));
         let low = lower.iter().chain(&train).map(|p| p.1).fold(f64::INFINITY, f64::min);
-        let bottom = (low - 2.0).max(0.0);
+        // At most 90: so large a range has no tick above 100.
+        let bottom = (low - 2.0).clamp(0.0, 90.0);
         let last = self.trials.last().map_or(1.0, |t| t.iteration as f64);
         // A short training begins with its first trial, not with nothing.
         let first = if self.trials.len() > 1 { self.trials[0].iteration as f64 } else { 0.0 };

@@ -231,13 +231,13 @@ pub(super) fn short(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A count with a thin gap between thousands.
+/// A count with commas between thousands, as on the terminal.
 pub(super) fn count(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) && digits.len() > 4 {
-            text.push('\u{a0}');
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
         }
         text.push(digit);
     }

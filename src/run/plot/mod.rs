@@ -79,7 +79,8 @@ fn first_task(
     device: &dyn Backend,
 ) -> Result<Option<images::Pictures>> {
     let Family::Images(images) = &recipe.task.family else { return Ok(None) };
-    let &ImageSettings { ways, channels, side, .. } = images;
+    let &ImageSettings { ways, .. } = images;
+    let Some((channels, side)) = images.form() else { return Ok(None) };
     let steps = judged.report.steps.len() - 1;
     let tasks = recipe.evaluation_tasks(&judged.settings, 0..1)?;
     let (maml, _) = adapt(recipe, steps, models, device, judged.report.inner_lr, &tasks, true)?;

@@ -204,7 +204,7 @@ impl Draw for Series {
         area.fill(&WHITE)?;
         let height = area.dim_in_pixel().1;
         let (charts, strip) = area.split_vertically(height - px(34.0, scale));
-        let titles = ["meta-learned", "pretrained"].map(|learner| format!("{}, {learner}", self.title));
+        let titles = ["meta-learned", "control"].map(|learner| format!("{}, {learner}", self.title));
         match &self.control {
             Some(control) => {
                 let panels = charts.split_evenly((1, 2));
@@ -223,7 +223,7 @@ impl Draw for Series {
             (Mark::Line(MAML, 2.4), after.as_str()),
         ];
         if self.control.is_some() {
-            entries.push((Mark::Dashes(CONTROL, 1.6), "pretrained, before"));
+            entries.push((Mark::Dashes(CONTROL, 1.6), "control, before"));
             entries.push((Mark::Line(CONTROL, 2.4), after.as_str()));
         }
         legend(&strip, &entries, scale)

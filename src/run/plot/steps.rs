@@ -35,7 +35,11 @@ impl Steps<'_> {
 
     fn curves(&self) -> Vec<(Curve, RGBColor, &'static str)> {
         let learners = &self.report.learners;
-        let control = learners.pretrained.as_ref().map(|curve| (curve, CONTROL, "pretrained"));
+        let name = match self.report.why_flat() {
+            Some(_) => "control (flat: at the mean of all tasks)",
+            None => "control",
+        };
+        let control = learners.control.as_ref().map(|curve| (curve, CONTROL, name));
         let standard = learners.standard.as_ref().map(|curve| (curve, STANDARD, "standard initialisation"));
         let naive = learners.naive.as_ref().map(|curve| (curve, TRUTH, "last value"));
         let curves =
@@ -82,15 +86,17 @@ impl Steps<'_> {
             .x_label_area_size(px(38.0, scale))
             .y_label_area_size(px(56.0, scale))
             .build_cartesian_2d(x, y)?;
-        let y = match self.report.metric {
+        let y_name = match self.report.metric {
             "accuracy" => "accuracy, %",
             "psnr" => "PSNR, dB",
+            // Such a range is drawn from above 0 on only in the logarithm.
+            _ if low > 0.0 => "mean squared error, logarithmic",
             _ => "mean squared error",
         };
         let labels = (steps.len().min(12), 8);
         mesh(
             &mut chart,
-            &Axes { x: "steps of adaptation", y, labels, x_format: steps_label, vertical: false },
+            &Axes { x: "steps of adaptation", y: y_name, labels, x_format: steps_label, vertical: false },
             scale,
         )?;
         let inside = |(i, y): (f64, f64)| (i, y.clamp(low, high));

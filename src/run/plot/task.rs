@@ -104,7 +104,7 @@ impl Draw for Task {
             Some(control) => {
                 let panels = charts.split_evenly((1, 2));
                 self.panel(&panels[0], ("Meta-learned", MAML), &self.maml, scale)?;
-                self.panel(&panels[1], ("Pretrained", CONTROL), control, scale)?;
+                self.panel(&panels[1], ("Control", CONTROL), control, scale)?;
             }
             None => self.panel(&charts, ("Meta-learned", MAML), &self.maml, scale)?,
         }
@@ -115,7 +115,7 @@ impl Draw for Task {
             (Mark::Line(MAML, 2.5), after.as_str()),
         ];
         if self.control.is_some() {
-            entries.push((Mark::Dashes(CONTROL, 1.5), "pretrained, before"));
+            entries.push((Mark::Dashes(CONTROL, 1.5), "control, before"));
             entries.push((Mark::Line(CONTROL, 2.5), after.as_str()));
         }
         legend(&strip, &entries, scale)

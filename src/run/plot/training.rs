@@ -15,7 +15,7 @@ type Of = fn(&MetricsLine) -> Option<f64>;
 const SERIES: [(Of, RGBColor, &str); 3] = [
     (|line| (line.support_loss > 0.0).then_some(line.support_loss), TRUTH, "support, before adapting"),
     (|line| Some(line.query_loss), MAML, "query, after adapting"),
-    (|line| line.control_loss, CONTROL, "pretrained"),
+    (|line| line.control_loss, CONTROL, "control"),
 ];
 
 impl Training<'_> {

@@ -63,6 +63,17 @@ impl Capacity {
         Self::from(&wgpu::Limits::default())
     }
 
+    /// What current cards have.
+    pub(crate) fn card() -> Self {
+        Self {
+            workgroup_bytes: 48 << 10,
+            invocations: 1024,
+            storage_binding_bytes: (4 << 30) - 4,
+            buffer_bytes: 64 << 30,
+            ..Self::portable()
+        }
+    }
+
     /// Fails with the limit's name unless a kernel of this size runs here.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One compute entry point on a device: its bindings and its pipeline.
 
 use super::handle::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::wgsl::{Binding, Declaration, Library};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -81,13 +81,7 @@ impl Kernel {
         constants: &[(&'static str, f64)],
     ) -> Result<Self> {
         let name = declaration.shader;
-        let mut values = declaration.constants.to_vec();
-        for &(constant, value) in constants {
-            match values.iter_mut().find(|(known, _)| *known == constant) {
-                Some(known) => known.1 = value,
-                None => return Err(Error::device(format!("shader `{name}` has no constant `{constant}`"))),
-            }
-        }
+        let values = declaration.specialised(constants)?;
         let text = library.resolve(name)?;
         let entries: Vec<_> =
             declaration.bindings.iter().enumerate().map(|(at, &binding)| entry(at, binding)).collect();

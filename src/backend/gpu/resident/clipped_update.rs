@@ -1,9 +1,15 @@
 //! The outer update of a meta-gradient whose norm is clipped (`shaders/clipped_update.wgsl`).
 
+use super::reduce::MOST_GROUPS;
 use crate::wgsl::{Binding, Declaration};
 
 /// Elements that one workgroup takes.
-pub(crate) const WORKGROUP: u32 = 256;
+const WORKGROUP: u32 = 256;
+
+/// Workgroups for so many meta-parameters.
+pub(crate) fn workgroups(meta: u32) -> u32 {
+    meta.div_ceil(WORKGROUP).min(MOST_GROUPS)
+}
 
 /// The kernel.
 pub(crate) const DECLARATION: Declaration = Declaration {

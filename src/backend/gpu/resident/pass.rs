@@ -89,18 +89,14 @@ impl State {
             ]
         };
         let clips_norm = request.outer.is_some_and(|outer| outer.clip_norm.is_some());
-        let update = f64::from(u8::from(request.outer.is_some() && !clips_norm));
-        let kernel = kernels.get(
-            device,
-            &reduce::DECLARATION,
-            &[("SLICES", f64::from(cut.slices)), ("UPDATE", update)],
-        )?;
+        let constants_of = cut.constants(request.outer.is_some() && !clips_norm);
+        let kernel = kernels.get(device, &reduce::DECLARATION, &constants_of)?;
         let mut bindings = common().to_vec();
         bindings.extend([partials.region.bind(), self.arena.bind(self.log)]);
         recording.push(&kernel, kernel.bind(device, &bindings)?, [cut.workgroups, 1, 1]);
         if clips_norm {
             let kernel = kernels.get(device, &clipped_update::DECLARATION, &[])?;
-            let workgroups = (self.meta as u32).div_ceil(clipped_update::WORKGROUP).min(reduce::MOST_GROUPS);
+            let workgroups = clipped_update::workgroups(self.meta as u32);
             recording.push(&kernel, kernel.bind(device, &common())?, [workgroups, 1, 1]);
         }
         Ok(())

@@ -25,6 +25,11 @@ impl Cut {
         let slices = slices.next_power_of_two().clamp(4, 32);
         Self { slices, workgroups: columns.div_ceil(WORKGROUP / slices).min(MOST_GROUPS) }
     }
+
+    /// Constants of the kernel; `updates` says that it applies the outer rule.
+    pub(crate) fn constants(self, updates: bool) -> [(&'static str, f64); 2] {
+        [("SLICES", f64::from(self.slices)), ("UPDATE", f64::from(u8::from(updates)))]
+    }
 }
 
 /// The most workgroups that every adapter takes in one dispatch.
