@@ -170,20 +170,19 @@ else
     check "all features" $strict check --all-targets --all-features
 fi
 if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
-    check "wasm" $strict check --no-default-features --lib --features gpu --target wasm32-unknown-unknown
+    check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown
+    check "the page's wasm" $strict check -p fastweights-web --target wasm32-unknown-unknown
 else
     skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
 fi
-# The page in a browser, built as its users have it.
+# The page in a browser: what is soon built and tested of it. All of it: sh web/build.sh && node web/tests/run.mjs
 browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
-page() { sh web/build.sh && CHROMIUM=$browser node web/tests/run.mjs; }
-missing=
-command -v node >/dev/null 2>&1 || missing="node"
-[ -n "$browser" ] || missing="${missing:+$missing, }Chromium"
-command -v wasm-bindgen >/dev/null 2>&1 || missing="${missing:+$missing, }wasm-bindgen"
-[ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ] || missing="${missing:+$missing, }Rust's wasm target"
+page() { sh web/build.sh --quick && CHROMIUM=$browser node web/tests/run.mjs --quick; }
+missing=$(sh web/build.sh --missing)
+[ -n "$browser" ] || missing="${missing:+$missing; }Chromium"
+node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || missing="${missing:+$missing; }node 18 or newer"
 if [ -n "$missing" ]; then
-    skipped="$skipped, page in a browser (no $missing)"
+    skipped="$skipped, page in a browser (not here: $missing)"
 else
     check "page in a browser" page
 fi

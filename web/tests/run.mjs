@@ -11,7 +11,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { serve } from '../serve.mjs';
-import { Browser } from './browser.mjs';
+import { Chromium } from './chromium.mjs';
+import { Firefox } from './firefox.mjs';
 
 const web = join(dirname(fileURLToPath(import.meta.url)), '..');
 const golden = join(web, '..', 'tests', 'golden');
@@ -237,7 +238,8 @@ const tests = {
 
 const server = await serve(0, { '/': join(web, 'site'), '/golden/': golden });
 const address = `http://127.0.0.1:${server.address().port}/`;
-const browser = await Browser.open(process.env.CHROMIUM ?? 'chromium');
+const firefox = process.env.FIREFOX;
+const browser = await (firefox ? Firefox.open(firefox) : Chromium.open(process.env.CHROMIUM ?? 'chromium'));
 let [ran, failed] = [0, 0];
 try {
   const page = await opened(browser, address, '?device=gpu');

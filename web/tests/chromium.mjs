@@ -1,17 +1,18 @@
-// A browser over the DevTools protocol, through a pipe: no package, no port.
+// Chromium over the DevTools protocol, through a pipe: no package, no port.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Page } from './page.mjs';
 
-export class Browser {
+export class Chromium {
   static async open(program) {
     const folder = await mkdtemp(join(tmpdir(), 'fastweights-web-'));
     const options = ['--headless=new', '--remote-debugging-pipe', `--user-data-dir=${folder}`, '--no-first-run', '--no-sandbox',
       '--disable-gpu-watchdog', '--disable-background-networking', '--hide-scrollbars', '--enable-unsafe-webgpu', 'about:blank'];
     const child = spawn(program, options, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-    const browser = new Browser();
+    const browser = new Chromium();
     Object.assign(browser, { child, folder, calls: new Map(), heard: [], next: 1, rest: '' });
     child.stdio[4].setEncoding('utf8');
     child.stdio[4].on('data', text => browser.hear(text));
@@ -40,7 +41,7 @@ export class Browser {
   async page(address) {
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
-    const page = new Page(this, sessionId, targetId);
+    const page = new ChromiumPage(this, sessionId, targetId);
     this.heard.push(message => { if (message.sessionId === sessionId) page.hear(message); });
     for (const domain of ['Page', 'Runtime', 'Log']) await page.send(`${domain}.enable`);
     await page.send('Page.navigate', { url: address });
@@ -54,9 +55,10 @@ export class Browser {
   }
 }
 
-class Page {
+class ChromiumPage extends Page {
   constructor(browser, session, target) {
-    Object.assign(this, { browser, session, target, complaints: [] });
+    super();
+    Object.assign(this, { browser, session, target });
   }
 
   send(method, params) { return this.browser.send(method, params, this.session); }
@@ -75,21 +77,8 @@ class Page {
     return found.result.value;
   }
 
-  async until(what, expression, seconds = 60) {
-    const end = Date.now() + 1000 * seconds;
-    while (Date.now() < end) {
-      if (await this.value(expression)) return;
-      await new Promise(resolve => setTimeout(resolve, 50));
-    }
-    throw new Error(`${what}: not within ${seconds} s; the page says: ${await this.value("document.getElementById('trouble').textContent")}`);
-  }
-
-  // Moves the mouse along places of an element, from 0 to 1, with its button held.
-  async stroke(id, places) {
-    const box = await this.value(`(() => { const e = document.getElementById('${id}') ?? document.querySelector('${id}'); e.scrollIntoView({ block: 'center' });
-      const b = e.getBoundingClientRect(); return { x: b.x, y: b.y, width: b.width, height: b.height }; })()`);
-    const send = (type, [x, y], buttons) => this.send('Input.dispatchMouseEvent',
-      { type, x: box.x + x * box.width, y: box.y + y * box.height, button: 'left', buttons, clickCount: 1 });
+  async drag(places) {
+    const send = (type, [x, y], buttons) => this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', buttons, clickCount: 1 });
     await send('mousePressed', places[0], 1);
     for (const place of places.slice(1)) await send('mouseMoved', place, 1);
     await send('mouseReleased', places.at(-1), 0);
