@@ -203,11 +203,7 @@ fn unparenthesised(line: &str) -> bool {
         let here = open.last_mut().expect("never empty");
         match word {
             "(" | "[" => open.push((false, false)),
-            ")" | "]" => {
-                if open.len() > 1 {
-                    open.pop();
-                }
-            }
+            ")" | "]" if open.len() > 1 => drop(open.pop()),
             "," | ";" | "{" | "}" | "&&" | "||" | "=" | "&=" | "|=" | "return" => *here = (false, false),
             // In front of nothing it is an address.
             "&" | "|" | "^" if operand => here.0 = true,

@@ -62,10 +62,11 @@ async function recover(error) {
   await choose(device.lost < 4 ? device.wanted : 'cpu');
   for (const mover of device.movers) mover(device.engine);
   announce();
+  const what = /lost|destroyed|did not answer/i.test(text(error)) ? 'was lost' : 'failed';
   say('trouble', device.gpu
-    ? 'The GPU was lost and has been opened anew; everything goes on from the last known state.'
-    : 'The GPU was lost and does not come back; the processor goes on from the last known state.');
-  console.info(`recovered from: ${text(error)}`);
+    ? `The GPU ${what} and has been opened anew; everything goes on from the last known state.`
+    : `The GPU ${what} and does not come back; the processor goes on from the last known state.`);
+  console.warn(`recovered from: ${text(error)}`);
 }
 
 // Runs a job when those before it are done; once more where the GPU fails under it.
@@ -75,7 +76,8 @@ export function compute(job) {
     try {
       return await job(before);
     } catch (error) {
-      if (!device.gpu) throw error;
+      // Numbers that run away are not the GPU's fault.
+      if (!device.gpu || error.name !== 'Device') throw error;
       await recover(error);
       return job(device.engine);
     }

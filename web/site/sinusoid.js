@@ -40,7 +40,7 @@ function show() {
 async function renew() {
   const { lr, steps, batch, order } = settings();
   const made = ['task.pool=0', `inner.lr=${lr}`, `inner.steps=${steps}`, `inner.order=${order}`, `outer.meta_batch=${batch}`,
-    'control.visit=joint', 'model.init=torch', 'outer.meta_lr=3e-3', 'outer.iterations=1000000'];
+    'control.visit=joint', 'model.init=torch', 'outer.meta_lr=3e-3', 'outer.clip_norm=1', 'outer.iterations=1000000'];
   await compute(engine => { state.training = new Training(engine, 'sinusoid', made); });
   Object.assign(state, { losses: [], smooth: [], rate: 0, count: 1, done: 0 });
   drawLoss();
@@ -56,8 +56,8 @@ function note(losses) {
     const x = (state.smooth.length ? state.smooth[state.smooth.length - 1].x : 0) + 1;
     // A mean over the last tenth of the rounds, a thousand at most.
     const slow = 1 / Math.max(1, Math.min(0.1 * x, 1000));
-    // Of logarithms: a single round far off does not hide the others.
-    state.smooth.push({ x, y: before * Math.exp(slow * Math.log(loss / before)) });
+    // Of logarithms, and within a factor of three: a single round far off does not hide the others.
+    state.smooth.push({ x, y: before * Math.exp(slow * Math.max(-1.1, Math.min(1.1, Math.log(loss / before)))) });
     state.losses.push(loss);
   }
 }

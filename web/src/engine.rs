@@ -1,6 +1,6 @@
 //! Where the page computes.
 
-use crate::thrown;
+use crate::{Thrown, thrown};
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::{Choice, Device, GpuBackend};
 use fastweights::case::Case;
@@ -53,7 +53,7 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// The browser's GPU, with the limits that every one has.
-    pub async fn gpu() -> Result<Engine, JsError> {
+    pub async fn gpu() -> Result<Engine, Thrown> {
         let device = Device::open_async(&Choice::Any).await.map_err(thrown)?;
         Ok(Self { kind: Kind::Gpu(Rc::new(GpuBackend::new(device))) })
     }
@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// The largest error of a case with a known meta-gradient: ‖out − ref‖ / ‖ref‖ over its tensors.
-    pub async fn case_error(&self, name: String, bytes: Vec<u8>) -> Result<f64, JsError> {
+    pub async fn case_error(&self, name: String, bytes: Vec<u8>) -> Result<f64, Thrown> {
         let case = Case::parse(Path::new(&name), &bytes).map_err(thrown)?;
         let params: Vec<f32> = case.params.iter().map(|&v| v as f32).collect();
         let tasks = case.tasks.map(|v| v as f32);
@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// Names and texts of all kernels, one after the other, for a compiler to look at.
-    pub fn kernels() -> Result<Vec<String>, JsError> {
+    pub fn kernels() -> Result<Vec<String>, Thrown> {
         let library = Library::default();
         let mut all = Vec::new();
         for (_, name, _) in SOURCES {

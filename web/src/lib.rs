@@ -5,15 +5,20 @@ mod engine;
 mod start;
 mod training;
 
-use wasm_bindgen::JsError;
+use fastweights::ErrorKind;
+use js_sys::Error as Thrown;
 
-/// An error as JavaScript has it, with its causes.
-fn thrown(error: fastweights::Error) -> JsError {
+/// An error as JavaScript has it, with its causes; its name is `Device` where the device failed, so that another may do better.
+fn thrown(error: fastweights::Error) -> Thrown {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
         text += &format!(": {error}");
         cause = error.source();
     }
-    JsError::new(&text)
+    let thrown = Thrown::new(&text);
+    if matches!(error.kind(), ErrorKind::Device(_)) {
+        thrown.set_name("Device");
+    }
+    thrown
 }

@@ -1,7 +1,7 @@
 //! Parameters to adapt from.
 
 use crate::engine::Engine;
-use crate::thrown;
+use crate::{Thrown, thrown};
 use fastweights::meta::Plan;
 use fastweights::recipe::Recipe;
 use fastweights::run::read_params;
@@ -42,14 +42,14 @@ impl Adapted {
 #[wasm_bindgen]
 impl Start {
     /// A meta-learned start: its recipe, and the bytes of its checkpoint.
-    pub fn learned(recipe: &str, bytes: &[u8]) -> Result<Start, JsError> {
+    pub fn learned(recipe: &str, bytes: &[u8]) -> Result<Start, Thrown> {
         let plan = plan(recipe)?;
         let params = read_params(&plan, Path::new("checkpoint"), bytes).map_err(thrown)?;
         Ok(Self { plan, params })
     }
 
     /// The same network at random.
-    pub fn random(recipe: &str) -> Result<Start, JsError> {
+    pub fn random(recipe: &str) -> Result<Start, Thrown> {
         let recipe = Recipe::parse(recipe, "recipe", &[]).map_err(thrown)?;
         let params = recipe.start().map_err(thrown)?.params;
         Ok(Self { plan: recipe.plan().map_err(thrown)?, params })
@@ -68,7 +68,7 @@ impl Start {
         query_y: Vec<f32>,
         steps: usize,
         rate: Option<f64>,
-    ) -> Result<Adapted, JsError> {
+    ) -> Result<Adapted, Thrown> {
         let (inputs, targets) = (self.plan.model.inputs(), self.plan.targets());
         let (support, query) = (support_x.len() / inputs, query_x.len() / inputs);
         let mut tasks = TaskBatch::zeros(1, 0, 0, inputs, targets);
@@ -85,6 +85,6 @@ impl Start {
     }
 }
 
-fn plan(recipe: &str) -> Result<Plan, JsError> {
+fn plan(recipe: &str) -> Result<Plan, Thrown> {
     Recipe::parse(recipe, "recipe", &[]).and_then(|recipe| recipe.plan()).map_err(thrown)
 }

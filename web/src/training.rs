@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Kind};
 use crate::start::Start;
-use crate::thrown;
+use crate::{Thrown, thrown};
 use fastweights::Result;
 use fastweights::backend::gpu::Resident;
 use fastweights::meta::{Backend, Losses, TrainPlan, TrainState, Training as Trains};
@@ -74,7 +74,7 @@ pub struct Training {
 impl Training {
     /// A training from the start: settings as the command line's `--set` takes them.
     #[wasm_bindgen(constructor)]
-    pub fn new(engine: &Engine, name: &str, settings: Vec<String>) -> std::result::Result<Training, JsError> {
+    pub fn new(engine: &Engine, name: &str, settings: Vec<String>) -> std::result::Result<Training, Thrown> {
         Self::begin(&engine.kind, name, &settings).map_err(thrown)
     }
 
@@ -91,14 +91,14 @@ impl Training {
     }
 
     /// Runs some meta-iterations; their losses on query points.
-    pub async fn advance(&mut self, iterations: u32) -> std::result::Result<Vec<f32>, JsError> {
+    pub async fn advance(&mut self, iterations: u32) -> std::result::Result<Vec<f32>, Thrown> {
         let losses = self.meta.advance(self.iteration, iterations.into()).await.map_err(thrown)?;
         self.iteration += losses.len() as u64;
         Ok(losses.iter().map(|losses| losses.query).collect())
     }
 
     /// Lets the plain network catch up, by at most so many updates; whether it has.
-    pub async fn advance_plain(&mut self, updates: u32) -> std::result::Result<bool, JsError> {
+    pub async fn advance_plain(&mut self, updates: u32) -> std::result::Result<bool, Thrown> {
         let done = self.plain.known.iteration;
         let wanted = (self.iteration * self.ratio).saturating_sub(done);
         let some = wanted.min(updates.into());
@@ -108,13 +108,13 @@ impl Training {
     }
 
     /// The meta-learned start as it is now.
-    pub async fn learned(&mut self) -> std::result::Result<Start, JsError> {
+    pub async fn learned(&mut self) -> std::result::Result<Start, Thrown> {
         self.meta.known = self.meta.runs.state().await.map_err(thrown)?;
         Ok(Start { plan: self.meta.plan.plan.clone(), params: self.meta.known.params.clone() })
     }
 
     /// The plain network as it is now, to be adapted as the other is.
-    pub async fn pretrained(&mut self) -> std::result::Result<Start, JsError> {
+    pub async fn pretrained(&mut self) -> std::result::Result<Start, Thrown> {
         self.plain.known = self.plain.runs.state().await.map_err(thrown)?;
         let mut plan = self.meta.plan.plan.clone();
         // The rate that the recipe adapts the plain network by.
@@ -123,7 +123,7 @@ impl Training {
     }
 
     /// The same training, as last known, on another device.
-    pub fn moved(&self, engine: &Engine) -> std::result::Result<Training, JsError> {
+    pub fn moved(&self, engine: &Engine) -> std::result::Result<Training, Thrown> {
         let on = |learner: &Learner| Learner::new(&engine.kind, learner.plan.clone(), learner.known.clone());
         let moved = || {
             let (meta, plain) = (on(&self.meta)?, on(&self.plain)?);
@@ -134,12 +134,12 @@ impl Training {
     }
 
     /// The recipe of a run directory that the command line goes on from.
-    pub fn recipe(&self) -> std::result::Result<String, JsError> {
+    pub fn recipe(&self) -> std::result::Result<String, Thrown> {
         self.recipe.to_toml().map_err(thrown)
     }
 
     /// Files of a checkpoint in such a directory: pairs of path and bytes.
-    pub async fn checkpoint(&mut self) -> std::result::Result<js_sys::Array, JsError> {
+    pub async fn checkpoint(&mut self) -> std::result::Result<js_sys::Array, Thrown> {
         self.meta.known = self.meta.runs.state().await.map_err(thrown)?;
         // Sums of losses begin anew with the next line of metrics.
         let saved = Saved { state: self.meta.known.clone(), sums: vec![0.0; 2] };
