@@ -3,7 +3,8 @@
 //!     cargo bench --bench fuzz -- --inputs 1000000                 each target
 //!     cargo bench --bench fuzz -- --target csv --seed 7            one, with other inputs
 //!
-//! An input that a reader panics at is kept in `fuzz/found/`.
+//! An input that a reader panics at is kept in `fuzz/found/`, and so is the slowest one of a target if it takes more than a tenth of a
+//! second.
 
 #![allow(clippy::print_stdout, reason = "it reports")]
 
@@ -13,12 +14,15 @@ mod driver;
 mod targets;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most bytes that a reader may have allocated at a time, for inputs of 64 KiB.
 const MOST: usize = 512 << 20;
+
+/// An input that takes longer is worth a look.
+const SLOW: Duration = Duration::from_millis(100);
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -52,6 +56,15 @@ fn flag(name: &str) -> Option<String> {
     arguments.get(at + 1).cloned()
 }
 
+/// Writes an input to where it is found again.
+fn keep(name: &str, input: &[u8]) -> PathBuf {
+    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/found");
+    std::fs::create_dir_all(&found).expect("a folder");
+    let path = found.join(name);
+    std::fs::write(&path, input).expect("a file");
+    path
+}
+
 fn main() {
     let inputs: u64 = flag("--inputs").map_or(10_000, |n| n.parse().expect("--inputs N"));
     let seed: u64 = flag("--seed").map_or(0, |n| n.parse().expect("--seed N"));
@@ -79,17 +92,17 @@ fn main() {
             outcome.inputs,
             start.elapsed().as_secs_f64(),
             outcome.kinds,
-            outcome.slowest.as_secs_f64(),
+            outcome.slowest.0.as_secs_f64(),
             peak >> 20,
             outcome.panics.len()
         );
         bad += outcome.panics.len() + usize::from(peak > MOST);
-        let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/found");
         for (n, (input, said)) in outcome.panics.iter().take(10).enumerate() {
-            std::fs::create_dir_all(&found).expect("a folder");
-            let path = found.join(format!("{}-{seed}-{n}", target.name));
-            std::fs::write(&path, input).expect("a file");
-            println!("  {}: {said}", path.display());
+            println!("  {}: {said}", keep(&format!("{}-{seed}-{n}", target.name), input).display());
+        }
+        let (took, input) = &outcome.slowest;
+        if *took > SLOW {
+            println!("  {}: the slowest", keep(&format!("{}-{seed}-slowest", target.name), input).display());
         }
     }
     assert_eq!(bad, 0, "readers that panic, or take more than {} MiB", MOST >> 20);

@@ -114,6 +114,7 @@ fn run(
     if ending.map_err(exception)? == Ending::Stopped {
         return Ok((path, None, iteration));
     }
+    events.map_or(Ok(()), |events| events.close(&dir)).map_err(exception)?;
     let (report, _) = conclude(&experiment, &dir, backend, &mut |_| {}).map_err(exception)?;
     Ok((path, Some(report.to_json().map_err(exception)?), experiment.iteration()))
 }
@@ -123,7 +124,7 @@ fn look(callback: Option<&Py<PyAny>>, progress: &Progress) -> PyResult<bool> {
     Python::attach(|py| {
         py.check_signals()?;
         let Some(callback) = callback else { return Ok(false) };
-        let accuracy = progress.validation.as_ref().map(|line| line.accuracy);
+        let accuracy = progress.validation.as_ref().and_then(|line| line.accuracy);
         let seen = (
             progress.iteration,
             progress.total,

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// The run's directory
     run: PathBuf,
     /// Examples to adapt to. Points and rows of a table: a file of text with the columns of training and what is predicted. A
-    /// series: such a file. Pictures: a folder in which each class is a folder of pictures
+    /// series: such a file. Pictures: a folder in which each class is a folder of pictures. A field: a picture, or a file of points
     #[arg(long, value_name = "INPUT")]
     support: PathBuf,
     /// Examples to judge the adapted model by, in the same form
@@ -50,7 +50,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    check_writable(&arguments.out)?;
+    let read = [&arguments.run, &arguments.support].into_iter().chain(&arguments.query);
+    check_writable(&arguments.out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
     let rate = inner_rate(arguments.inner_lr)?;
     let source = Source::open(&arguments.run)?;
     let memory = source.memory();
@@ -103,9 +104,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let adapted = start.adapt(&*device.backend, &support, Adaptation { steps, rate })?;
     adapted.save(&arguments.out)?;
     arguments.tell(&adapted, &support, out)?;
-    let name = if arguments.hold_out.is_some() { "held out" } else { "query set" };
-    let query = query.as_ref().map(|query| (name, query));
-    let lines = judged((&start, &adapted), (&support, query), &*device.backend)?;
+    let role = if arguments.hold_out.is_some() { Role::HeldOut } else { Role::Query };
+    let other = query.as_ref().map(|query| (role, query));
+    let lines = judged((&start, &adapted), (&support, other), &*device.backend)?;
     lines.iter().try_for_each(|line| out.line(line))
 }
 
@@ -140,32 +141,59 @@ impl Arguments {
     }
 }
 
+/// What examples are there for.
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    /// To adapt to.
+    Support,
+    /// To judge by.
+    Query,
+    /// To judge by, taken out of what was given to adapt to.
+    HeldOut,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Support => "support set",
+            Self::Query => "query set",
+            Self::HeldOut => "held out",
+        }
+    }
+
+    /// Whether nothing was adapted or frozen on them.
+    fn judges(self) -> bool {
+        match self {
+            Self::Support => false,
+            Self::Query | Self::HeldOut => true,
+        }
+    }
+}
+
 /// How well the model does on its support set and on others, before and after, and what freezing its batch norms costs.
 fn judged(
     (start, adapted): (&Start, &Adapted),
-    (support, query): (&Examples, Option<(&str, &Examples)>),
+    (support, other): (&Examples, Option<(Role, &Examples)>),
     device: &dyn Backend,
 ) -> Result<Vec<String>> {
     let before = start.adapt(device, support, Adaptation { steps: 0, rate: None })?;
     let mut lines = Vec::new();
-    for (name, examples) in [("support set", support)].into_iter().chain(query) {
+    for (role, examples) in [(Role::Support, support)].into_iter().chain(other) {
         let (first, last) = (before.judge(device, examples)?, adapted.judge(device, examples)?);
         lines.push(format!(
-            "{name}, {} {}: {} (before adaptation {})",
+            "{}, {} {}: {} (before adaptation {})",
+            role.name(),
             examples.points,
             examples.what,
             said(last),
             said(first)
         ));
-        let together = match name {
-            "support set" => None,
-            _ => adapted.judge_together(device, examples)?,
-        };
+        let together = if role.judges() { adapted.judge_together(device, examples)? } else { None };
         if let Some(together) = together {
             lines.push(format!("  {}", cost(last, together)));
         }
     }
-    if query.is_none() && !adapted.norms().is_empty() {
+    if other.is_none() && !adapted.norms().is_empty() {
         lines.push(
             "batch norms are frozen on the support set; --query INPUT measures what that costs".to_owned(),
         );
@@ -183,10 +211,16 @@ fn said(score: Score) -> String {
 /// What freezing batch norms costs, in words.
 fn cost(frozen: Score, together: Score) -> String {
     let cost = match (frozen.accuracy, together.accuracy) {
-        (Some(frozen), Some(together)) => {
+        (Some(frozen), Some(together)) if together >= frozen => {
             format!("freezing costs {:.2} points of accuracy", 100.0 * (together - frozen))
         }
-        _ => format!("freezing costs {} of loss", number(frozen.loss - together.loss)),
+        (Some(frozen), Some(together)) => {
+            format!("freezing gains {:.2} points of accuracy", 100.0 * (frozen - together))
+        }
+        _ if together.loss <= frozen.loss => {
+            format!("freezing costs {} of loss", number(frozen.loss - together.loss))
+        }
+        _ => format!("freezing gains {} of loss", number(together.loss - frozen.loss)),
     };
     format!(
         "with batch norms frozen on the support set, each by itself; by the statistics of the whole query set (transductive): {}; {cost}",

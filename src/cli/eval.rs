@@ -3,7 +3,7 @@
 use super::device::DeviceArguments;
 use super::failure::{Outcome, note, warn};
 use super::flags::inner_rate;
-use super::out::Out;
+use super::out::{Out, check_writable};
 use super::table;
 use fastweights::recipe::{Family, Protocol, Recipe};
 use fastweights::run::{Models, RunDir, judge, write_atomic};
@@ -94,6 +94,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
     settings.protocol = protocol.or(settings.protocol);
     recipe.task.check_evaluation(&settings)?;
+    arguments.check_json()?;
     match (&arguments.csv, &arguments.rows, &arguments.images) {
         (Some(csv), ..) => recipe.judge_series(csv)?,
         (_, Some(rows), _) => recipe.judge_rows(rows)?,
@@ -124,4 +125,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         judged.report.device
     ))?;
     table::print(&judged.report, out)
+}
+
+impl Arguments {
+    /// Refuses a file for the result that cannot be written.
+    fn check_json(&self) -> Result<()> {
+        let Some(path) = self.json.as_deref().filter(|path| *path != Path::new("-")) else { return Ok(()) };
+        let read = [&self.csv, &self.rows].into_iter().flatten().map(PathBuf::as_path);
+        check_writable(path, &read.collect::<Vec<_>>())
+    }
 }

@@ -31,10 +31,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let format = arguments.format()?;
     let path = arguments.out.clone().unwrap_or_else(|| arguments.usual(format));
-    check_writable(&path)?;
-    if path == arguments.model {
-        return Err(Error::file(&path, "is the model itself; give another --out").into());
-    }
+    check_writable(&path, &[&arguments.model])?;
     let adapted = arguments.open(format)?;
     export(&adapted, format, &path)?;
     out.line(&format!("{}: {} parameters{}", path.display(), adapted.weights().len(), said(&adapted, format)))

@@ -66,7 +66,7 @@ impl Failure {
     }
 }
 
-/// A line on standard error, lost if that is closed.
+/// A line on standard error, lost if that is closed: there is nowhere left to complain.
 pub(super) fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", wrapped(line, of_notes()));
 }

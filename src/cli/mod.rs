@@ -7,6 +7,7 @@ mod columns;
 mod data;
 mod device;
 mod eval;
+mod examples;
 mod export;
 mod failing;
 mod failure;
@@ -51,18 +52,25 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Meta-train a recipe and its control, compare both on new tasks, draw pictures
+    #[command(after_help = examples::TRAIN)]
     Train(Box<train::Arguments>),
     /// Evaluate a run anew, with other tasks, steps, points or rate
+    #[command(after_help = examples::EVAL)]
     Eval(eval::Arguments),
     /// Write one page of HTML about runs, side by side
+    #[command(after_help = examples::REPORT)]
     Report(report::Arguments),
     /// Adapt a run to a few examples of one's own, and keep the adapted model as one file
+    #[command(after_help = examples::ADAPT)]
     Adapt(adapt::Arguments),
     /// Predict new points, rows, pictures or series with a run or an adapted model
+    #[command(after_help = examples::PREDICT)]
     Predict(predict::Arguments),
     /// Write a model as ONNX, or its weights as safetensors or npz
+    #[command(after_help = examples::EXPORT)]
     Export(export::Arguments),
     /// Draw a field that a run of fields has learned, at any resolution, or evaluate it at given places
+    #[command(after_help = examples::SAMPLE)]
     Sample(sample::Arguments),
     /// Fetch, import and list image data sets
     Data(data::Arguments),

@@ -44,8 +44,15 @@ fn failure(error: io::Error) -> Failure {
     }
 }
 
-/// Refuses a file to write that cannot be made, before long work.
-pub(super) fn check_writable(path: &Path) -> Result<()> {
+/// Refuses a file to write that cannot be made, or that is one of those which are read, before long work.
+pub(super) fn check_writable(path: &Path, read: &[&Path]) -> Result<()> {
+    let place = path.canonicalize();
+    if place.is_ok_and(|place| read.iter().any(|read| read.canonicalize().is_ok_and(|read| read == place))) {
+        return Err(Error::file(
+            path,
+            "is read by this very command, and would be lost; write to another file",
+        ));
+    }
     if path.is_dir() {
         return Err(Error::file(path, "is a directory; give a file"));
     }

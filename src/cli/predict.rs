@@ -20,7 +20,8 @@ pub(super) struct Arguments {
     /// The run's directory, or the file of an adapted model
     model: PathBuf,
     /// What to predict. Points and rows of a table: a file of text with the columns of training, in any order, among others; what is
-    /// predicted need not be there. Series: such a file, or a folder of them. Pictures: a folder of them, at any depth, or one
+    /// predicted need not be there. Series: such a file, or a folder of them. Pictures: a folder of them, at any depth, or one.
+    /// Fields: a file of places
     #[arg(long, value_name = "INPUT", aliases = ["rows", "csv"])]
     input: PathBuf,
     /// Write the answers to this CSV file [default: standard output]
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if let Some(path) = &arguments.out {
-        check_writable(path)?;
+        check_writable(path, &[&arguments.model, &arguments.input])?;
     }
     let source = Source::open(&arguments.model)?;
     let signature = match &source {

@@ -1,8 +1,9 @@
 //! Progress on standard error: a bar with the curves so far on a terminal, lines elsewhere, or nothing.
 
 use super::failure::note;
-use super::numbers::grouped;
-use fastweights::run::{Progress, ValidationLine};
+use super::numbers::{grouped, number};
+use fastweights::Result;
+use fastweights::run::{Progress, RunDir, read_validation};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -31,9 +32,9 @@ pub(super) struct Display {
     clock: Clock,
     memory: Memory,
     loss: Trace,
-    accuracy: Trace,
-    /// The newest trial that was seen, and the best.
-    trials: Option<(ValidationLine, ValidationLine)>,
+    trials: Trace,
+    /// Meta-iterations at the newest trial that was seen.
+    trial: Option<u64>,
 }
 
 impl Meter {
@@ -48,9 +49,9 @@ impl Meter {
         let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len}  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_position(done);
-        let (clock, memory, loss, accuracy) =
+        let (clock, memory, loss, trials) =
             (Clock::default(), Memory::default(), Trace::default(), Trace::default());
-        Self::Bar(Box::new(Display { bar, clock, memory, loss, accuracy, trials: None }))
+        Self::Bar(Box::new(Display { bar, clock, memory, loss, trials, trial: None }))
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
@@ -82,16 +83,6 @@ impl Meter {
         if let Self::Bar(display) = self {
             // What comes next starts on a clean line; the table says how it ended.
             display.bar.finish_and_clear();
-            if let Some((newest, best)) = display.trials {
-                let said = |line: ValidationLine| {
-                    format!(
-                        "{:.1} % after {} meta-iterations",
-                        100.0 * line.accuracy,
-                        grouped(line.iteration)
-                    )
-                };
-                note(&format!("trials on validation tasks: best {}, newest {}", said(best), said(newest)));
-            }
         }
     }
 }
@@ -105,12 +96,10 @@ impl Display {
         let pace = pace(progress, self.clock.rate(progress));
         let mut text = format!("{pace}{memory}\n{}\n  {}", losses(progress), self.loss.chart());
         if let Some(newest) = progress.validation {
-            if self.trials.is_none_or(|(seen, _)| seen.iteration != newest.iteration) {
-                self.accuracy.push(newest.accuracy);
+            if self.trial.replace(newest.iteration) != Some(newest.iteration) {
+                self.trials.push(newest.accuracy.unwrap_or(newest.loss));
             }
-            let best = self.trials.map(|(_, best)| best).filter(|best| best.accuracy >= newest.accuracy);
-            self.trials = Some((newest, best.unwrap_or(newest)));
-            text += &format!("\n{}\n  {}", trial(progress).trim_start(), self.accuracy.chart());
+            text += &format!("\n{}\n  {}", trial(progress).trim_start(), self.trials.chart());
         }
         self.bar.set_message(text);
     }
@@ -212,8 +201,24 @@ fn losses(progress: &Progress) -> String {
 fn trial(progress: &Progress) -> String {
     progress.validation.map_or_else(String::new, |trial| {
         let best = if trial.best { ", best" } else { "" };
-        format!("  trial {:.1} %{best}", 100.0 * trial.accuracy)
+        match trial.accuracy {
+            Some(accuracy) => format!("  trial {:.1} %{best}", 100.0 * accuracy),
+            None => format!("  trial {}{best}", number(trial.loss)),
+        }
     })
+}
+
+/// The best of a run's trials, in words.
+pub(super) fn best_trial(dir: &RunDir) -> Result<Option<String>> {
+    let path = dir.validation();
+    let trials = if path.is_file() { read_validation(&path)? } else { Vec::new() };
+    Ok(trials.iter().rfind(|trial| trial.best).map(|best| {
+        let found = match best.accuracy {
+            Some(accuracy) => format!("accuracy {:.1} %", 100.0 * accuracy),
+            None => format!("loss {}", number(best.loss)),
+        };
+        format!("best of {} trials: {found}, at meta-iteration {}", trials.len(), grouped(best.iteration))
+    }))
 }
 
 /// A length of time in words.
@@ -230,6 +235,7 @@ pub(super) fn time(seconds: f64) -> String {
 mod tests {
     use super::*;
     use fastweights::meta::Losses;
+    use fastweights::run::ValidationLine;
 
     fn progress(rate: f64, control_loss: Option<f32>, validation: Option<ValidationLine>) -> Progress {
         let losses = Losses { support: 4.5801, query: 1.2345 };
@@ -240,9 +246,8 @@ mod tests {
 
     #[test]
     fn a_line_fits_80_columns() {
-        let (accuracy, ci95) = (0.9876, 0.01);
-        let line =
-            ValidationLine { iteration: 9, accuracy, ci95, loss: 0.1, train_accuracy: 0.9, best: true };
+        let (accuracy, ci95, train_accuracy) = (Some(0.9876), 0.01, Some(0.9));
+        let line = ValidationLine { iteration: 9, accuracy, ci95, loss: 0.1, train_accuracy, best: true };
         for (rate, control_loss, validation) in
             [(34_567.0, None, None), (5_678.0, Some(4.5639), None), (5.8, None, Some(line))]
         {

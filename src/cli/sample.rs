@@ -46,7 +46,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let reason = format!("is {}; allowed are 1 to {MOST}", arguments.size);
         return Err(Error::recipe("--size", reason).into());
     }
-    check_writable(&arguments.out)?;
+    let read = [&arguments.model].into_iter().chain(&arguments.csv);
+    check_writable(&arguments.out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
     let source = Source::open(&arguments.model)?;
     let signature = match &source {
         Source::Run(_, _, start) => &start.signature,

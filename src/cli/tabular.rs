@@ -8,7 +8,7 @@ use fastweights::data::{counted, shown};
 use fastweights::recipe::{Recipe, TableRows};
 use fastweights::run::{By, Fit, Found, Judgement, Report, TableOutcome};
 use fastweights::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files of a table.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,8 @@ impl TableArguments {
             let reason = format!("is for mini-batches of a table; `{}` predicts no rows", recipe.name);
             return Err(Error::recipe("--out-predictions", reason));
         }
-        check_writable(path)
+        let read = [&self.train, &self.test].into_iter().flatten().map(Path::new);
+        check_writable(path, &read.collect::<Vec<_>>())
     }
 
     /// Refuses to write what a run has written when it finished.

@@ -8,7 +8,7 @@ use super::flags::{as_typed, of_setting};
 use super::memory;
 use super::numbers::number;
 use super::out::Out;
-use super::progress::{Meter, time};
+use super::progress::{Meter, best_trial, time};
 use super::series::SeriesArguments;
 use super::signals::Signals;
 use super::table;
@@ -143,12 +143,14 @@ impl Arguments {
         out: &mut Out,
     ) -> Outcome {
         let memory = recipe.run.max_memory.map(|size| size.as_u64());
+        let asked = || signals.asked();
         let mut device = self.device.open(memory)?;
         device.backend = failing::as_asked(device.backend);
         self.say(format!("device: {} ({})", device.backend.name(), device.why));
         let cpu = self.device.cpu(memory);
         let before = place.as_ref().map(|place| &place.dir);
         let mut experiment = self.set_up(recipe, before, &device, &cpu)?;
+        experiment.listen(&asked);
         // Of a new run nothing was written up to here.
         let place = match place {
             Some(place) => place,
@@ -252,7 +254,12 @@ impl Arguments {
             })
         });
         meter.finish();
-        unwritten.map_or(ending, Err)
+        if let Some(error) = unwritten {
+            return Err(error);
+        }
+        let ending = ending?;
+        events.map_or(Ok(()), |events| events.close(dir))?;
+        Ok(ending)
     }
 
     /// Says how to go on.
@@ -280,6 +287,7 @@ impl Arguments {
             false => String::new(),
         };
         self.say(format!("trained in {}, {control}evaluated in {}", time(train), time(evaluation)));
+        best_trial(dir)?.into_iter().for_each(|line| self.say(line));
         if self.json {
             let report = serde_json::to_value(&report).map_err(|e| Error::failed(e.to_string()))?;
             return out.text(&json(report, dir)?);
@@ -310,6 +318,15 @@ impl Arguments {
         let dir = RunDir::open(path)?;
         let before = dir.recipe()?;
         let recipe = dir.recipe_with(&settings)?;
+        if recipe.trials_cost() && (before.validation.every > 0) != (recipe.validation.every > 0) {
+            let [was, is] = [&before, &recipe].map(|recipe| recipe.validation.every);
+            let reason = format!(
+                "was {was}, is {is}: trials take away from what is learned from, so a run has them from its start or never; \
+                 train it as a new run: fastweights train {} --validate-every {is}",
+                dir.recipe_file().display()
+            );
+            return Err(Error::recipe("--validate-every", reason));
+        }
         let longer = recipe.outer.iterations != before.outer.iterations;
         if longer && recipe.outer.schedule != Schedule::Constant {
             let reason = format!(

@@ -34,6 +34,7 @@ impl Recipe {
             support: &mut self.task.support,
             query: &mut self.task.query,
             iterations: &mut self.outer.iterations,
+            trials: self.validation.every > 0,
         };
         self.task.family.as_kind_mut().load(&mut loading)?;
         self.check_loaded()
@@ -62,7 +63,8 @@ impl Recipe {
     /// [`File`](crate::ErrorKind::File) if the file is not the one that the recipe was run with.
     pub fn set_series(&mut self, set: Arc<SeriesSet>) -> Result<()> {
         let Family::Series(series) = &mut self.task.family else { return Ok(()) };
-        series.take(set, (self.task.support, self.task.query), self.seed)?;
+        let trials = self.validation.every > 0;
+        series.take(set, (self.task.support, self.task.query), (self.seed, trials))?;
         self.check_loaded()
     }
 
@@ -73,7 +75,8 @@ impl Recipe {
     /// As [`Recipe::load_data`].
     pub fn judge_series(&mut self, path: &Path) -> Result<()> {
         let Family::Series(series) = &mut self.task.family else { return Ok(()) };
-        series.judge_on(path, (self.task.support, self.task.query), self.seed)?;
+        let trials = self.validation.every > 0;
+        series.judge_on(path, (self.task.support, self.task.query), (self.seed, trials))?;
         self.check_loaded()
     }
 
@@ -111,7 +114,7 @@ impl Recipe {
         if self.task.family.as_kind().holds_out_tasks() {
             self.evaluation_tasks(&self.evaluation, 0..1)?;
         }
-        if self.validation.every > 0 {
+        if self.validation.every > 0 && self.task.family.as_kind().holds_out_tasks() {
             self.validation_tasks(Split::Validation, 0..1)?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::meta::{Algorithm, InnerLoop, OuterKind, OuterOptimizer, Plan, TrainPlan, TrainState};
 use crate::model::{Graph, Model, NamedOp, Op, Shape};
-use crate::task::{Sampler, TaskBatch, Visit};
+use crate::task::{Sampler, TaskBatch, TaskSource, Visit};
 use std::ops::Range;
 
 impl Recipe {
@@ -91,15 +91,12 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::load_data`], if the recipe is of images and they are not loaded or do not fit.
     pub fn sampler(&self, visit: Visit) -> Result<Sampler> {
-        let source = self.task.family.as_kind().source(self.seed)?;
-        Ok(Sampler {
-            source,
-            seed: self.seed,
-            meta_batch: self.outer.meta_batch,
-            support: self.task.support,
-            query: self.task.query,
-            visit,
-        })
+        Ok(self.sampler_of(self.task.family.as_kind().source(self.seed)?, visit))
+    }
+
+    fn sampler_of(&self, source: TaskSource, visit: Visit) -> Sampler {
+        let Draw { seed, meta_batch, support, query } = self.draw();
+        Sampler { source, seed, meta_batch, support, query, visit }
     }
 
     fn optimizer(&self, kind: OuterKind, meta_lr: f64, iterations: u64) -> OuterOptimizer {
@@ -122,11 +119,22 @@ impl Recipe {
     /// # Errors
     /// As [`TrainPlan::check`].
     pub fn train_plan(&self) -> Result<TrainPlan> {
+        self.train_plan_on(self.task.family.as_kind().source(self.seed)?)
+    }
+
+    fn train_plan_on(&self, source: TaskSource) -> Result<TrainPlan> {
         let visit = if self.inner.settings.steps == 0 { Visit::Joint } else { Visit::Split };
         let outer = self.algorithm()?.outer;
-        let plan = TrainPlan { plan: self.plan()?, sampler: self.sampler(visit)?, outer };
+        let plan = TrainPlan { plan: self.plan()?, sampler: self.sampler_of(source, visit), outer };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// Refuses what a training or its control would refuse, without making what tasks are drawn from.
+    pub(super) fn check_plans(&self) -> Result<()> {
+        let source = self.task.family.as_kind().sketch(self.seed)?;
+        self.train_plan_on(source.clone())?;
+        self.control_plan_on(&|| Ok(source.clone())).map(drop)
     }
 
     /// The training of the control, if there is one: the mean gradient of the plain network (K = 0).
@@ -134,6 +142,10 @@ impl Recipe {
     /// # Errors
     /// As [`TrainPlan::check`].
     pub fn control_plan(&self) -> Result<Option<TrainPlan>> {
+        self.control_plan_on(&|| self.task.family.as_kind().source(self.seed))
+    }
+
+    fn control_plan_on(&self, source: &dyn Fn() -> Result<TaskSource>) -> Result<Option<TrainPlan>> {
         if !self.control.enabled {
             return Ok(None);
         }
@@ -142,7 +154,7 @@ impl Recipe {
             ControlVisit::Joint => Visit::Joint,
             ControlVisit::Query => Visit::Query,
         };
-        let (sampler, algorithm) = (self.sampler(visit)?, self.control_algorithm()?);
+        let (sampler, algorithm) = (self.sampler_of(source()?, visit), self.control_algorithm()?);
         let plan = algorithm.plan(0, sampler.points().1)?;
         let plan = TrainPlan { plan, sampler, outer: algorithm.outer };
         plan.check()?;
@@ -184,13 +196,25 @@ impl Recipe {
         self.task.family.as_kind().evaluation_tasks(self.draw(), settings, range)
     }
 
-    /// The tasks `range` of a trial during training, of meta-validation or, for comparison, of meta-training classes:
-    /// as many query images as the final evaluation takes.
+    /// The tasks `range` of a trial during training, drawn as those of the final evaluation are: of meta-validation or, of few-shot
+    /// tasks for comparison, of meta-training classes.
     ///
     /// # Errors
     /// As [`Recipe::sampler`].
     pub fn validation_tasks(&self, split: Split, range: Range<usize>) -> Result<TaskBatch> {
         self.task.family.as_kind().validation_tasks(self.draw(), &self.evaluation, split, range)
+    }
+
+    /// Tasks of a trial: as many as asked for, or as there are.
+    #[must_use]
+    pub fn validation_count(&self) -> usize {
+        self.task.family.as_kind().validation_count(self.validation.tasks)
+    }
+
+    /// Whether trials take away from what there is to learn from, so that a run has them from its start or never.
+    #[must_use]
+    pub fn trials_cost(&self) -> bool {
+        self.task.family.as_kind().trials_cost()
     }
 
     /// New tasks of an evaluation: as many as asked for, or as there are held-out series.

@@ -65,8 +65,7 @@ impl typed::Recipe {
             recipe.plan()?;
         }
         if !recipe.needs_data() {
-            recipe.train_plan()?;
-            recipe.control_plan()?;
+            recipe.check_plans()?;
         }
         Ok(recipe)
     }
@@ -196,13 +195,10 @@ impl typed::Validation {
     fn resolve(self, task: &Tasks, evaluation: &EvaluationSettings) -> Result<Validation> {
         let few_shot = task.family.is_few_shot();
         let every = self.every.unwrap_or(if few_shot { 500 } else { 0 });
-        if every > 0 && !few_shot {
-            let reason = format!(
-                "is {every}, but task.kind = \"{}\" has no validation tasks; use 0",
-                task.family.kind()
-            );
-            return Err(Error::recipe("validation.every", reason));
-        }
+        let tasks = if few_shot { 200 } else { evaluation.tasks.min(200) };
+        let rows = !task.family.as_kind().holds_out_tasks();
+        // A table predicts as it was meta-trained, unless it is told to adapt first.
+        let steps = if rows { 0 } else { evaluation.steps };
         let patience = self.patience.unwrap_or(0);
         if patience > 0 && every == 0 {
             let reason = format!(
@@ -213,8 +209,8 @@ impl typed::Validation {
         Ok(Validation {
             every,
             patience,
-            tasks: within("validation.tasks", self.tasks.unwrap_or(200), 1..=MANY)?,
-            steps: within("validation.steps", self.steps.unwrap_or(evaluation.steps), 0..=1000)?,
+            tasks: within("validation.tasks", self.tasks.unwrap_or(tasks), 1..=MANY)?,
+            steps: within("validation.steps", self.steps.unwrap_or(steps), 0..=1000)?,
         })
     }
 }

@@ -126,14 +126,15 @@ pub enum ControlVisit {
     Query,
 }
 
-/// Trials on meta-validation tasks during training, by which the best checkpoint is chosen.
+/// Trials on meta-validation tasks during training, by which the best checkpoint is chosen: on classes, fields, series or rows that are
+/// held out of training and are none of those judged by, or on tasks drawn from a sequence of their own.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Validation {
-    /// Meta-iterations between trials (default 500 of few-shot tasks); 0, and always 0 of other tasks, makes none.
+    /// Meta-iterations between trials (default 500 of few-shot tasks, else 0); 0 makes none.
     pub every: u64,
-    /// Tasks a trial, the same ones each time (default 200).
+    /// Tasks a trial, the same ones each time (default 200, at most `evaluation.tasks` where those are no few-shot tasks).
     pub tasks: usize,
-    /// Steps of adaptation (default: `evaluation.steps`).
+    /// Steps of adaptation (default: `evaluation.steps`; of the rows of a table 0).
     pub steps: usize,
     /// Meta-iterations without a better trial after which training ends early (default 0: never).
     pub patience: u64,

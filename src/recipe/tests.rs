@@ -209,8 +209,8 @@ fn images_have_ways_and_shots_and_a_head_that_fits() {
             assert!(text.contains(word), "{settings:?} gives: {text}, without {word}");
         }
     }
-    let refused = Recipe::load("sinusoid", &[parse_setting("validation.every=5").unwrap()]).unwrap_err();
-    assert!(refused.to_string().contains("validation.every"));
+    let refused = Recipe::load("sinusoid", &[parse_setting("validation.patience=5").unwrap()]).unwrap_err();
+    assert!(refused.to_string().contains("validation.patience"));
 }
 
 #[test]

@@ -45,19 +45,8 @@ impl Checkpoints {
     /// # Errors
     /// [`File`](crate::ErrorKind::File) if the directory cannot be read.
     pub fn steps(&self) -> Result<Vec<u64>> {
-        let entries = match std::fs::read_dir(&self.root) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(Error::file_caused(&self.root, "cannot be read", e)),
-        };
-        let mut steps = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|e| Error::file_caused(&self.root, "cannot be read", e))?;
-            let name = entry.file_name();
-            let step = name.to_str().and_then(|n| n.strip_suffix(".safetensors")?.parse().ok());
-            steps.extend(step.filter(|&step| self.state_path(step).is_file()));
-        }
-        steps.sort_unstable();
+        let mut steps = numbered(&self.root)?;
+        steps.retain(|&step| self.state_path(step).is_file());
         Ok(steps)
     }
 
@@ -104,11 +93,17 @@ impl Checkpoints {
         self.remove(self.steps()?.into_iter().filter(|&step| step != saved.state.iteration))
     }
 
-    /// Removes all but the newest `count` of the checkpoints up to `last`; 0 keeps all.
+    /// Removes all but the newest `count` of the checkpoints up to `last`, 0 keeps all, and halves of checkpoints that a process
+    /// which died has left.
     ///
     /// # Errors
     /// [`File`](crate::ErrorKind::File) if a file cannot be removed.
     pub fn keep(&self, count: u64, last: u64) -> Result<()> {
+        for step in numbered(&self.root.join("state"))? {
+            if step <= last && !self.model_path(step).is_file() {
+                remove(&self.state_path(step))?;
+            }
+        }
         if count == 0 {
             return Ok(());
         }
@@ -119,8 +114,9 @@ impl Checkpoints {
 
     /// Removes checkpoints, first what makes one count.
     fn remove(&self, steps: impl Iterator<Item = u64>) -> Result<()> {
-        for path in steps.flat_map(|step| [self.model_path(step), self.state_path(step)]) {
-            std::fs::remove_file(&path).map_err(|e| Error::file_caused(&path, "cannot be removed", e))?;
+        for step in steps {
+            remove(&self.model_path(step))?;
+            remove(&self.state_path(step))?;
         }
         Ok(())
     }
@@ -207,6 +203,27 @@ pub(super) fn newest<T>(
     damaged.into_iter().next().map_or(Ok(None), Err)
 }
 
+/// Steps that files of a directory are named by, ascending.
+fn numbered(root: &Path) -> Result<Vec<u64>> {
+    let entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::file_caused(root, "cannot be read", e)),
+    };
+    let mut steps = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::file_caused(root, "cannot be read", e))?;
+        let name = entry.file_name();
+        steps.extend(name.to_str().and_then(|n| n.strip_suffix(".safetensors")?.parse::<u64>().ok()));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|e| Error::file_caused(path, "cannot be removed", e))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,8 +285,12 @@ mod tests {
         // 15 is of another training that got further.
         place.keep(2, 10).unwrap();
         assert_eq!(place.steps().unwrap(), [5, 10, 15]);
+        // What a process that died between two files has left goes, and nothing else.
+        std::fs::copy(place.state_path(10), place.state_path(0)).unwrap();
+        std::fs::copy(place.state_path(10), place.state_path(20)).unwrap();
         place.keep(0, 15).unwrap();
         place.keep(7, 15).unwrap();
+        assert!(!place.state_path(0).exists() && place.state_path(20).exists());
         std::fs::rename(place.model_path(10), place.model_path(15)).unwrap();
         std::fs::copy(place.model_path(5), place.model_path(10)).unwrap();
         let mut told = Vec::new();

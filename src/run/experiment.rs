@@ -26,6 +26,8 @@ pub struct Experiment<'a> {
     sums: Sums,
     /// What earlier processes took.
     before: Times,
+    /// Whether its end is asked for.
+    asked: &'a dyn Fn() -> bool,
 }
 
 /// What is seen between blocks.
@@ -120,7 +122,12 @@ impl<'a> Experiment<'a> {
             Some(plan) => Some(Learning::new(control_device, plan, control.state)?),
             None => None,
         };
-        Ok(Self { recipe, maml, control, sums, before: Times::default() })
+        Ok(Self { recipe, maml, control, sums, before: Times::default(), asked: &|| false })
+    }
+
+    /// Has [`Experiment::run`] look at `asked` wherever it can end: between blocks, and within trials.
+    pub fn listen(&mut self, asked: &'a dyn Fn() -> bool) {
+        self.asked = asked;
     }
 
     /// The recipe.
@@ -173,19 +180,17 @@ impl<'a> Experiment<'a> {
             self.save(dir, &files)?;
         }
         self.prune(dir)?;
-        let (mut len, mut stopped) = (16, false);
+        // The first block tells how long a meta-iteration takes. A process before may have ended within a trial.
+        let (mut len, mut stopped) = (1, self.trial_if_due(dir, device, &mut files.trials)?.is_break());
         while self.iteration() < end && !stopped && !self.is_exhausted(&files) {
             let done = self.iteration();
             let next = |every: u64| done.checked_div(every).map_or(end, |n| end.min((n + 1) * every));
             let checkpoint = next(self.recipe.run.checkpoint_every);
             let trial = next(self.recipe.validation.every);
             let (mut progress, block) = self.block(dir, &mut files, len.min(checkpoint.min(trial) - done))?;
-            let every = self.recipe.validation.every;
-            if every > 0 && (self.iteration().is_multiple_of(every) || self.iteration() == total) {
-                self.trial(dir, device, &mut files.trials)?;
-            }
+            let broken_off = self.trial_if_due(dir, device, &mut files.trials)?.is_break();
             progress.validation = files.trials.last();
-            stopped = watch(&progress).is_break();
+            stopped = watch(&progress).is_break() || broken_off || (self.asked)();
             if self.iteration() == checkpoint || stopped || self.is_exhausted(&files) {
                 self.save(dir, &files)?;
                 self.prune(dir)?;
@@ -195,7 +200,7 @@ impl<'a> Experiment<'a> {
             len = (wanted as u64).clamp(1, 4 * ran.max(1));
         }
         let early = self.is_exhausted(&files);
-        if self.iteration() < total && !early {
+        if (self.iteration() < total && !early) || self.owes_trial(&files.trials) {
             return Ok(Ending::Stopped);
         }
         if !self.iteration().is_multiple_of(self.recipe.run.report_every) && !self.sums.is_empty() {
@@ -296,15 +301,35 @@ impl<'a> Experiment<'a> {
         )
     }
 
-    /// Tries the learner on meta-validation tasks; the best so far is kept.
-    fn trial(&mut self, dir: &RunDir, device: &dyn Backend, trials: &mut Trials) -> Result<()> {
+    /// Whether there is to be a trial at this meta-iteration, and was none.
+    fn owes_trial(&self, trials: &Trials) -> bool {
+        let (every, done) = (self.recipe.validation.every, self.iteration());
+        let due =
+            every > 0 && done > 0 && (done.is_multiple_of(every) || done == self.recipe.outer.iterations);
+        due && trials.last().is_none_or(|last| last.iteration < done)
+    }
+
+    /// Tries the learner on meta-validation tasks where that is due; the best so far is kept. Breaks off where an end is asked
+    /// for, and nothing is written.
+    fn trial_if_due(
+        &self,
+        dir: &RunDir,
+        device: &dyn Backend,
+        trials: &mut Trials,
+    ) -> Result<ControlFlow<()>> {
+        if !self.owes_trial(trials) {
+            return Ok(ControlFlow::Continue(()));
+        }
         let models = self.models();
-        let line = validate(&self.recipe, &models, device, trials.best())?;
+        let Some(line) = validate(&self.recipe, &models, device, trials.best(), self.asked)? else {
+            return Ok(ControlFlow::Break(()));
+        };
         if line.best {
             let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
             dir.best_checkpoint().save_only(&self.maml.plan.plan, self.recipe.seed, &saved)?;
         }
-        trials.add(line)
+        trials.add(line)?;
+        Ok(ControlFlow::Continue(()))
     }
 
     fn line(&self, iteration: u64) -> MetricsLine {
@@ -351,34 +376,4 @@ impl<'a> Experiment<'a> {
 struct Files {
     metrics: MetricsWriter,
     trials: Trials,
-}
-
-impl RunDir {
-    /// After how many meta-iterations a training by this recipe is through, evaluation and pictures included, and its last
-    /// checkpoint whole; nothing if it is not.
-    ///
-    /// # Errors
-    /// As [`Checkpoints::steps`](super::Checkpoints::steps), and where the trials cannot be read.
-    pub fn finished(&self, recipe: &Recipe) -> Result<Option<u64>> {
-        let checkpoints = self.checkpoints();
-        let last = checkpoints.steps()?.last().copied().filter(|&last| checkpoints.is_whole(last));
-        let Some(last) = last.filter(|_| self.evaluation().is_file()) else { return Ok(None) };
-        let noted = match self.times().of(u64::MAX) {
-            Some(times) => times.concluded && times.iteration == last,
-            // Without times, by an earlier version of the program.
-            None => true,
-        };
-        let patience = recipe.validation.patience;
-        let through = last == recipe.outer.iterations
-            || Trials::resume(self.validation(), last)?.is_exhausted(last, patience);
-        Ok(Some(last).filter(|_| noted && through))
-    }
-
-    /// Notes that the run is through.
-    ///
-    /// # Errors
-    /// [`File`](crate::ErrorKind::File) if it cannot be written.
-    pub fn finish(&self, experiment: &Experiment<'_>) -> Result<()> {
-        self.times().note(Times { concluded: true, ..experiment.noted() })
-    }
 }

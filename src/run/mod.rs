@@ -7,7 +7,7 @@
 //! | `checkpoints/<step>.safetensors` | θ₀ under PyTorch's names and shapes, nothing else: `load_state_dict` takes it as it is |
 //! | `checkpoints/state/<step>.safetensors` | what continuing needs besides: optimizer moments, learned rates, counters |
 //! | `checkpoints/best/` | the same two of the step that did best in a trial, if there are trials |
-//! | `validation.jsonl` | the trials: accuracy on meta-validation tasks every `validation.every` meta-iterations |
+//! | `validation.jsonl` | the trials: accuracy or loss on tasks that nothing else sees every `validation.every` meta-iterations |
 //! | `checkpoints/control/` | the same two of the control; its steps are its own updates |
 //! | `times.jsonl` | seconds of training up to each checkpoint, over all processes of the run |
 //! | `processes.jsonl` | the processes that worked on it: version, arguments, device, and the recipe as each left it |
@@ -28,6 +28,7 @@ mod dir;
 mod experiment;
 mod field;
 mod field_report;
+mod finished;
 mod forecast;
 mod judge;
 mod learning;

@@ -29,8 +29,12 @@ impl Models {
         let control = match recipe.control_plan()? {
             Some(plan) => {
                 let (place, updates) = (dir.control_checkpoints(), recipe.control_updates());
-                let mut steps = place.steps()?;
-                steps.retain(|&step| step <= newest.iteration * updates);
+                let (mut steps, after): (Vec<_>, Vec<_>) =
+                    place.steps()?.into_iter().partition(|&step| step <= newest.iteration * updates);
+                // Where `run.keep` has left none as old as the best trial, the next one stands for it.
+                if steps.is_empty() {
+                    steps.extend(after.first());
+                }
                 let loaded = newest_of(steps, |step| place.load(&plan.plan, step), warn)?;
                 let loaded =
                     loaded.ok_or_else(|| Error::file(dir.path(), "holds no checkpoint of the control"))?;

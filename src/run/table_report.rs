@@ -6,7 +6,7 @@ use super::report::{Judged, Learners, Points, Report, Seconds};
 use super::table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
 use crate::adapted::largest;
 use crate::data::{Columns, Target};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::losses::Loss;
 use crate::meta::{Backend, Curve, Plan};
 use crate::recipe::{EvaluationSettings, LabelledRows, Recipe, TableRows};
@@ -43,6 +43,10 @@ fn outputs(
     Ok(by_step.concat())
 }
 
+fn wide(row: &[f32]) -> Vec<f64> {
+    row.iter().map(|&output| output.into()).collect()
+}
+
 fn judgement(loss: Loss, outputs: &[f32], labels: &[f32], classes: &[String]) -> Judgement {
     let n = classes.len();
     let mut confusion = vec![vec![0; n]; n];
@@ -52,8 +56,7 @@ fn judgement(loss: Loss, outputs: &[f32], labels: &[f32], classes: &[String]) ->
         confusion[label][taken] += 1;
         right += usize::from(taken == label);
         ties += usize::from(row.iter().filter(|&&output| output == row[taken]).count() > 1);
-        let wide: Vec<f64> = row.iter().map(|&output| output.into()).collect();
-        total += loss.value(&wide, &[label as f64]);
+        total += loss.value(&wide(row), &[label as f64]);
     }
     let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
     let per_class = (classes.iter().enumerate())
@@ -107,6 +110,35 @@ fn found(columns: &Columns, (loss, targets): (Loss, &[f32]), maml: &[f32], contr
             }
         }
     }
+}
+
+/// Accuracies of a trial, where targets are classes, and losses.
+pub(super) type Tried = (Option<Curve>, Curve);
+
+/// Tries a meta-learner on the rows that a table holds out for it; nothing if the recipe is of other tasks.
+pub(super) fn try_rows(recipe: &Recipe, models: &Models, device: &dyn Backend) -> Result<Option<Tried>> {
+    let Some(table) = recipe.table() else { return Ok(None) };
+    let TableRows::Batches { tried, .. } = &table.rows else { return Ok(None) };
+    let Some(tried) = tried else {
+        return Err(Error::failed(
+            "the recipe's table is read without rows for trials (validation.every = 0)",
+        ));
+    };
+    let (targets, steps) = (tried.y.as_deref().unwrap_or_default(), recipe.validation.steps);
+    let support = support_rows(recipe, recipe.evaluation.points)?;
+    let found = outputs(device, (&recipe.plan()?, &models.maml), &support, (steps, None), &tried.x)?;
+    let classes = table.columns.classes();
+    let judged = curve(&found, (targets, classes.len()), steps);
+    if classes.is_empty() {
+        return Ok(Some((None, judged)));
+    }
+    let last = found.chunks_exact(classes.len()).zip(targets.iter().cycle());
+    let losses: Vec<_> =
+        last.map(|(row, &label)| recipe.model.loss.value(&wide(row), &[label.into()])).collect();
+    // `[steps + 1, rows]` to `[rows, steps + 1]`.
+    let by_row: Vec<_> =
+        (0..targets.len()).flat_map(|row| losses.iter().skip(row).step_by(targets.len()).copied()).collect();
+    Ok(Some((Some(judged), Curve::of_values(&by_row, steps))))
 }
 
 /// Judges both learners by the rows that a table holds out; nothing if the recipe is of other tasks.

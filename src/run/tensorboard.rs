@@ -8,7 +8,7 @@ use super::experiment::Progress;
 use super::metrics::{MetricsLine, read_metrics};
 use super::process::seconds;
 use super::report::Report;
-use super::trial::ValidationLine;
+use super::trial::{ValidationLine, read_validation};
 use crate::error::{Error, Result};
 use crate::file::write_atomic;
 use crate::meta::LayerRate;
@@ -30,6 +30,8 @@ const LOSS: &str = "loss/";
 pub struct EventFile {
     path: PathBuf,
     file: std::fs::File,
+    /// Meta-iterations at the newest trial that is in it.
+    trial: u64,
 }
 
 impl EventFile {
@@ -53,7 +55,11 @@ impl EventFile {
         write_atomic(&path, &bytes)?;
         let file = std::fs::OpenOptions::new().append(true).open(&path);
         let file = file.map_err(|e| Error::file_caused(&path, "cannot be written", e))?;
-        Ok(Self { path, file })
+        // A trial is written down before its event.
+        let trials =
+            if dir.validation().is_file() { read_validation(&dir.validation())? } else { Vec::new() };
+        let known = trials.iter().map(|line| line.iteration).filter(|&iteration| iteration <= done);
+        Ok(Self { path, file, trial: known.max().unwrap_or(0) })
     }
 
     /// Adds what a block of meta-iterations brought.
@@ -63,6 +69,11 @@ impl EventFile {
     pub fn add(&mut self, progress: &Progress) -> Result<()> {
         let now = now();
         let mut bytes = Vec::new();
+        // One that a process before broke off was made up for before the block.
+        if let Some(trial) = progress.validation.filter(|trial| trial.iteration > self.trial) {
+            bytes.extend(record(&event(now, trial.iteration, &of_trial(&trial))));
+            self.trial = trial.iteration;
+        }
         for line in &progress.lines {
             bytes.extend(record(&event(now, line.iteration, &of_line(line))));
         }
@@ -70,9 +81,18 @@ impl EventFile {
             let rates: Vec<_> = progress.rates.iter().map(of_rate).collect();
             bytes.extend(record(&event(now, progress.iteration, &rates)));
         }
-        if let Some(trial) = progress.validation.filter(|trial| trial.iteration == progress.iteration) {
-            bytes.extend(record(&event(now, trial.iteration, &of_trial(&trial))));
-        }
+        self.file.write_all(&bytes).map_err(|e| Error::file_caused(&self.path, "cannot be written", e))
+    }
+
+    /// Adds the last trial, if no block came after it.
+    ///
+    /// # Errors
+    /// [`File`](crate::ErrorKind::File) if it cannot be written.
+    pub fn close(mut self, dir: &RunDir) -> Result<()> {
+        let trials =
+            if dir.validation().is_file() { read_validation(&dir.validation())? } else { Vec::new() };
+        let last = trials.last().filter(|last| last.iteration > self.trial);
+        let bytes = last.map_or_else(Vec::new, |last| record(&event(now(), last.iteration, &of_trial(last))));
         self.file.write_all(&bytes).map_err(|e| Error::file_caused(&self.path, "cannot be written", e))
     }
 }
@@ -142,11 +162,12 @@ fn of_rate(rate: &LayerRate) -> Vec<u8> {
 }
 
 fn of_trial(trial: &ValidationLine) -> Vec<Vec<u8>> {
-    vec![
-        scalar("trial/accuracy", trial.accuracy),
-        scalar("trial/accuracy on training classes", trial.train_accuracy),
-        scalar("trial/loss", trial.loss),
-    ]
+    let scalars = [
+        ("trial/accuracy", trial.accuracy),
+        ("trial/accuracy on training classes", trial.train_accuracy),
+        ("trial/loss", Some(trial.loss)),
+    ];
+    scalars.into_iter().filter_map(|(name, value)| Some(scalar(name, value?))).collect()
 }
 
 /// Seconds since 1970, as TensorBoard has them; only its view by wall time looks at them.

@@ -257,13 +257,19 @@ impl Sampler {
         batch
     }
 
-    /// The sinusoids `range` of the sequence for evaluation: the support points of `Split`, and `dense` query
+    /// The sinusoids `range` of a fixed sequence for validation and evaluation, of which `sequence` 0 is the final evaluation's: the support points of `Split`, and `dense` query
     /// points evenly spread over the whole range of inputs.
     #[must_use]
-    pub fn evaluation(&self, family: &Sinusoid, range: std::ops::Range<usize>, dense: usize) -> TaskBatch {
+    pub fn evaluation(
+        &self,
+        family: &Sinusoid,
+        sequence: u32,
+        range: std::ops::Range<usize>,
+        dense: usize,
+    ) -> TaskBatch {
         let mut batch = TaskBatch::zeros(range.len(), self.support, dense, 1, 1);
         for (task, number) in range.enumerate() {
-            let mut words = Philox::stream(self.seed, Purpose::Evaluate, 0, number as u32);
+            let mut words = Philox::stream(self.seed, Purpose::Evaluate, sequence, number as u32);
             let mut uniform = |[low, high]: [f32; 2]| low + (high - low) * unit(words.word());
             let (a, b) = (uniform(family.amplitude), uniform(family.phase));
             for p in 0..self.support {

@@ -58,7 +58,7 @@ fn pictures_are_learned_from_a_few_and_one_is_classified() {
     run(at, &adapt)
         .success()
         .stdout(contains("on 5 pictures of 5 classes: `sign0`, `sign1`, `sign2`, `sign3`, `sign4`"))
-        .stdout(contains("query set, 15 pictures: accuracy").and(contains("freezing costs")));
+        .stdout(contains("query set, 15 pictures: accuracy").and(contains("points of accuracy")));
     // Nothing of the run is needed any more.
     fs::rename(at.join("run"), at.join("gone")).unwrap();
     let predict = |input: &str, out: &str| {
@@ -254,4 +254,30 @@ fn a_share_of_the_support_set_is_held_out() {
         assert!((0..part.points).map(row).all(|(point, next, y)| next == 1.0 && y == whole.y[point]));
     }
     assert!(held.x.iter().all(|x| !kept.x.contains(x)));
+}
+
+#[test]
+fn what_a_command_reads_it_does_not_write_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    train(at, "sinusoid", &["--steps", "3", "--set", "evaluation.tasks=2"]);
+    fs::write(at.join("few.csv"), "x,y\n0,1\n1,2\n2,1\n").unwrap();
+    let kept = fs::read(at.join("few.csv")).unwrap();
+    run(at, &["adapt", "run", "--support", "few.csv", "--out", "own.safetensors"]).success();
+    let model = fs::read(at.join("own.safetensors")).unwrap();
+    for call in [
+        &["adapt", "run", "--support", "few.csv", "--out", "./few.csv"][..],
+        &["adapt", "run", "--support", "own.safetensors", "--query", "few.csv", "--out", "few.csv"],
+        &["predict", "own.safetensors", "--input", "few.csv", "--out", "few.csv"],
+        &["predict", "own.safetensors", "--input", "few.csv", "--out", "own.safetensors"],
+        &["export", "own.safetensors", "--format", "onnx", "--out", "own.safetensors"],
+    ] {
+        run(at, call).code(1).stderr(contains("is read by this very command"));
+        assert!(fs::read(at.join("few.csv")).unwrap() == kept, "{call:?}");
+        assert!(fs::read(at.join("own.safetensors")).unwrap() == model, "{call:?}");
+    }
+    run(at, &["report", "run", "--out", "nowhere/page.html"])
+        .code(1)
+        .stderr(contains("no directory nowhere"));
+    assert!(!at.join("nowhere").exists());
 }

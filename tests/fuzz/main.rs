@@ -15,7 +15,7 @@ fn no_reader_panics() {
         assert!(outcome.inputs > 400 && outcome.kinds > 2, "{}: {} kinds", target.name, outcome.kinds);
         eprintln!(
             "{}: {} inputs, {} kinds, {:?} at most",
-            target.name, outcome.inputs, outcome.kinds, outcome.slowest
+            target.name, outcome.inputs, outcome.kinds, outcome.slowest.0
         );
     }
 }

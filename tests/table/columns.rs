@@ -113,7 +113,7 @@ fn a_share_of_each_class_is_held_out_and_epochs_become_meta_iterations() {
     let path = file(&dir, "t.csv", &clouds(3, 50, 0, true));
     let own = recipe("table", &path, &["task.rows=32", "task.epochs=10"]).unwrap();
     let table = own.table().unwrap();
-    let TableRows::Batches { train, judged, judged_by, unlabelled } = &table.rows else {
+    let TableRows::Batches { train, judged, judged_by, tried: _, unlabelled } = &table.rows else {
         panic!("no batches")
     };
     assert_eq!((train.numbers.len(), judged.numbers.len(), judged_by.as_str()), (120, 30, "held-out rows"));
@@ -161,7 +161,11 @@ fn what_cannot_be_is_refused_by_key() {
         ("table", &["task.held_out=0.0"], &["`task.held_out`", "task.test"]),
         ("table", &["task.shots=2"], &["`task.shots`", "give task.ways"]),
         ("table", &["task.window=2"], &["`task.window`", "table"]),
-        ("table", &["validation.every=5"], &["`validation.every`"]),
+        (
+            "table",
+            &["validation.every=5", "task.held_out=0.8"],
+            &["`validation.every`", "none of 12 rows", "=0"],
+        ),
         ("table", &["model.loss=mse"], &["`model.loss`"]),
         ("table", &["task.support=3"], &["`task.support`"]),
         ("table-few-shot", &["task.epochs=3"], &["`task.epochs`", "leave task.ways out"]),

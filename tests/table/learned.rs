@@ -152,13 +152,16 @@ fn a_test_file_is_judged_by_or_predicted() {
     let bare = file(&dir, "bare.csv", &clouds(2, 9, 2, false));
     let with = |test: &Path| recipe("table", &path, &[&format!("task.test={}", test.display())]);
     let own = with(&labelled).unwrap();
-    let TableRows::Batches { train, judged, judged_by, unlabelled } = &own.table().unwrap().rows else {
+    let TableRows::Batches { train, judged, judged_by, tried: _, unlabelled } = &own.table().unwrap().rows
+    else {
         panic!()
     };
     assert_eq!((train.numbers.len(), judged.numbers.len(), judged_by.as_str()), (80, 30, "labelled.csv"));
     assert!(unlabelled.is_none());
     let own = with(&bare).unwrap();
-    let TableRows::Batches { train, judged, unlabelled, .. } = &own.table().unwrap().rows else { panic!() };
+    let TableRows::Batches { train, judged, tried: _, unlabelled, .. } = &own.table().unwrap().rows else {
+        panic!()
+    };
     assert_eq!((train.numbers.len(), judged.numbers.len()), (64, 16));
     assert_eq!(unlabelled.as_ref().unwrap().numbers, (1..=18).collect::<Vec<_>>());
     let predictions = table_predictions(&own, &trained(&own), &CpuBackend::new(Some(1))).unwrap().unwrap();

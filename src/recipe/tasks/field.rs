@@ -1,11 +1,12 @@
 //! Fields: a task is one signal, a point a place and the values there.
 
 use super::field_data::FieldData;
+use super::field_source::FieldSource;
 use super::kind::{Draw, Kind, Loading, Targets, Usual};
 use super::loaded::{Loaded, still_there};
 use crate::adapted::FieldForm;
 use crate::data::{
-    self, Dialect, FieldColumns, FieldSet, ImageSet, PictureForm, PictureReading, Ranges, glyphs,
+    self, FieldColumns, FieldSet, ImageSet, PictureForm, PictureReading, Ranges, Split, glyphs,
 };
 use crate::error::{Error, Result};
 use crate::model::Shape;
@@ -20,6 +21,9 @@ use std::sync::Arc;
 /// Characters of the drawn set, and of drawers of each, where it is the images.
 const CHARACTERS: usize = 400;
 const DRAWERS: usize = 10;
+
+/// The sequence of phantoms that trials are made on; 0 is that of the final evaluation, 1 that by which rates are chosen.
+const TRIED: u32 = 2;
 
 /// Fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,64 +44,6 @@ pub struct FieldSettings {
     pub source: FieldSource,
     #[serde(skip)]
     pub(super) data: Loaded<FieldData>,
-}
-
-/// Where fields come from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum FieldSource {
-    /// Made by the program.
-    Phantoms {
-        /// Pixels of a row and of a column (default 64).
-        side: usize,
-    },
-    /// Images of a set.
-    Images {
-        /// Name of an imported image set, or `glyphs`.
-        data: String,
-        /// SHA-256 of its classes and pixels, noted when it is loaded.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        data_sha256: Option<String>,
-        /// Pixels of a row and of a column, noted when it is loaded.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        side: Option<usize>,
-        /// Values of a pixel, noted when it is loaded.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        channels: Option<usize>,
-        /// How its pictures were read, noted when it is loaded if that is not usual.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reading: Option<PictureReading>,
-    },
-    /// Measured at scattered places, read from a file.
-    Csv(Box<FieldCsv>),
-}
-
-/// A file of fields.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FieldCsv {
-    /// The file.
-    pub csv: String,
-    /// SHA-256 of it, noted when it is first read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// The column that names a row's field (default `id`).
-    pub id_column: String,
-    /// The columns of coordinates.
-    pub coordinates: Vec<String>,
-    /// The columns of values.
-    pub values: Vec<String>,
-    /// Fields to learn from, chosen by the seed; the others are held out (default three quarters).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_fields: Option<usize>,
-    /// Least and greatest of each coordinate in the file, which are −1 and 1 to the network; noted when it is read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub coordinate_ranges: Option<Ranges>,
-    /// Least and greatest of each value in the fields to learn from, which are 0 and 1 to the network; noted when it is read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value_ranges: Option<Ranges>,
-    /// How the file is read, as far as it is said.
-    #[serde(flatten)]
-    pub dialect: Dialect,
 }
 
 impl FieldSettings {
@@ -144,6 +90,22 @@ impl FieldSettings {
     /// Tasks by which rates are chosen: fields of which none is held out, phantoms of another sequence.
     pub(in crate::recipe) fn other_tasks(&self) -> Result<FieldTasks> {
         self.tasks(self.signals(|data| &data.other)?)
+    }
+
+    /// Tasks of trials: validation images, fields held out of training, phantoms of a sequence of their own.
+    fn tried_tasks(&self) -> Result<FieldTasks> {
+        match (&self.source, self.data().map(|data| &data.tried)) {
+            (FieldSource::Images { data, .. }, Some(None)) => Err(Error::recipe(
+                "validation.every",
+                format!("needs images for trials, but `{data}` has no validation classes; use 0"),
+            )),
+            (FieldSource::Images { .. } | FieldSource::Csv(_), Some(Some(tried))) => {
+                self.tasks(tried.clone())
+            }
+            (FieldSource::Phantoms { .. } | FieldSource::Csv(_) | FieldSource::Images { .. }, _) => {
+                self.other_tasks()
+            }
+        }
     }
 
     /// Refuses more points than there are.
@@ -263,7 +225,7 @@ impl FieldSettings {
     }
 
     /// Reads the file.
-    fn read(&mut self, seed: u64) -> Result<()> {
+    fn read(&mut self, seed: u64, trials: bool) -> Result<()> {
         let FieldSource::Csv(csv) = &mut self.source else { return Ok(()) };
         let path = absolute(&csv.csv).map_err(|e| Error::file_caused(&csv.csv, "has no place", e))?;
         still_there(&path, csv.sha256.as_deref(), "--csv")?;
@@ -275,8 +237,8 @@ impl FieldSettings {
         let set = FieldSet::read(&path, &columns, &csv.dialect, csv.sha256.as_deref())?;
         csv.csv = path.display().to_string();
         csv.sha256 = Some(set.sha256.clone());
-        let (data, ranges) = FieldData::of_file(&set, &columns, csv.train_fields, seed)?;
-        csv.train_fields = Some(data.learned);
+        let (data, ranges) = FieldData::of_file(&set, &columns, csv.train_fields, (seed, trials))?;
+        csv.train_fields = Some(set.fields.len() - data.held_out_names.len());
         [csv.coordinate_ranges, csv.value_ranges] = ranges.map(Some);
         self.data = Loaded(Some(Arc::new(data)));
         Ok(())
@@ -346,6 +308,26 @@ impl Kind for FieldSettings {
         Ok(self.held_out()?.evaluation(draw.seed, 0, range, support))
     }
 
+    fn validation_tasks(
+        &self,
+        draw: Draw,
+        settings: &EvaluationSettings,
+        _: Split,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let support = self.evaluation_support((draw.support, draw.query), settings);
+        Ok(self.tried_tasks()?.evaluation(draw.seed, TRIED, range, support))
+    }
+
+    fn validation_count(&self, asked: usize) -> usize {
+        let known = self.tried_tasks().ok().and_then(|tasks| tasks.signals().count());
+        known.map_or(asked, |count| asked.min(count))
+    }
+
+    fn trials_cost(&self) -> bool {
+        matches!(self.source, FieldSource::Csv(_))
+    }
+
     fn needs_data(&self) -> bool {
         !matches!(self.source, FieldSource::Phantoms { .. })
     }
@@ -353,7 +335,7 @@ impl Kind for FieldSettings {
     fn load(&mut self, loading: &mut Loading<'_>) -> Result<()> {
         match &self.source {
             FieldSource::Phantoms { .. } => {}
-            FieldSource::Csv(_) => self.read(loading.seed)?,
+            FieldSource::Csv(_) => self.read(loading.seed, loading.trials)?,
             FieldSource::Images { data, side, channels, .. } => {
                 let set = match data.as_str() {
                     glyphs::NAME => glyphs::generate(0, CHARACTERS, DRAWERS, side.unwrap_or(28))

@@ -27,6 +27,8 @@ pub struct FieldData {
     pub held_out_names: Vec<String>,
     /// Fields that rates are chosen by.
     pub other: Signals,
+    /// Fields that trials are made on, if there are any.
+    pub tried: Option<Signals>,
 }
 
 impl Summed for FieldData {
@@ -66,7 +68,8 @@ impl FieldData {
                 return Err(Error::recipe("task.data", reason));
             }
         }
-        let other = if validation.is_empty() { train.clone() } else { validation };
+        let has_validation = !validation.is_empty();
+        let other = if has_validation { validation } else { train.clone() };
         let of = |chosen: Arc<[usize]>| Signals::Images { set: Arc::clone(&set), chosen };
         let held_out = shuffled(test, 0, HELD_OUT);
         Ok(Self {
@@ -77,6 +80,7 @@ impl FieldData {
             train: of(train.collect()),
             held_out_names: held_out.iter().map(ToString::to_string).collect(),
             held_out: of(held_out),
+            tried: has_validation.then(|| of(shuffled(other.clone(), 0, OTHER))),
             other: of(shuffled(other, 0, OTHER)),
         })
     }
@@ -86,7 +90,7 @@ impl FieldData {
         set: &FieldSet,
         columns: &FieldColumns,
         train: Option<usize>,
-        seed: u64,
+        (seed, trials): (u64, bool),
     ) -> Result<(Self, [Ranges; 2])> {
         let count = set.fields.len();
         if count < 2 {
@@ -107,6 +111,14 @@ impl FieldData {
         }
         let order = shuffled(0..count, seed, HELD_OUT);
         let (chosen, held_out) = order.split_at(learned);
+        if trials && learned < 2 {
+            let reason = format!(
+                "needs a field for trials besides those to learn from and to be judged on; of {count} fields only {learned} is left to \
+                 learn from, and --set validation.every=0 does without trials"
+            );
+            return Err(Error::recipe("validation.every", reason));
+        }
+        let (chosen, tried) = chosen.split_at(learned - if trials { (learned / 5).max(1) } else { 0 });
         let named = |key: &'static str| move |error: Error| Error::recipe(key, error.to_string());
         let coordinates = Ranges::of(&set.x, &columns.coordinates).map_err(named("task.coordinates"))?;
         let targets = columns.values.len();
@@ -130,11 +142,12 @@ impl FieldData {
             name: set.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             sha256: set.sha256.clone(),
             notes: set.notes.clone(),
-            learned,
+            learned: chosen.len(),
             train: of(chosen),
             held_out: of(held_out),
             held_out_names: held_out.iter().map(|&field| set.fields[field].0.clone()).collect(),
             other: of(chosen),
+            tried: trials.then(|| of(tried)),
         };
         Ok((data, [coordinates, values]))
     }

@@ -1,6 +1,7 @@
 //! The settings of fields as typed.
 
-use super::field::{FieldCsv, FieldSettings, FieldSource};
+use super::field::FieldSettings;
+use super::field_source::{FieldCsv, FieldSource};
 use super::loaded::Loaded;
 use super::series_csv::Names;
 use crate::data::{Decimal, Dialect, PictureReading, Ranges, check_name};

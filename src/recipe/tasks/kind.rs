@@ -55,6 +55,8 @@ pub(in crate::recipe) struct Loading<'a> {
     pub(in crate::recipe) support: &'a mut usize,
     pub(in crate::recipe) query: &'a mut usize,
     pub(in crate::recipe) iterations: &'a mut u64,
+    /// Whether there are trials, for which something may have to be held out.
+    pub(in crate::recipe) trials: bool,
 }
 
 /// A kind of tasks.
@@ -67,6 +69,11 @@ pub(in crate::recipe) trait Kind {
 
     /// Where training draws from.
     fn source(&self, seed: u64) -> Result<TaskSource>;
+
+    /// What stands for it where shapes and limits alone are looked at.
+    fn sketch(&self, seed: u64) -> Result<TaskSource> {
+        self.source(seed)
+    }
 
     /// Whether `task.support` and `task.query` are settings, not what follows from others.
     fn counts_points(&self) -> bool;
@@ -114,16 +121,23 @@ pub(in crate::recipe) trait Kind {
         range: Range<usize>,
     ) -> Result<TaskBatch>;
 
-    /// Tasks of a trial during training.
+    /// Tasks of a trial during training: of meta-validation or, where there are classes, of meta-training.
     fn validation_tasks(
         &self,
         draw: Draw,
         settings: &EvaluationSettings,
         split: Split,
         range: Range<usize>,
-    ) -> Result<TaskBatch> {
-        let _ = (draw, settings, range);
-        Err(Error::failed(format!("the recipe's tasks have no {split} classes to draw from")))
+    ) -> Result<TaskBatch>;
+
+    /// How many tasks of a trial there are of those asked for.
+    fn validation_count(&self, asked: usize) -> usize {
+        asked
+    }
+
+    /// Whether trials take away from what there is to learn from.
+    fn trials_cost(&self) -> bool {
+        false
     }
 
     /// Whether something must be loaded before a training.

@@ -4,6 +4,7 @@
 mod family;
 mod field;
 mod field_data;
+mod field_source;
 mod field_typed;
 mod images;
 mod kind;
@@ -18,8 +19,9 @@ mod table_tasks;
 mod table_typed;
 
 pub use family::{Family, Tasks};
-pub use field::{FieldCsv, FieldSettings, FieldSource};
+pub use field::FieldSettings;
 pub use field_data::FieldData;
+pub use field_source::{FieldCsv, FieldSource};
 pub use images::ImageSettings;
 pub(super) use kind::{Draw, Loading};
 pub use rows::{LabelledRows, LoadedTable, TableRows};

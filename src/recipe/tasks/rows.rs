@@ -42,6 +42,8 @@ pub enum TableRows {
     Batches {
         /// Trained and adapted on.
         train: LabelledRows,
+        /// Tried on during training, where there are trials.
+        tried: Option<LabelledRows>,
         /// Judged by.
         judged: LabelledRows,
         /// What those are: `held-out rows`, or the test file's name.
@@ -70,16 +72,33 @@ impl Summed for LoadedTable {
     }
 }
 
+/// What is held out of a table's rows.
+pub(super) struct HeldOut {
+    /// The share to be judged by, unless a test file is.
+    pub(super) share: f64,
+    pub(super) seed: u64,
+    /// Whether a share of what is left is held out for trials.
+    pub(super) trials: bool,
+}
+
+/// Streams of words by which rows to be judged by, and rows of trials, are chosen.
+const JUDGED: u32 = u32::MAX - 1;
+const TRIED: u32 = u32::MAX - 2;
+
+/// The share of the rows that are not judged by, and at most so many rows, that trials are made on.
+const TRIED_SHARE: f64 = 0.2;
+const MOST_TRIED: f64 = 10_000.0;
+
 /// Rows of each class, shuffled by the seed, a share held out: places of training and of held-out rows among the labels,
 /// ascending. Rows of which numbers are predicted are of one class.
-fn hold_out(labels: &[&str], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+fn hold_out(labels: &[&str], share: f64, (seed, stream): (u64, u32)) -> (Vec<usize>, Vec<usize>) {
     let mut classes = BTreeMap::<&str, Vec<usize>>::new();
     for (row, label) in labels.iter().enumerate() {
         classes.entry(label).or_default().push(row);
     }
     let (mut train, mut held) = (Vec::new(), Vec::new());
     for (class, mut rows) in classes.into_values().enumerate() {
-        let mut words = Philox::stream(seed, Purpose::Data, u32::MAX - 1, class as u32);
+        let mut words = Philox::stream(seed, Purpose::Data, stream, class as u32);
         for i in 0..rows.len() {
             let other = i + below(words.word(), (rows.len() - i) as u32) as usize;
             rows.swap(i, other);
@@ -94,6 +113,22 @@ fn hold_out(labels: &[&str], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) 
     (train, held)
 }
 
+/// Of the places `train` those that are learned from, and those that trials are made on.
+fn hold_out_for_trials(labels: &[&str], train: Vec<usize>, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let share = TRIED_SHARE.min(MOST_TRIED / train.len().max(1) as f64);
+    let left: Vec<_> = train.iter().map(|&place| labels[place]).collect();
+    let (learned, tried) = hold_out(&left, share, (seed, TRIED));
+    if tried.is_empty() {
+        let reason = format!(
+            "needs rows for trials, but a fifth of each class is none of {} rows; --set validation.every=0 does without",
+            train.len()
+        );
+        return Err(Error::recipe("validation.every", reason));
+    }
+    let places = |of: Vec<usize>| of.into_iter().map(|i| train[i]).collect();
+    Ok((places(learned), places(tried)))
+}
+
 /// Rows of a sheet as the model sees them; with what is to be predicted, if `judged` or if the sheet has it.
 fn labelled(columns: &Columns, sheet: &Sheet, rows: impl Iterator<Item = usize>) -> Result<LabelledRows> {
     let coded = columns.code(sheet, rows)?;
@@ -106,32 +141,39 @@ pub(super) fn batches(
     sheet: &Sheet,
     test: Option<&Sheet>,
     choices: &Choices<'_>,
-    (held_out, seed): (f64, u64),
+    held_out: &HeldOut,
     both: bool,
 ) -> Result<LoadedTable> {
+    let HeldOut { share, seed, trials } = *held_out;
     let mut roles = Roles::of(sheet, choices)?;
     let has_labels = |test: &&Sheet| {
         let column = test.place(choices.label);
         column.is_some_and(|column| (0..test.len()).any(|row| test.value(row, column).is_some()))
     };
     let judging = test.filter(has_labels);
+    let labels: Vec<_> = match choices.regression {
+        true => vec![""; roles.rows.len()],
+        false => roles.labels.iter().map(String::as_str).collect(),
+    };
     let (train, held) = match judging {
         Some(_) => ((0..roles.rows.len()).collect(), Vec::new()),
-        None if choices.regression => hold_out(&vec![""; roles.rows.len()], held_out, seed),
-        None => hold_out(&roles.labels.iter().map(String::as_str).collect::<Vec<_>>(), held_out, seed),
+        None => hold_out(&labels, share, (seed, JUDGED)),
     };
     if judging.is_none() && held.is_empty() {
         let reason = format!(
-            "is {held_out}, which holds out none of {} rows; give a larger share or a task.test with labels",
+            "is {share}, which holds out none of {} rows; give a larger share or a task.test with labels",
             roles.rows.len()
         );
         return Err(Error::recipe("task.held_out", reason));
     }
+    let (train, tried) =
+        if trials { hold_out_for_trials(&labels, train, seed)? } else { (train, Vec::new()) };
     let rows_of =
         |places: Vec<usize>| -> Vec<usize> { places.iter().map(|&place| roles.rows[place]).collect() };
-    let (train, held) = (rows_of(train), rows_of(held));
+    let (train, tried, held) = (rows_of(train), rows_of(tried), rows_of(held));
     let columns = roles.fit(sheet, choices, &train)?;
     let train = labelled(&columns, sheet, train.into_iter())?;
+    let tried = trials.then(|| labelled(&columns, sheet, tried.into_iter())).transpose()?;
     let mut notes = [sheet.notes.clone(), roles.notes].concat();
     let (judged, judged_by) = match judging {
         Some(test) => (labelled(&columns, test, 0..test.len())?, test.name()),
@@ -151,7 +193,7 @@ pub(super) fn batches(
     }
     let targets = train.y.as_deref().unwrap_or_default();
     let source = Arc::new(Minibatches::new(train.x.clone(), columns.width(), targets, both)?);
-    let rows = TableRows::Batches { train, judged, judged_by, unlabelled };
+    let rows = TableRows::Batches { train, tried, judged, judged_by, unlabelled };
     Ok(LoadedTable { columns, name: sheet.name(), sha256: sheet.sha256.clone(), notes, rows, source })
 }
 

@@ -5,7 +5,7 @@ use super::loaded::{Loaded, still_there};
 use super::series_csv::{Missing, Names, SeriesCsv};
 use super::series_data::{Cut, SeriesData};
 use crate::adapted::{SeriesForm, SeriesScale};
-use crate::data::{Decimal, Dialect, Gaps, Layout, SeriesColumns, SeriesSet};
+use crate::data::{Decimal, Dialect, Gaps, Layout, SeriesColumns, SeriesSet, Split};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::{EvaluationSettings, Protocol};
@@ -56,6 +56,9 @@ pub enum Scale {
     /// [`SeriesTable`].
     Standard,
 }
+
+/// Generated series of trials have numbers from here on.
+const TRIED: usize = 1 << 30;
 
 section!(Typed {
     support: usize,
@@ -207,16 +210,16 @@ impl SeriesSettings {
         &mut self,
         set: Arc<SeriesSet>,
         (support, query): (usize, usize),
-        seed: u64,
+        (seed, trials): (u64, bool),
     ) -> Result<()> {
         let SeriesSource::Csv(csv) = &mut self.source else { return Ok(()) };
         set.check(csv.sha256.as_deref())?;
         let standard = self.scale == Scale::Standard;
         let cut = Cut { window: self.window, points: support + query, query, standard, seed };
-        let data = cut.split(Arc::clone(&set), csv.train_series)?;
+        let data = cut.split(Arc::clone(&set), csv.train_series, trials)?;
         csv.csv = set.path.display().to_string();
         csv.sha256 = Some(set.sha256.clone());
-        csv.train_series = Some(data.train.count());
+        csv.train_series = Some(data.train.count() + data.tried.as_ref().map_or(0, SeriesTable::count));
         self.data = Loaded(Some(Arc::new(data)));
         Ok(())
     }
@@ -226,7 +229,7 @@ impl SeriesSettings {
         &mut self,
         path: &Path,
         points: (usize, usize),
-        seed: u64,
+        (seed, trials): (u64, bool),
     ) -> Result<()> {
         let path = absolute(path).map_err(|e| Error::file_caused(path, "has no place", e))?;
         let (columns, dialect) =
@@ -237,7 +240,7 @@ impl SeriesSettings {
             .and_then(|csv| csv.sha256.as_deref())
             .is_some_and(|known| set.check(Some(known)).is_ok())
         {
-            return self.take(set, points, seed);
+            return self.take(set, points, (seed, trials));
         }
         self.source = SeriesSource::Csv(Box::new(SeriesCsv::of(&set)));
         let standard = self.scale == Scale::Standard;
@@ -260,6 +263,38 @@ impl SeriesSettings {
             }
             SeriesSource::Csv(_) => Ok(self.loaded()?.held_out.clone()),
         }
+    }
+
+    /// The series of trials, in their order: generated ones of numbers that nothing else draws.
+    fn tried(&self, seed: u64, tasks: usize) -> Result<SeriesTable> {
+        match self.source {
+            SeriesSource::Generated { length, .. } => {
+                let table = SeriesTable::generate_range(seed, TRIED..TRIED + tasks, length, self.window);
+                Ok(self.scaled(table))
+            }
+            SeriesSource::Csv(_) => self.loaded()?.tried.clone().ok_or_else(|| {
+                Error::failed("the recipe's series are loaded without any for trials (validation.every = 0)")
+            }),
+        }
+    }
+
+    /// The last windows of series.
+    fn last_windows(
+        &self,
+        table: &SeriesTable,
+        (query, settings): (usize, &EvaluationSettings),
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let most = self.most_points(settings, query, table.shortest());
+        if settings.points > most {
+            let reason = format!(
+                "is {}; the shortest held-out series has {} values and leaves room for {most}",
+                settings.points,
+                table.shortest()
+            );
+            return Err(Error::recipe("evaluation.points", reason));
+        }
+        Ok(table.last_windows(range, settings.points, query, settings.same()))
     }
 
     fn scaled(&self, table: SeriesTable) -> SeriesTable {
@@ -288,6 +323,16 @@ impl Kind for SeriesSettings {
             }
             SeriesSource::Csv(_) => self.loaded()?.train.clone(),
         }))
+    }
+
+    /// One flat series: thousands take a while to be generated.
+    fn sketch(&self, seed: u64) -> Result<TaskSource> {
+        match self.source {
+            SeriesSource::Generated { length, .. } => {
+                SeriesTable::ragged(vec![0.0; length], &[length], self.window).map(TaskSource::Series)
+            }
+            SeriesSource::Csv(_) => Kind::source(self, seed),
+        }
     }
 
     fn counts_points(&self) -> bool {
@@ -319,16 +364,26 @@ impl Kind for SeriesSettings {
         range: Range<usize>,
     ) -> Result<TaskBatch> {
         let table = self.held_out(draw.seed, self.evaluation_count(settings.tasks))?;
-        let most = self.most_points(settings, draw.query, table.shortest());
-        if settings.points > most {
-            let reason = format!(
-                "is {}; the shortest held-out series has {} values and leaves room for {most}",
-                settings.points,
-                table.shortest()
-            );
-            return Err(Error::recipe("evaluation.points", reason));
-        }
-        Ok(table.last_windows(range, settings.points, draw.query, settings.same()))
+        self.last_windows(&table, (draw.query, settings), range)
+    }
+
+    fn validation_tasks(
+        &self,
+        draw: Draw,
+        settings: &EvaluationSettings,
+        _: Split,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let table = self.tried(draw.seed, range.end)?;
+        self.last_windows(&table, (draw.query, settings), range)
+    }
+
+    fn validation_count(&self, asked: usize) -> usize {
+        self.data().and_then(|data| data.tried.as_ref()).map_or(asked, |tried| asked.min(tried.count()))
+    }
+
+    fn trials_cost(&self) -> bool {
+        self.csv().is_some()
     }
 
     fn needs_data(&self) -> bool {
@@ -340,6 +395,6 @@ impl Kind for SeriesSettings {
         let path = absolute(&csv.csv).map_err(|e| Error::file_caused(&csv.csv, "has no place", e))?;
         still_there(&path, csv.sha256.as_deref(), "--csv")?;
         let set = SeriesSet::read(&path, &csv.columns(), &csv.dialect, csv.sha256.as_deref())?;
-        self.take(Arc::new(set), (*loading.support, *loading.query), loading.seed)
+        self.take(Arc::new(set), (*loading.support, *loading.query), (loading.seed, loading.trials))
     }
 }

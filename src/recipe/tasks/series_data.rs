@@ -16,6 +16,8 @@ pub struct SeriesData {
     pub train: SeriesTable,
     /// How many they are; none where all series are there to be judged on.
     pub learned: usize,
+    /// Series that trials are made on, where there are trials.
+    pub tried: Option<SeriesTable>,
     /// Series to be judged on.
     pub held_out: SeriesTable,
     /// Their numbers in the set.
@@ -52,11 +54,19 @@ pub(super) struct Cut {
 
 impl Cut {
     /// Splits the series that are long enough.
-    pub(super) fn split(&self, set: Arc<SeriesSet>, train: Option<usize>) -> Result<SeriesData> {
+    ///
+    /// Of the `train` ones, or three quarters, a fifth is for trials if there are any.
+    pub(super) fn split(
+        &self,
+        set: Arc<SeriesSet>,
+        train: Option<usize>,
+        trials: bool,
+    ) -> Result<SeriesData> {
         let (mut usable, short) = self.usable(&set, 2)?;
         let train = train_count(&set, usable.len(), train)?;
         shuffle(&mut usable, self.seed);
         let held_out = usable.split_off(train);
+        let tried = if trials { usable.split_off(learned_count(&set, train)?) } else { Vec::new() };
         let train = self.table(&set, &usable)?;
         let typical = train.spread();
         if self.standard
@@ -70,10 +80,12 @@ impl Cut {
         }
         let scaled = |table: SeriesTable| if self.standard { table.standardised(typical) } else { table };
         let judged = self.table(&set, &held_out)?;
+        let tried = (!tried.is_empty()).then(|| self.table(&set, &tried)).transpose()?;
         Ok(SeriesData {
             flat: if self.standard { judged.flat(self.query, typical) } else { 0 },
             learned: train.count(),
             train: scaled(train),
+            tried: tried.map(scaled),
             held_out: scaled(judged),
             held_out_origins: held_out.iter().map(|&i| self.origin(&set.series[i].1)).collect(),
             held_out_numbers: held_out,
@@ -93,6 +105,7 @@ impl Cut {
         Ok(SeriesData {
             learned: 0,
             train: scaled.clone(),
+            tried: Some(scaled.clone()),
             held_out: scaled,
             held_out_origins: usable.iter().map(|&i| self.origin(&set.series[i].1)).collect(),
             held_out_numbers: usable,
@@ -158,6 +171,19 @@ fn train_count(set: &SeriesSet, usable: usize, asked: Option<usize>) -> Result<u
         return Err(Error::recipe("task.train_series", reason));
     }
     Ok(train)
+}
+
+/// Series to learn from, of `train` that are not held out, where a fifth of them, or one, is for trials.
+fn learned_count(set: &SeriesSet, train: usize) -> Result<usize> {
+    if train < 2 {
+        let reason = format!(
+            "needs a series of {} for trials besides those to learn from and to be judged on, but only {train} is left to learn from; \
+             --set validation.every=0 does without trials, and --set task.pieces=N cuts a series into N pieces",
+            set.path.display()
+        );
+        return Err(Error::recipe("validation.every", reason));
+    }
+    Ok(train - (train / 5).max(1))
 }
 
 /// Fisher and Yates, from a stream of the seed's.

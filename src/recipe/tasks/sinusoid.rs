@@ -1,6 +1,7 @@
 //! Sinusoids.
 
 use super::kind::{Draw, Kind, Targets, check_points, points};
+use crate::data::Split;
 use crate::error::Result;
 use crate::model::Shape;
 use crate::recipe::evaluation::EvaluationSettings;
@@ -51,6 +52,18 @@ impl SinusoidSettings {
         let narrow = |[low, high]: [f64; 2]| [low as f32, high as f32];
         Sinusoid { amplitude: narrow(self.amplitude), phase: narrow(self.phase), x: narrow(self.x) }
     }
+
+    /// The tasks `range` of a fixed sequence, judged on dense points.
+    fn sequence(
+        &self,
+        draw: Draw,
+        settings: &EvaluationSettings,
+        sequence: u32,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        let sampler = Draw { support: settings.points, ..draw }.sampler(self.source(draw.seed)?);
+        Ok(sampler.evaluation(&self.distribution(), sequence, range, settings.dense))
+    }
 }
 
 impl Kind for SinusoidSettings {
@@ -85,7 +98,16 @@ impl Kind for SinusoidSettings {
         settings: &EvaluationSettings,
         range: Range<usize>,
     ) -> Result<TaskBatch> {
-        let sampler = Draw { support: settings.points, ..draw }.sampler(self.source(draw.seed)?);
-        Ok(sampler.evaluation(&self.distribution(), range, settings.dense))
+        self.sequence(draw, settings, 0, range)
+    }
+
+    fn validation_tasks(
+        &self,
+        draw: Draw,
+        settings: &EvaluationSettings,
+        _: Split,
+        range: Range<usize>,
+    ) -> Result<TaskBatch> {
+        self.sequence(draw, settings, 1, range)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::kind::{Draw, Kind, Loading, Targets, Usual, check_classes, check_points};
 use super::loaded::{Loaded, still_there};
-use super::rows::{self, LoadedTable, TableRows};
+use super::rows::{self, HeldOut, LoadedTable, TableRows};
 use super::table_tasks::{Batch, Predicted, TableTasks};
 use crate::data::{Choices, Dialect, MissingCells, Sheet, Split};
 use crate::error::{Error, Result};
@@ -233,6 +233,15 @@ impl Kind for TableSettings {
         self.batch(draw, settings, (split, 1), range)
     }
 
+    /// Rows of mini-batches are tried as they are judged, by a class or number each.
+    fn validation_count(&self, asked: usize) -> usize {
+        if self.is_few_shot() { asked } else { 1 }
+    }
+
+    fn trials_cost(&self) -> bool {
+        !self.is_few_shot()
+    }
+
     fn needs_data(&self) -> bool {
         true
     }
@@ -262,8 +271,9 @@ impl Kind for TableSettings {
                 });
                 let test = test.transpose()?;
                 *test_sha256 = test.as_ref().map(|test| test.sha256.clone());
-                let (share, both) = ((*held_out, loading.seed), *batch == Batch::Both);
-                let loaded = rows::batches(&sheet, test.as_ref(), &choices, share, both)?;
+                let held_out = HeldOut { share: *held_out, seed: loading.seed, trials: loading.trials };
+                let both = *batch == Batch::Both;
+                let loaded = rows::batches(&sheet, test.as_ref(), &choices, &held_out, both)?;
                 let train = loaded.training_rows();
                 let size = *rows.get_or_insert(ROWS.min(train));
                 (*loading.support, *loading.query) = batch.points(size);

@@ -15,12 +15,31 @@ const POINTS: usize = 300;
 /// Points of which each has a dot, with its value where a mouse rests.
 const DOTS: usize = 40;
 
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stroke {
+    Solid,
+    Dashed,
+    Dotted,
+}
+
+impl Stroke {
+    /// Its class in the page's style.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Solid => "solid",
+            Self::Dashed => "dashed",
+            Self::Dotted => "dotted",
+        }
+    }
+}
+
 /// A curve.
 pub(super) struct Series {
     pub(super) name: String,
     /// Which of the page's six colours.
     pub(super) colour: usize,
-    pub(super) dashed: bool,
+    pub(super) stroke: Stroke,
     /// `x`, `y` and half the width of an interval around it, 0 for none.
     pub(super) points: Vec<[f64; 3]>,
 }
@@ -156,11 +175,11 @@ pub(super) fn figure(chart: &Chart) -> String {
     }
     svg += "</svg><div class=\"legend\">";
     for series in &chart.series {
-        let dashed = if series.dashed { " class=\"dashed\"" } else { "" };
         let _ = write!(
             svg,
-            "<span class=\"k{}\"><i{dashed}></i>{}</span>",
+            "<span class=\"k{}\"><i class=\"{}\"></i>{}</span>",
             series.colour % 6,
+            series.stroke.class(),
             escape(&series.name)
         );
     }
@@ -180,8 +199,8 @@ fn curve(series: &Series, scale: &Scale, label: &dyn Fn(f64) -> String) -> Strin
             let _ = write!(svg, "<polygon class=\"band\" points=\"{}\"/>", edge.trim_end());
         }
         let line: String = points.iter().map(|p| at(p, 0.0)).collect();
-        let dashed = if series.dashed { " dashed" } else { "" };
-        let _ = write!(svg, "<polyline class=\"curve{dashed}\" points=\"{}\"/>", line.trim_end());
+        let stroke = series.stroke.class();
+        let _ = write!(svg, "<polyline class=\"curve {stroke}\" points=\"{}\"/>", line.trim_end());
         if points.len() <= DOTS {
             for point in &points {
                 let _ = write!(
@@ -203,7 +222,7 @@ mod tests {
     use super::*;
 
     fn chart(points: Vec<[f64; 3]>) -> String {
-        let series = vec![Series { name: "a < b".into(), colour: 7, dashed: true, points }];
+        let series = vec![Series { name: "a < b".into(), colour: 7, stroke: Stroke::Dashed, points }];
         figure(&Chart { title: "loss".into(), x: "step", shares: false, series })
     }
 

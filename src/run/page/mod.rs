@@ -6,9 +6,10 @@ mod html;
 
 use super::dir::RunDir;
 use super::process::Process;
+use super::trial::ValidationLine;
 use crate::error::Result;
 use crate::file::write_atomic;
-use chart::{Chart, Series, figure};
+use chart::{Chart, Series, Stroke, figure};
 use found::{Found, Picture};
 use html::{base64, escape, moment, number, table};
 use std::fmt::Write as _;
@@ -137,13 +138,7 @@ fn results(runs: &[Found]) -> String {
     }
     let mut text = "<h2>New tasks, step by step</h2>\n".to_owned();
     for run in runs.iter().filter(|run| !run.evaluation.is_null()) {
-        let _ = writeln!(
-            text,
-            "<p class=\"soft\">{}: {} new tasks, adapted on {} points each; mean ± 95 % interval over tasks</p>",
-            escape(&run.name),
-            value(run, "/tasks"),
-            value(run, "/points/support")
-        );
+        let _ = writeln!(text, "<p class=\"soft\">{}: {}</p>", escape(&run.name), judged_on(run));
     }
     text += "<div class=\"charts\">\n";
     for (metric, title) in METRICS {
@@ -157,7 +152,11 @@ fn results(runs: &[Found]) -> String {
                     Some(place) if runs.len() == 1 => place,
                     _ => *n,
                 },
-                dashed: *learner != "maml",
+                stroke: match *learner {
+                    "maml" => Stroke::Solid,
+                    "standard" | "naive" => Stroke::Dotted,
+                    _ => Stroke::Dashed,
+                },
                 points: curve.clone(),
             })
             .collect();
@@ -175,36 +174,62 @@ fn results(runs: &[Found]) -> String {
     text + &table(&head, &(0..steps).map(row).collect::<Vec<_>>(), true)
 }
 
+/// What a run was judged on, in words.
+fn judged_on(run: &Found) -> String {
+    let support = value(run, "/points/support");
+    match run.evaluation.pointer("/table/rows") {
+        Some(rows) => {
+            format!("{rows} rows, before and after adaptation on {support}; mean ± 95 % interval over rows")
+        }
+        None => format!(
+            "{} new tasks, adapted on {support} points each; mean ± 95 % interval over tasks",
+            value(run, "/tasks")
+        ),
+    }
+}
+
 fn training(runs: &[Found]) -> String {
-    let (mut losses, mut trials) = (Vec::new(), Vec::new());
+    // Of trials, those with accuracies and those with losses alone.
+    let (mut losses, mut trials) = (Vec::new(), [Vec::new(), Vec::new()]);
     for (colour, run) in runs.iter().enumerate() {
         let name =
             |what: &str| if runs.len() == 1 { what.to_owned() } else { format!("{}, {what}", run.name) };
-        let mut add = |what: &str, colour: usize, dashed, points: Vec<[f64; 3]>| {
+        let mut add = |what: &str, colour: usize, stroke, points: Vec<[f64; 3]>| {
             if !points.is_empty() {
-                losses.push(Series { name: name(what), colour, dashed, points });
+                losses.push(Series { name: name(what), colour, stroke, points });
             }
         };
         let at = |iteration: u64, y: f64| [iteration as f64, y, 0.0];
         let other = if runs.len() == 1 { 1 } else { colour };
-        add("query loss", colour, false, run.metrics.iter().map(|l| at(l.iteration, l.query_loss)).collect());
+        add(
+            "query loss",
+            colour,
+            Stroke::Solid,
+            run.metrics.iter().map(|l| at(l.iteration, l.query_loss)).collect(),
+        );
         let control = run.metrics.iter().filter_map(|l| Some(at(l.iteration, l.control_loss?)));
-        add("control", other, true, control.collect());
+        add("control", other, Stroke::Dashed, control.collect());
         if !run.trials.is_empty() {
-            let points = run.trials.iter().map(|t| [t.iteration as f64, t.accuracy, t.ci95]).collect();
-            trials.push(Series { name: name("validation tasks"), colour, dashed: false, points });
-            let points = run.trials.iter().map(|t| at(t.iteration, t.train_accuracy)).collect();
-            trials.push(Series {
-                name: name("tasks of training classes"),
-                colour: other,
-                dashed: true,
-                points,
-            });
+            let [shares, plain] = &mut trials;
+            let of = |t: &ValidationLine| t.accuracy.unwrap_or(t.loss);
+            let ci95 = |t: &ValidationLine| if t.ci95.is_finite() { t.ci95 } else { 0.0 };
+            let points = run.trials.iter().map(|t| [t.iteration as f64, of(t), ci95(t)]).collect();
+            let has_accuracy = run.trials.iter().any(|trial| trial.accuracy.is_some());
+            let series = Series { name: name("validation tasks"), colour, stroke: Stroke::Solid, points };
+            if has_accuracy { &mut *shares } else { plain }.push(series);
+            let train = run.trials.iter().filter_map(|t| Some(at(t.iteration, t.train_accuracy?)));
+            let points: Vec<_> = train.collect();
+            if !points.is_empty() {
+                let name = name("tasks of training classes");
+                shares.push(Series { name, colour: other, stroke: Stroke::Dashed, points });
+            }
         }
     }
     let x = "meta-iterations";
     let losses = figure(&Chart { title: "Loss during training".into(), x, shares: false, series: losses });
-    let trials = figure(&Chart { title: "Accuracy of trials".into(), x, shares: true, series: trials });
+    let [shares, plain] = trials;
+    let trials = figure(&Chart { title: "Accuracy of trials".into(), x, shares: true, series: shares })
+        + &figure(&Chart { title: "Loss of trials".into(), x, shares: false, series: plain });
     if losses.is_empty() && trials.is_empty() {
         return String::new();
     }

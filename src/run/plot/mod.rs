@@ -43,7 +43,8 @@ pub fn draw_all(
         files.extend(save(&dir.plots(), "training", &training::Training { lines: &lines })?);
     }
     let trials = if dir.validation().is_file() { read_validation(&dir.validation())? } else { Vec::new() };
-    if !trials.is_empty() {
+    // A trial of which no number is finite is nothing to draw.
+    if trials.iter().any(|trial| trial.accuracy.is_some() || trial.loss.is_finite()) {
         files.extend(save(&dir.plots(), "accuracy", &accuracy::Accuracy { trials: &trials })?);
     }
     if let Some(outcome) = judged.report.table.as_ref().filter(|o| o.classes.len() <= confusion::MOST)

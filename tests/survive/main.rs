@@ -1,6 +1,8 @@
 //! Trainings whose device, numbers or files fail, on purpose: each ends with the bytes of one that nothing happened to, or
 //! with an error that says what to do.
 
+mod trials;
+
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::meta::{
     Backend, Evaluation, Forecast, Losses, MetaOutput, Plan, Prepared, TrainPlan, TrainState, Training,
