@@ -62,7 +62,8 @@ async function recover(error) {
   await choose(device.lost < 4 ? device.wanted : 'cpu');
   for (const mover of device.movers) mover(device.engine);
   announce();
-  const what = /lost|destroyed|did not answer/i.test(text(error)) ? 'was lost' : 'failed';
+  // That a buffer cannot be mapped is all that is told where a GPU was lost meanwhile.
+  const what = /lost|destroyed|map a buffer/i.test(text(error)) ? 'was lost' : 'failed';
   say('trouble', device.gpu
     ? `The GPU ${what} and has been opened anew; everything goes on from the last known state.`
     : `The GPU ${what} and does not come back; the processor goes on from the last known state.`);
