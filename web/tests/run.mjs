@@ -54,6 +54,12 @@ async function opened(browser, address, more = '') {
 const middle = text => `(() => { const all = [...page.sinusoid.state.losses]; return (${text})(all); })()`;
 const mean = (from, to) => middle(`all => { const some = all.slice(${from}, ${to}); return some.reduce((a, b) => a + b, 0) / some.length; }`);
 
+async function cases() {
+  if (!option('--all')) return FEW;
+  const names = (await readdir(golden)).filter(name => name.endsWith('.safetensors'));
+  return names.map(name => name.replace('.safetensors', '')).sort();
+}
+
 async function errors(page, engine, cases) {
   for (const name of cases) {
     const error = await page.value(`(async () => {
@@ -110,13 +116,12 @@ const tests = {
   },
 
   async 'its meta-gradients are those of the golden cases, on the GPU'({ page }) {
-    const all = (await readdir(golden)).filter(name => name.endsWith('.safetensors')).map(name => name.replace('.safetensors', ''));
-    await errors(page, 'engine', option('--all') ? all.sort() : option('--quick') ? FEW.slice(0, 1) : FEW);
+    await errors(page, 'engine', option('--quick') ? FEW.slice(0, 1) : await cases());
   },
 
   async 'and on the processor'({ page }) {
     await page.value('window.processor = page.wasm.Engine.cpu(), 0');
-    await errors(page, 'window.processor', FEW);
+    await errors(page, 'window.processor', await cases());
   },
 
   async 'trains'({ page }) {
@@ -248,6 +253,7 @@ const server = await serve(0, { '/': join(web, 'site'), '/golden/': golden });
 const address = `http://127.0.0.1:${server.address().port}/`;
 const firefox = process.env.FIREFOX;
 const browser = await (firefox ? Firefox.open(firefox) : Chromium.open(process.env.CHROMIUM ?? 'chromium'));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { browser.child.kill(); process.exit(1); });
 let [ran, failed] = [0, 0];
 try {
   const gpu = await opened(browser, address, '?device=gpu');
