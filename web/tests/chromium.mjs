@@ -89,14 +89,14 @@ class ChromiumPage extends Page {
   }
 
   async look({ width = 1000, height = 800, dark = false, phone = false }) {
-    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: phone ? 2 : 1, mobile: phone });
+    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: phone });
     await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
     await new Promise(resolve => setTimeout(resolve, 300));
   }
 
-  // The whole page as a PNG.
-  async picture() {
-    const { data } = await this.send('Page.captureScreenshot', { captureBeyondViewport: true, format: 'png' });
+  // The whole page as a PNG, or a part of it.
+  async picture(clip) {
+    const { data } = await this.send('Page.captureScreenshot', { captureBeyondViewport: true, format: 'png', clip });
     return Buffer.from(data, 'base64');
   }
 

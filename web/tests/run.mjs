@@ -22,12 +22,13 @@ const golden = join(web, '..', 'tests', 'golden');
 const option = name => process.argv.includes(name);
 const after = name => (option(name) ? process.argv[process.argv.indexOf(name) + 1] : null);
 const [shots, only] = [after('--shots'), after('--only')];
+const firefox = process.env.FIREFOX;
 const TOLERANCE = 2e-5;
 const FEW = ['sine_k1', 'conv_strided_k3', 'siren_k2_learned_lr'];
 // What a quick run has on the GPU, for a processor that plays it takes long; what it leaves out; the rest it has on the processor.
 const ON_GPU = ['takes its first step soon after it has loaded', "its kernels pass the browser's compiler",
   'its meta-gradients are those of the golden cases, on the GPU', 'has no complaints in the console'];
-const LONG = ['is small', 'trains', 'goes on where the GPU is lost'];
+const LONG = ['trains', 'goes on where the GPU is lost'];
 
 if (!existsSync(join(web, 'site', 'pkg', 'fastweights_web_bg.wasm'))) {
   console.error('web/tests: the page is not built: sh web/build.sh');
@@ -213,12 +214,18 @@ const tests = {
     await rm(folder, { recursive: true });
   },
 
-  async 'shows itself'({ page }) {
-    if (!shots || !page.picture) return;
+  // As docs/ shows it: after some training, with a picture and characters.
+  async 'shows itself'({ browser, address }) {
+    if (!shots || firefox) return;
     await mkdir(shots, { recursive: true });
-    await page.value("document.getElementById('new-wave').click()");
-    await page.value('page.sinusoid.follow()');
-    await page.value("document.getElementById('trouble').hidden = true, page.sinusoid.drawLoss(), 0");
+    const page = await opened(browser, address, '?device=cpu');
+    await page.value("document.getElementById('run').click()");
+    await page.until('4,000 rounds', 'page.sinusoid.state.losses.length >= 4000', 300);
+    await page.value("document.getElementById('run').click()");
+    await page.value('page.sinusoid.state.loop');
+    await page.value('page.draw.showOne(3)');
+    await page.value("document.getElementById('sample').click()");
+    await page.value('page.field.state.done');
     for (const [name, look] of [['desktop', {}], ['dark', { dark: true }], ['phone', { width: 390, height: 800, phone: true }]]) {
       await page.look(look);
       await page.value('window.scrollTo(0, 0)');
@@ -226,6 +233,10 @@ const tests = {
       assert.ok(await page.value('document.documentElement.scrollWidth <= window.innerWidth'), `${name}: wider than its window`);
     }
     await page.look({});
+    const end = await page.value("document.getElementById('draw').getBoundingClientRect().top + window.scrollY");
+    await writeFile(join(shots, 'browser.png'), await page.picture({ x: 0, y: 0, width: 1000, height: end, scale: 1 }));
+    assert.deepEqual(page.complaints, []);
+    await page.close();
   },
 
   async 'has no complaints in the console'({ page }) {
@@ -251,7 +262,6 @@ const tests = {
 
 const server = await serve(0, { '/': join(web, 'site'), '/golden/': golden });
 const address = `http://127.0.0.1:${server.address().port}/`;
-const firefox = process.env.FIREFOX;
 const browser = await (firefox ? Firefox.open(firefox) : Chromium.open(process.env.CHROMIUM ?? 'chromium'));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { browser.child.kill(); process.exit(1); });
 let [ran, failed] = [0, 0];
