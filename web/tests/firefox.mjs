@@ -69,9 +69,9 @@ export class Firefox {
 
   async page(address) {
     const { handle } = await this.send('WebDriver:NewWindow', { type: 'tab' });
-    await this.send('WebDriver:SwitchToWindow', { handle });
-    await this.send('WebDriver:Navigate', { url: address });
-    return Object.assign(new FirefoxPage(), { browser: this });
+    const page = Object.assign(new FirefoxPage(), { browser: this, handle });
+    await page.send('WebDriver:Navigate', { url: address });
+    return page;
   }
 
   async close() {
@@ -82,16 +82,23 @@ export class Firefox {
 }
 
 class FirefoxPage extends Page {
+  // Marionette speaks to one window at a time.
+  async send(method, params) {
+    if (this.browser.current !== this.handle) await this.browser.send('WebDriver:SwitchToWindow', { handle: this.handle });
+    this.browser.current = this.handle;
+    return this.browser.send(method, params);
+  }
+
   async value(expression) {
     const script = `const done = arguments[arguments.length - 1];
       Promise.resolve().then(() => window.eval(arguments[0])).then(value => done({ value }), error => done({ error: String(error) + '\\n' + error.stack }));`;
-    const { value } = await this.browser.send('WebDriver:ExecuteAsyncScript', { script, args: [expression] });
+    const { value } = await this.send('WebDriver:ExecuteAsyncScript', { script, args: [expression] });
     if (value.error) throw new Error(value.error);
     return value.value;
   }
 
   perform(type, more, actions) {
-    return this.browser.send('WebDriver:PerformActions', { actions: [{ type, id: type, ...more, actions }] });
+    return this.send('WebDriver:PerformActions', { actions: [{ type, id: type, ...more, actions }] });
   }
 
   drag([first, ...rest]) {
@@ -104,5 +111,5 @@ class FirefoxPage extends Page {
     return this.perform('key', {}, ['keyDown', 'keyUp'].map(type => ({ type, value: KEYS[key] ?? key })));
   }
 
-  close() { return this.browser.send('WebDriver:CloseWindow'); }
+  close() { return this.send('WebDriver:CloseWindow'); }
 }
