@@ -35,6 +35,7 @@ pub mod case;
 mod clock;
 pub mod data;
 mod error;
+mod exchange;
 #[cfg(feature = "export")]
 pub mod export;
 mod file;

@@ -157,6 +157,22 @@ else
     check "Python package" python_package
 fi
 
+# Trainings shared by processes, where there is something to start them and to build against.
+has_libclang() {
+    [ -n "${LIBCLANG_PATH-}" ] && return 0
+    for file in /usr/lib/llvm*/lib/libclang*.so* /usr/lib*/libclang*.so* /usr/lib/*/libclang*.so*; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
+}
+if command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1 && has_libclang; then
+    all="--features mpi"
+    check "MPI tests" cargo test --release --features mpi --test mpi
+else
+    all="--features cli"
+    skipped="$skipped, MPI (no mpirun, mpicc and libclang)"
+fi
+
 # Every feature alone, none of them and all, in a directory of their own: other flags would have the tests built anew.
 strict="env RUSTFLAGS=-Dwarnings RUSTDOCFLAGS=-Dwarnings CARGO_TARGET_DIR=target/features cargo"
 check "no features" $strict check --no-default-features --all-targets
@@ -164,10 +180,10 @@ for feature in gpu import export fetch plot tensorboard; do
     check "feature $feature" $strict check --no-default-features --all-targets --features "$feature"
 done
 if cargo clippy --version >/dev/null 2>&1; then
-    check lints $strict clippy --all-targets --all-features
+    check lints $strict clippy --all-targets $all
 else
     skipped="$skipped, lints (no clippy)"
-    check "all features" $strict check --all-targets --all-features
+    check "all features" $strict check --all-targets $all
 fi
 if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
     check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown
@@ -185,7 +201,7 @@ if [ -n "$missing" ]; then
 else
     check "page in a browser" env CHROMIUM="$browser" node web/tests/run.mjs --quick
 fi
-check documentation $strict doc --no-deps --all-features
+check documentation $strict doc --no-deps $all
 if cargo deny --version >/dev/null 2>&1; then
     check dependencies cargo deny check
 else

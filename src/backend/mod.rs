@@ -1,9 +1,15 @@
 //! The devices: the same mathematics on threads and vector units, and on a GPU.
 
+#[cfg(feature = "mpi")]
+mod cluster;
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod open;
 pub mod oracle;
+mod together;
 
-pub use open::{Opened, open, open_cpu};
+#[cfg(feature = "mpi")]
+pub use cluster::Cluster;
+pub use open::{Opened, device_names, open, open_cpu, open_devices, open_shared};
+pub use together::{Devices, MakeDevice, Sharing, local_exchange};

@@ -2,13 +2,13 @@
 
 use super::cpu::CpuBackend;
 #[cfg(feature = "gpu")]
-use super::gpu::adapter::{self, AdapterReport, Choice};
+use super::gpu::adapter::{self, AdapterKind, AdapterReport, Choice};
 #[cfg(feature = "gpu")]
 use super::gpu::{Device, GpuBackend};
-#[cfg(not(feature = "gpu"))]
-use crate::error::Error;
-use crate::error::Result;
-use crate::meta::Backend;
+use super::together::{Devices, Sharing};
+use crate::error::{Error, Result};
+use crate::meta::{Backend, Exchange};
+use std::sync::Arc;
 
 /// An opened device.
 pub struct Opened {
@@ -33,22 +33,174 @@ pub fn open_cpu(threads: Option<usize>, memory: Option<u64>) -> CpuBackend {
 /// # Errors
 /// [`Device`](crate::ErrorKind::Device) if there is no such device, or it fails.
 pub fn open(device: &str, threads: Option<usize>, memory: Option<u64>) -> Result<Opened> {
-    let cpu = |why: String| Opened { backend: Box::new(open_cpu(threads, memory)), why, is_cpu: true };
-    if device == "cpu" {
-        return Ok(cpu("as asked".to_owned()));
+    let (found, why) = Found::by_name(device, &open_cpu(threads, memory), memory)?;
+    Ok(Opened { is_cpu: found.is_cpu(), backend: found.alone(), why })
+}
+
+/// The same for a member of an exchange, which shares meta-batches and evaluations with the others. Returns besides what must be
+/// the same of all members for the same bits.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_shared(
+    device: &str,
+    cpu: &CpuBackend,
+    memory: Option<u64>,
+    exchange: &Arc<dyn Exchange>,
+) -> Result<(Opened, String)> {
+    let (found, why) = Found::by_name(device, cpu, memory)?;
+    let (is_cpu, kind) = (found.is_cpu(), found.kind());
+    Ok((Opened { backend: found.sharing(exchange), why, is_cpu }, kind))
+}
+
+/// Opens several devices of this machine that share meta-batches and evaluations. Devices of several kinds give bits that
+/// depend on who computes what, so they must be allowed to be `mixed`.
+///
+/// # Errors
+/// As [`open`], and [`Device`](crate::ErrorKind::Device) naming two devices of which one may not be with the other.
+pub fn open_devices(names: &str, cpu: &CpuBackend, memory: Option<u64>, mixed: bool) -> Result<Opened> {
+    let names = device_names(names)?;
+    let mut found = Vec::new();
+    for name in &names {
+        found.push(Found::by_name(name, cpu, memory)?.0);
     }
-    other(device, memory, cpu)
+    let other = found.iter().find(|other| other.kind() != found[0].kind()).map(Found::kind);
+    if let Some(other) = other.as_ref().filter(|_| !mixed) {
+        return Err(Error::device(format!(
+            "--devices {}: `{}` and `{other}` round differently, so that bits would depend on which of them computes what; \
+             name devices of one kind, or allow it with --mixed",
+            names.join(","),
+            found[0].kind()
+        )));
+    }
+    let is_cpu = found.iter().all(Found::is_cpu);
+    let mut found = found.into_iter();
+    let why = match other {
+        Some(_) => "as asked; of several kinds, so that bits depend on which computes what",
+        None => "as asked",
+    };
+    let devices = Devices::new(names.len(), &mut |_, exchange| {
+        let found = found.next().ok_or_else(|| Error::device("no device is left"))?;
+        Ok(if other.is_some() { found.by_tasks(exchange) } else { found.shared(exchange) })
+    })?;
+    Ok(Opened { backend: Box::new(devices), why: why.to_owned(), is_cpu })
+}
+
+/// The devices of a list such as `0,1`; `all` are the real GPUs.
+///
+/// # Errors
+/// [`Device`](crate::ErrorKind::Device) if a name is empty, or there is no real GPU.
+pub fn device_names(names: &str) -> Result<Vec<String>> {
+    if names == "all" {
+        return all();
+    }
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+    match names.iter().any(String::is_empty) {
+        true => {
+            Err(Error::device("--devices takes names or numbers with commas between them, e.g. 0,1, or all"))
+        }
+        false => Ok(names),
+    }
 }
 
 #[cfg(feature = "gpu")]
-fn other(device: &str, memory: Option<u64>, cpu: impl FnOnce(String) -> Opened) -> Result<Opened> {
+fn all() -> Result<Vec<String>> {
+    let real: Vec<_> = adapter::list().into_iter().filter(|a| a.kind <= AdapterKind::Virtual).collect();
+    // One GPU may be reached through several APIs.
+    let names = real.iter().filter(|a| a.backend == real[0].backend).map(|a| a.index.to_string()).collect();
+    match real.is_empty() {
+        true => Err(Error::device("--devices all: no real GPU was found; name devices, e.g. 0,1 or cpu")),
+        false => Ok(names),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn all() -> Result<Vec<String>> {
+    Err(Error::device("--devices all: this build has no GPU backend"))
+}
+
+/// A device that was found.
+enum Found {
+    Cpu(CpuBackend),
+    #[cfg(feature = "gpu")]
+    Gpu(Box<GpuBackend>),
+}
+
+impl Found {
+    /// The device, and why it is this one.
+    fn by_name(device: &str, cpu: &CpuBackend, memory: Option<u64>) -> Result<(Self, String)> {
+        if device == "cpu" {
+            return Ok((Self::Cpu(cpu.clone()), "as asked".to_owned()));
+        }
+        other(device, memory, |why| (Self::Cpu(cpu.clone()), why))
+    }
+
+    fn is_cpu(&self) -> bool {
+        matches!(self, Self::Cpu(_))
+    }
+
+    /// What rounding depends on.
+    fn kind(&self) -> String {
+        match self {
+            Self::Cpu(cpu) => format!("cpu with {}", cpu.instructions().name()),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => {
+                let report = gpu.device().report();
+                format!("{} through {}, driver {}", report.name, report.backend, report.driver)
+            }
+        }
+    }
+
+    fn alone(self) -> Box<dyn Backend> {
+        match self {
+            Self::Cpu(cpu) => Box::new(cpu),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => gpu,
+        }
+    }
+
+    /// Shares the meta-batches of trainings.
+    fn shared(self, exchange: Arc<dyn Exchange>) -> Box<dyn Backend> {
+        match self {
+            Self::Cpu(cpu) => Box::new(cpu.shared(exchange)),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => Box::new(gpu.shared(exchange)),
+        }
+    }
+
+    /// The same, task by task.
+    fn by_tasks(self, exchange: Arc<dyn Exchange>) -> Box<dyn Backend> {
+        match self {
+            Self::Cpu(cpu) => Box::new(cpu.shared(exchange).by_tasks()),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => Box::new(gpu.shared(exchange)),
+        }
+    }
+
+    /// Shares evaluations as well.
+    fn sharing(self, exchange: &Arc<dyn Exchange>) -> Box<dyn Backend> {
+        let exchange = Arc::clone(exchange);
+        match self {
+            Self::Cpu(cpu) => Box::new(Sharing::new(cpu.clone().shared(exchange.clone()), cpu, exchange)),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => Box::new(Sharing::new((*gpu).clone().shared(exchange.clone()), *gpu, exchange)),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn other(
+    device: &str,
+    memory: Option<u64>,
+    cpu: impl FnOnce(String) -> (Found, String),
+) -> Result<(Found, String)> {
     let gpu = |choice: &Choice, why: &str| {
         let gpu = GpuBackend::new(Device::open(choice)?);
-        let backend: Box<dyn Backend> = Box::new(match memory {
+        let gpu = match memory {
             Some(memory) => gpu.with_memory(memory),
             None => gpu,
-        });
-        Ok(Opened { backend, why: why.to_owned(), is_cpu: false })
+        };
+        Ok((Found::Gpu(Box::new(gpu)), why.to_owned()))
     };
     if device == "auto" {
         let adapters = adapter::list();
@@ -62,7 +214,11 @@ fn other(device: &str, memory: Option<u64>, cpu: impl FnOnce(String) -> Opened) 
 }
 
 #[cfg(not(feature = "gpu"))]
-fn other(device: &str, _: Option<u64>, cpu: impl FnOnce(String) -> Opened) -> Result<Opened> {
+fn other(
+    device: &str,
+    _: Option<u64>,
+    cpu: impl FnOnce(String) -> (Found, String),
+) -> Result<(Found, String)> {
     match device {
         "auto" => Ok(cpu("this build has no GPU backend".to_owned())),
         _ => Err(Error::device(format!("there is no device `{device}`: this build has no GPU backend"))),

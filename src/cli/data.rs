@@ -1,14 +1,14 @@
 //! `data`: image sets, from an archive or a folder to one packed file.
 
 use super::failure::{Outcome, note};
+use super::importing::{Common, Imports, Place, describe};
 use super::out::Out;
 use super::steps::Steps;
 use clap::Subcommand;
 use fastweights::data::{
     ImageImport, ImageSet, Imported, OMNIGLOT_ADDRESS, OMNIGLOT_FILES, Split, check_name, counted, data_dir,
-    fetch, import_omniglot, listed, stored,
+    fetch, import_omniglot, listed, open_omniglot, stored,
 };
-use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Fetch, import and list image data sets.
@@ -80,7 +80,7 @@ enum Import {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         #[command(flatten)]
-        common: Common,
+        imports: Imports,
     },
     /// A folder of class folders, or of train, val and test with class folders in them, or lists that say so; packed (zip, tar, tar.gz)
     /// or not; or NumPy arrays (npz)
@@ -95,7 +95,7 @@ enum Import {
         #[command(flatten)]
         pictures: Pictures,
         #[command(flatten)]
-        common: Common,
+        imports: Imports,
     },
 }
 
@@ -147,29 +147,6 @@ impl Pictures {
     }
 }
 
-/// What all ways to a set have in common.
-#[derive(Debug, clap::Args)]
-struct Common {
-    /// The seed of the split into classes for training, validation and testing
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    #[command(flatten)]
-    place: Place,
-    /// Replace a set of this name
-    #[arg(long)]
-    force: bool,
-    /// No progress
-    #[arg(long, short)]
-    quiet: bool,
-}
-
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// The directory of sets [default: FASTWEIGHTS_DATA, or the platform's directory for data]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-}
-
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     match &arguments.command {
         Command::Fetch { what: Fetch::Omniglot { from, any_checksum, common } } => {
@@ -185,15 +162,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
                 import_omniglot(&archives, common.seed, &watch)
             })
         }
-        Command::Import { what: Import::Omniglot { paths, common } } => {
-            let target = common.free("omniglot")?;
-            common.import(&target, out, |steps| import_omniglot(paths, common.seed, &|step| steps.show(step)))
+        Command::Import { what: Import::Omniglot { paths, imports } } => {
+            imports.run("omniglot", out, |watch| open_omniglot(paths, imports.common.seed, watch))
         }
-        Command::Import { what: Import::Images { name, path, size, pictures, common } } => {
+        Command::Import { what: Import::Images { name, path, size, pictures, imports } } => {
             check_name(name)?;
-            let target = common.free(name)?;
-            let import = pictures.import(name, *size, common.seed);
-            common.import(&target, out, |steps| import.run(path, &|step| steps.show(step)))
+            let import = pictures.import(name, *size, imports.common.seed);
+            imports.run(name, out, |watch| import.open(path, watch))
         }
         Command::Check { path, size, pictures, seed, quiet } => {
             // What is bad is named and left out, so that all of it is seen at once.
@@ -243,11 +218,11 @@ enum ShareOf {
     Classes,
 }
 
-fn parse_split(text: &str) -> std::result::Result<ShareOf, String> {
+fn parse_split(text: &str) -> Result<ShareOf, String> {
     if text == "classes" {
         return Ok(ShareOf::Classes);
     }
-    let parts: std::result::Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let parts: Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse()).collect();
     let needed = "three whole numbers are needed: training, validation, testing; or the word classes";
     let parts = parts.map_err(|_| needed.to_owned())?;
     <[usize; 3]>::try_from(parts)
@@ -255,58 +230,12 @@ fn parse_split(text: &str) -> std::result::Result<ShareOf, String> {
         .map_err(|given| format!("{} given; {needed}", given.len()))
 }
 
-fn parse_color(text: &str) -> std::result::Result<[u8; 3], String> {
+fn parse_color(text: &str) -> Result<[u8; 3], String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6);
     let [_, r, g, b] =
         number.ok_or("six hexadecimal digits are needed, e.g. ffffff for white")?.to_be_bytes();
     Ok([r, g, b])
-}
-
-impl Common {
-    /// The file of a set.
-    fn path(&self, name: &str) -> Result<PathBuf> {
-        Ok(data_dir(self.place.data.as_deref())?.join(format!("{name}.safetensors")))
-    }
-
-    /// The file of a set, which must not be there, unless it may be replaced.
-    fn free(&self, name: &str) -> Result<PathBuf> {
-        let path = self.path(name)?;
-        if path.exists() && !self.force {
-            return Err(Error::file(path, "is there already; --force replaces it"));
-        }
-        Ok(path)
-    }
-
-    fn import(
-        &self,
-        target: &Path,
-        out: &mut Out,
-        import: impl FnOnce(&Steps) -> Result<Imported>,
-    ) -> Outcome {
-        let steps = Steps::new(self.quiet);
-        let imported = import(&steps);
-        steps.finish();
-        let Imported { set, skipped, told, notes, .. } = imported?;
-        set.write(target)?;
-        told.iter().for_each(|line| note(line));
-        for line in notes {
-            note(&format!("note: {line}"));
-        }
-        if skipped > 0 {
-            note(&format!("passed over, as no pictures: {}", counted(skipped, "file")));
-        }
-        out.line(&format!("{}: {}", target.display(), describe(&set)))
-    }
-}
-
-/// A set in a line.
-fn describe(set: &ImageSet) -> String {
-    let counts = Split::ALL.map(|split| format!("{} {split}", set.split(split).len())).join(", ");
-    let (images, side) = (set.images(), set.side());
-    let color = if set.channels() == 1 { "gray" } else { "color" };
-    let images = counted(images, "image");
-    format!("{images} of {side} × {side}, {color}; classes: {counts}; sha256 {}", set.checksum())
 }
 
 /// All sets of a directory; a damaged one is listed with its fault.

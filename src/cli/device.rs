@@ -5,7 +5,7 @@ use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::{self, AdapterKind, AdapterReport};
 use fastweights::backend::gpu::kernels;
-use fastweights::backend::{Opened, open, open_cpu};
+use fastweights::backend::{Opened, open};
 use fastweights::meta::Backend as _;
 use fastweights::{Error, Result};
 
@@ -22,21 +22,21 @@ pub(super) struct DeviceArguments {
 }
 
 impl DeviceArguments {
-    /// The CPU with the threads asked for, and at most so many bytes of memory.
-    pub(super) fn cpu(&self, memory: Option<u64>) -> CpuBackend {
-        open_cpu(self.threads.map(usize::from), memory)
-    }
-
-    /// Opens the device that was asked for, to take at most so many bytes of memory.
-    pub(super) fn open(&self, memory: Option<u64>) -> Result<Opened> {
+    /// The name of the device that was asked for.
+    pub(super) fn name(&self) -> Result<&str> {
         match self.device.as_str() {
             "cpu-f64" => Err(Error::recipe("--device", "is cpu-f64, which only gradcheck takes; use cpu")),
             "" => Err(Error::recipe(
                 "--device",
                 "is empty; allowed are auto, cpu, gpu, any, an index or a name",
             )),
-            device => open(device, self.threads.map(usize::from), memory),
+            device => Ok(device),
         }
+    }
+
+    /// Opens the device that was asked for, to take at most so many bytes of memory.
+    pub(super) fn open(&self, memory: Option<u64>) -> Result<Opened> {
+        open(self.name()?, self.threads.map(usize::from), memory)
     }
 }
 

@@ -29,6 +29,10 @@ impl Backend for Failing {
         self.device.name()
     }
 
+    fn alone(&self) -> Option<&dyn Backend> {
+        self.device.alone()
+    }
+
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
         Ok(Box::new(Lost { training: self.device.training(plan, state)?, blocks: 0 }))
     }

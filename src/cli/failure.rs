@@ -5,6 +5,7 @@ use fastweights::{Error, ErrorKind};
 use std::error::Error as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The status of a program that was interrupted.
 pub(super) const INTERRUPTED: u8 = 130;
@@ -19,6 +20,8 @@ pub(super) enum Failure {
     ClosedPipe,
     /// The user asked it to stop; everything was said already.
     Interrupted,
+    /// Another process says what went wrong.
+    Told,
     /// Something went wrong.
     Error(Error),
     /// Something went wrong with a run, and this is how to go on with it.
@@ -45,6 +48,8 @@ impl Failure {
         let (error, way_on) = match self {
             Self::ClosedPipe => return ExitCode::SUCCESS,
             Self::Interrupted => return ExitCode::from(INTERRUPTED),
+            // A status other than 0 would have mpirun end the one that says it.
+            Self::Told => return ExitCode::SUCCESS,
             Self::Error(error) => (error, None),
             Self::OfRun(error, way_on) => (error, Some(way_on)),
         };
@@ -66,8 +71,19 @@ impl Failure {
     }
 }
 
+/// Whether nothing is noted, as another process does it.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From here on nothing is noted.
+pub(super) fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// A line on standard error, lost if that is closed: there is nowhere left to complain.
 pub(super) fn note(line: &str) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let _ = writeln!(std::io::stderr().lock(), "{}", wrapped(line, of_notes()));
 }
 

@@ -7,7 +7,7 @@ use fastweights::run::{FieldReport, Report};
 use toml::Value;
 
 /// Where fields come from, for a recipe of fields; a file of measured points is `--csv`, its fields' column `--id-column`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct FieldArguments {
     /// An image set whose images are the fields, see `data list` (task.data)
     #[arg(long, help_heading = "Fields", value_name = "SET", conflicts_with_all = ["csv", "resume"])]

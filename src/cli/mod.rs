@@ -13,6 +13,7 @@ mod failing;
 mod failure;
 mod fields;
 mod flags;
+mod importing;
 mod memory;
 mod model;
 mod numbers;
@@ -22,12 +23,15 @@ mod progress;
 mod recipes;
 mod report;
 mod sample;
+mod seeds;
 mod series;
+mod sharing;
 mod signals;
 mod source;
 mod steps;
 mod table;
 mod tabular;
+mod team;
 mod train;
 mod training;
 mod way_on;
@@ -108,7 +112,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut Out) -> Outcome {
     match command {
-        Command::Train(arguments) => train::run(&arguments, out),
+        Command::Train(arguments) => seeds::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Report(arguments) => report::run(&arguments, out),
         Command::Adapt(arguments) => adapt::run(&arguments, out),

@@ -6,17 +6,22 @@ use fastweights::{Error, Result};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
 
-/// Standard output.
-pub(super) struct Out(BufWriter<Stdout>);
+/// Standard output, or nothing.
+pub(super) struct Out(Option<BufWriter<Stdout>>);
 
 impl Out {
     pub(super) fn stdout() -> Self {
-        Self(BufWriter::new(io::stdout()))
+        Self(Some(BufWriter::new(io::stdout())))
+    }
+
+    /// Where nothing is kept.
+    pub(super) fn nowhere() -> Self {
+        Self(None)
     }
 
     /// Writes text as it is.
     pub(super) fn text(&mut self, text: &str) -> Outcome {
-        self.0.write_all(text.as_bytes()).map_err(failure)
+        self.0.as_mut().map_or(Ok(()), |out| out.write_all(text.as_bytes())).map_err(failure)
     }
 
     /// Writes a line, broken between words where the terminal is narrower.
@@ -32,7 +37,7 @@ impl Out {
 
     /// Hands on what is held back so far.
     pub(super) fn finish(&mut self) -> Outcome {
-        self.0.flush().map_err(failure)
+        self.0.as_mut().map_or(Ok(()), BufWriter::flush).map_err(failure)
     }
 }
 

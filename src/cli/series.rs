@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 /// A file of series, for a recipe of series, or of points, for one of fields.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct SeriesArguments {
     /// A file of series, a folder of such files, or a file of points of fields: CSV with any separator, plain, zipped or gzipped
     #[arg(long, value_name = "FILE")]

@@ -11,7 +11,7 @@ use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Files of a table.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct TableArguments {
     /// A file of training rows: CSV with any separator, or ARFF; plain, gzipped or zipped (task.train)
     #[arg(long, help_heading = "Tables", value_name = "FILE")]

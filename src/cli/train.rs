@@ -6,25 +6,26 @@ use super::failure::{Failure, Outcome, note, warn};
 use super::fields::FieldArguments;
 use super::flags::{as_typed, of_setting};
 use super::memory;
-use super::numbers::number;
 use super::out::Out;
 use super::progress::{Meter, best_trial, time};
 use super::series::SeriesArguments;
+use super::sharing::{SharingArguments, passport};
 use super::signals::Signals;
 use super::table;
 use super::tabular::TableArguments;
+use super::team::Team;
 use super::training::TrainingArguments;
-use super::way_on::{Place, remove, resume, took_no_step, way_on};
+use super::way_on::{Place, finished, json, remove, resume, took_no_step, way_on};
 use fastweights::backend::Opened;
 use fastweights::meta::{Backend, Schedule};
 use fastweights::recipe::{ControlVisit, Recipe, parse_setting};
 use fastweights::run::{Ending, EventFile, Experiment, Recovery, RunDir, Seconds, conclude};
 use fastweights::{Error, Result};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Meta-train a recipe and its control, compare both on new tasks, draw pictures.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
     /// A recipe's name (see `recipes`) or a TOML file [default: sinusoid]
     recipe: Option<String>,
@@ -34,17 +35,22 @@ pub(super) struct Arguments {
     /// The seed of all draws
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Meta-iterations; with --resume, how many in all
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     steps: Option<u64>,
     /// The run's directory, which must not exist [default: runs/<recipe>-<n>]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     #[command(flatten)]
     table: TableArguments,
     #[command(flatten)]
-    device: DeviceArguments,
+    pub(super) device: DeviceArguments,
+    #[command(flatten)]
+    pub(super) sharing: SharingArguments,
+    /// Train a run for each of these seeds, e.g. 0..9, one after the other or shared out among processes, and sum them up
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["seed", "resume", "stop_at"])]
+    pub(super) seeds: Option<String>,
     #[command(flatten)]
     training: TrainingArguments,
     /// Where the device fails, open it anew and go on from the newest checkpoint
@@ -52,7 +58,7 @@ pub(super) struct Arguments {
     recover: bool,
     /// Go on with a run from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "seed", "out"])]
-    resume: Option<PathBuf>,
+    pub(super) resume: Option<PathBuf>,
     /// Stop after this many meta-iterations, for --resume to go on
     #[arg(long, value_name = "N")]
     stop_at: Option<u64>,
@@ -65,39 +71,34 @@ pub(super) struct Arguments {
     fields: FieldArguments,
     /// Print the result as one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// No progress
     #[arg(long, short)]
     quiet: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    let flags = arguments.flags();
-    let (mut recipe, resumed) = arguments.recipe().map_err(|error| as_typed(error, &flags))?;
-    if let Some(path) = &arguments.out {
-        RunDir::check_free(path)?;
-    }
-    recipe.load_data(arguments.data.as_deref()).map_err(|error| as_typed(error, &flags))?;
-    arguments.table.check(&recipe)?;
-    if arguments.data.is_some() && recipe.data().is_none() && recipe.field().is_none() {
-        let reason =
-            format!("is the directory of image sets; the tasks of `{}` are made of none", recipe.name);
-        return Err(Error::recipe("--data", reason).into());
-    }
+/// One run.
+pub(super) fn one(arguments: &Arguments, (team, signals): (&Team, &Signals), out: &mut Out) -> Outcome {
+    let (recipe, resumed) = team.agree(arguments.loaded(team))?;
     // Said also where progress is not: what was made of a file may not be what was meant.
     recipe.notes().iter().for_each(|line| note(line));
-    let mut place = match resumed {
-        Some(dir) => match dir.finished(&recipe)? {
-            Some(done) => return arguments.finished(done, &dir, out),
-            None => Some(Place { _lock: dir.lock()?, dir }),
-        },
-        None => None,
-    };
+    let done = resumed.as_ref().map_or(Ok(None), |dir| dir.finished(&recipe));
+    let done = team.agree(done)?;
+    if !team.of_first(&[u8::from(done.is_some())])?.contains(&0) {
+        return match (done, &resumed) {
+            (Some(done), Some(dir)) => {
+                arguments.table.check_finished(&dir.path().display().to_string())?;
+                finished(done, dir, (arguments.json, arguments.quiet), out)
+            }
+            _ => Ok(()),
+        };
+    }
+    let place = resumed.map(|dir| Ok(Place { _lock: dir.lock()?, dir })).transpose();
+    let mut place = team.agree(place)?;
     let is_new = place.is_none();
-    let signals = Signals::take()?;
     let mut recovery = Recovery::default();
     loop {
-        let ended = arguments.attempt(&recipe, &mut place, &signals, out);
+        let ended = arguments.attempt(&recipe, &mut place, (team, signals), out);
         // Before there is a directory nothing was written.
         let (Err(Failure::Error(error)), Some(Place { dir, .. })) = (&ended, &place) else { return ended };
         let newest = dir.resumable(&recipe).ok().and_then(|steps| steps.last().copied());
@@ -114,6 +115,37 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 }
 
 impl Arguments {
+    /// The recipe with its data, and the run to go on with. Only the first process looks into a run's directory.
+    fn loaded(&self, team: &Team) -> Result<(Recipe, Option<RunDir>)> {
+        let flags = self.flags();
+        let typed = |error| as_typed(error, &flags);
+        let (mut recipe, resumed) = match &self.resume {
+            Some(_) if team.members() > 1 => {
+                let own = if team.is_first() { self.recipe().map(Some) } else { Ok(None) };
+                let own = team.agree(own.map_err(typed))?;
+                let text = own.as_ref().map_or_else(|| Ok(String::new()), |(recipe, _)| recipe.to_toml())?;
+                let text = team.of_first(text.as_bytes())?;
+                match own {
+                    Some(own) => own,
+                    None => (Recipe::parse(&String::from_utf8_lossy(&text), "the run's recipe", &[])?, None),
+                }
+            }
+            _ => self.recipe().map_err(typed)?,
+        };
+        if let Some(path) = self.out.as_ref().filter(|_| team.is_first()) {
+            RunDir::check_free(path)?;
+        }
+        recipe.load_data(self.data.as_deref()).map_err(typed)?;
+        self.table.check(&recipe)?;
+        if self.data.is_some() && recipe.data().is_none() && recipe.field().is_none() {
+            let reason =
+                format!("is the directory of image sets; the tasks of `{}` are made of none", recipe.name);
+            return Err(Error::recipe("--data", reason));
+        }
+        self.sharing.check(&recipe, team)?;
+        Ok((recipe, resumed))
+    }
+
     /// Settings that were given by flags.
     fn flags(&self) -> Vec<(String, String)> {
         let settings = [self.series.settings(), self.table.settings()].concat();
@@ -139,37 +171,34 @@ impl Arguments {
         &self,
         recipe: &Recipe,
         place: &mut Option<Place>,
-        signals: &Signals,
+        (team, signals): (&Team, &Signals),
         out: &mut Out,
     ) -> Outcome {
         let memory = recipe.run.max_memory.map(|size| size.as_u64());
         let asked = || signals.asked();
-        let mut device = self.device.open(memory)?;
+        let opened = self.sharing.cpu(&self.device, memory, team).and_then(|cpu| {
+            let (device, kind) = self.sharing.open(&self.device, &cpu, memory, team)?;
+            Ok((cpu, device, passport(recipe, kind)?))
+        });
+        let (cpu, mut device, passport) = team.agree(opened)?;
+        team.meet(&passport)?;
         device.backend = failing::as_asked(device.backend);
         self.say(format!("device: {} ({})", device.backend.name(), device.why));
-        let cpu = self.device.cpu(memory);
         let before = place.as_ref().map(|place| &place.dir);
-        let mut experiment = self.set_up(recipe, before, &device, &cpu)?;
+        let mut experiment = team.agree(self.set_up(recipe, before, &device, &cpu))?;
         experiment.listen(&asked);
+        if let Some(exchange) = team.exchange() {
+            experiment.join(exchange)?;
+        }
         // Of a new run nothing was written up to here.
-        let place = match place {
-            Some(place) => place,
-            None => {
-                let dir = match &self.out {
-                    Some(path) => RunDir::create(path)?,
-                    None => RunDir::numbered("runs", &recipe.name)?,
-                };
-                place.insert(Place { _lock: dir.lock()?, dir })
-            }
-        };
-        let dir = &place.dir;
-        dir.begin(recipe, device.backend.name(), experiment.iteration())?;
-        signals.set_way_on(resume(dir));
-        let from = match experiment.iteration() {
-            0 => String::new(),
-            done => format!(", from meta-iteration {done}"),
-        };
-        self.say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
+        if place.is_none() && team.is_first() {
+            *place = Some(self.place(recipe)?);
+        }
+        let dir = place.as_ref().map(|place| &place.dir);
+        if let Some(dir) = dir {
+            self.begin(recipe, dir, &device, experiment.iteration())?;
+            signals.set_way_on(resume(dir));
+        }
         match self.train(&mut experiment, dir, &*device.backend, signals)? {
             Ending::Stopped => return self.stopped(&experiment, dir, out),
             Ending::Early => self.say(format!(
@@ -180,6 +209,22 @@ impl Arguments {
             Ending::Finished => {}
         }
         self.report(&mut experiment, dir, &device, out)
+    }
+
+    /// The directory of a new run.
+    fn place(&self, recipe: &Recipe) -> Result<Place> {
+        let dir = match &self.out {
+            Some(path) => RunDir::create(path)?,
+            None => RunDir::numbered("runs", &recipe.name)?,
+        };
+        Ok(Place { _lock: dir.lock()?, dir })
+    }
+
+    fn begin(&self, recipe: &Recipe, dir: &RunDir, device: &Opened, done: u64) -> Result<()> {
+        dir.begin(recipe, device.backend.name(), done)?;
+        let from = if done == 0 { String::new() } else { format!(", from meta-iteration {done}") };
+        self.say(format!("run: {} ({}, seed {}{from})", dir.path().display(), recipe.name, recipe.seed));
+        Ok(())
     }
 
     /// The training, once all is known to fit.
@@ -234,15 +279,15 @@ impl Arguments {
     fn train(
         &self,
         experiment: &mut Experiment,
-        dir: &RunDir,
+        dir: Option<&RunDir>,
         device: &dyn Backend,
         signals: &Signals,
     ) -> Result<Ending> {
         let total = experiment.recipe().outer.iterations;
-        let mut meter = Meter::new(total, experiment.iteration(), self.quiet);
-        let mut events = match experiment.recipe().run.tensorboard {
-            true => Some(EventFile::resume(dir, experiment.iteration())?),
-            false => None,
+        let mut meter = Meter::new(total, experiment.iteration(), self.quiet || dir.is_none());
+        let mut events = match dir.filter(|_| experiment.recipe().run.tensorboard) {
+            Some(dir) => Some(EventFile::resume(dir, experiment.iteration())?),
+            None => None,
         };
         let mut unwritten = None;
         let ending = signals.watched(|| {
@@ -254,20 +299,21 @@ impl Arguments {
             })
         });
         meter.finish();
-        if let Some(error) = unwritten {
-            return Err(error);
+        let ending = unwritten.map_or(ending, Err)?;
+        if let (Some(events), Some(dir)) = (events, dir) {
+            events.close(dir)?;
         }
-        let ending = ending?;
-        events.map_or(Ok(()), |events| events.close(dir))?;
         Ok(ending)
     }
 
     /// Says how to go on.
-    fn stopped(&self, experiment: &Experiment, dir: &RunDir, out: &mut Out) -> Outcome {
+    fn stopped(&self, experiment: &Experiment, dir: Option<&RunDir>, out: &mut Out) -> Outcome {
         let (recipe, done) = (experiment.recipe(), experiment.iteration());
         let total = recipe.outer.iterations;
-        note(&format!("stopped after {done} of {total}; go on with: {}", resume(dir)));
-        if self.json {
+        if let Some(dir) = dir {
+            note(&format!("stopped after {done} of {total}; go on with: {}", resume(dir)));
+        }
+        if let Some(dir) = dir.filter(|_| self.json) {
             let stopped =
                 serde_json::json!({ "stopped_at": done, "iterations": total, "recipe": recipe.name });
             out.text(&json(stopped, dir)?)?;
@@ -278,8 +324,15 @@ impl Arguments {
     }
 
     /// Judges, draws and prints.
-    fn report(&self, experiment: &mut Experiment, dir: &RunDir, device: &Opened, out: &mut Out) -> Outcome {
+    fn report(
+        &self,
+        experiment: &mut Experiment,
+        dir: Option<&RunDir>,
+        device: &Opened,
+        out: &mut Out,
+    ) -> Outcome {
         let (report, predictions) = conclude(experiment, dir, &*device.backend, &mut warn)?;
+        let Some(dir) = dir else { return Ok(()) };
         self.table.write_predictions(predictions.as_ref())?;
         let Seconds { train, control, evaluation } = report.seconds;
         let control = match experiment.recipe().control.enabled {
@@ -297,8 +350,14 @@ impl Arguments {
         out.line(&format!("{path}: recipe, metrics, checkpoints, evaluation.json, plots/"))
     }
 
+    /// Has it go on with a run.
+    pub(super) fn go_on(&mut self, run: &Path) {
+        (self.resume, self.recipe, self.seed, self.out) = (Some(run.to_owned()), None, None, None);
+        self.set.clear();
+    }
+
     /// The resolved recipe, and the run to go on with.
-    fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
+    pub(super) fn recipe(&self) -> Result<(Recipe, Option<RunDir>)> {
         let mut settings = Vec::new();
         settings.extend(self.series.settings());
         settings.extend(self.fields.settings().into_iter().map(|(_, key, value)| (key, value)));
@@ -337,39 +396,4 @@ impl Arguments {
         }
         Ok((recipe, Some(dir)))
     }
-
-    /// A run that is through is left as it is.
-    fn finished(&self, done: u64, dir: &RunDir, out: &mut Out) -> Outcome {
-        let path = dir.path().display();
-        self.table.check_finished(&path.to_string())?;
-        if !self.quiet {
-            note(&format!(
-                "{path} is finished, after {done} meta-iterations; --steps N goes on to more, and `eval {path}` \
-                 judges it anew"
-            ));
-        }
-        let file = dir.evaluation();
-        let text =
-            std::fs::read_to_string(&file).map_err(|e| Error::file_caused(&file, "cannot be read", e))?;
-        let report: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| Error::file_caused(&file, "is not as expected", e))?;
-        if self.json {
-            return out.text(&json(report, dir)?);
-        }
-        let last =
-            |key: &str| report["learners"]["maml"][key].as_array().and_then(|values| values.last()?.as_f64());
-        let (metric, steps) =
-            (report["metric"].as_str().unwrap_or("result"), report["steps"].as_array().map_or(0, Vec::len));
-        let mean = last("mean").map_or_else(|| "not finite".to_owned(), number);
-        out.line(&format!(
-            "{path}: finished after {done} meta-iterations; {metric} {mean} after {} steps (evaluation.json)",
-            steps.saturating_sub(1)
-        ))
-    }
-}
-
-/// A result with the run's place, as one line.
-fn json(mut value: serde_json::Value, dir: &RunDir) -> Result<String> {
-    value["run"] = serde_json::Value::String(dir.path().display().to_string());
-    Ok(serde_json::to_string(&value).map_err(|e| Error::failed(e.to_string()))? + "\n")
 }

@@ -4,7 +4,7 @@ use fastweights::Result;
 use fastweights::recipe::parse_setting;
 
 /// How often it reports and saves, and when it ends. All but `--log-every` may be changed by `--resume`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct TrainingArguments {
     /// Meta-iterations between lines of metrics (run.report_every)
     #[arg(long, value_name = "N", conflicts_with = "resume")]

@@ -1,14 +1,15 @@
 //! From pictures found in archives and folders to a set.
 
+use super::Watch;
+use super::decoding::decode;
 use super::picture::{Picture, Rule};
 use super::set::{ImageClass, ImageSet};
 use super::sheet::counted;
 use super::split::Split;
-use super::{Phase, Step, Watch};
 use crate::error::{Error, Result};
-use rayon::prelude::*;
+use crate::exchange::Exchange;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most pixels of a set, in bytes: all of them are kept in memory.
 pub(super) const MAX_BYTES: u64 = 8 << 30;
@@ -35,7 +36,21 @@ impl Pictures {
         }
     }
 
-    /// Decodes everything on all cores and packs it: `splits` holds the split of each class, in order of the names. With `skip`
+    /// SHA-256 of all names.
+    pub(super) fn checksum(&self) -> String {
+        let mut sum = Sha256::new();
+        for (class, members) in &self.classes {
+            for name in [class].into_iter().chain(members.keys()) {
+                sum.update((name.len() as u64).to_le_bytes());
+                sum.update(name);
+            }
+            // No name is as long.
+            sum.update(u64::MAX.to_le_bytes());
+        }
+        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Decodes everything on all cores, sharing it with the other members of an exchange, and packs it: `splits` holds the split of each class, in order of the names. With `skip`
     /// pictures that cannot be read are left out, and classes with fewer than two; a line for each is given back, and the least
     /// and the largest width and height.
     pub(super) fn assemble(
@@ -43,7 +58,7 @@ impl Pictures {
         name: &str,
         rule: &Rule,
         (splits, skip): (&[Split], bool),
-        watch: Watch<'_>,
+        (exchange, watch): (Option<&dyn Exchange>, Watch<'_>),
     ) -> Result<Assembled> {
         if !skip {
             self.check_classes()?;
@@ -58,15 +73,7 @@ impl Pictures {
             let hint = "choose a smaller size or fewer pictures";
             return Err(Error::limit("bytes of an image set", needed, MAX_BYTES, hint));
         }
-        let mut pixels = vec![0; len * pictures.len()];
-        let (done, total) = (AtomicU64::new(0), pictures.len() as u64);
-        let decode = |(out, picture): (&mut [u8], &&Picture)| {
-            let decoded = rule.decode(picture, out);
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            watch(Step { phase: Phase::Decode, done, total });
-            decoded
-        };
-        let mut decoded: Vec<_> = pixels.par_chunks_mut(len).zip(&pictures).map(decode).collect();
+        let (pixels, mut decoded) = decode(&pictures, rule, exchange, watch)?;
         // The first by name is told, whichever is found first.
         if !skip && let Some(at) = decoded.iter().position(Result::is_err) {
             return Err(decoded.swap_remove(at).err().unwrap_or_else(|| Error::failed("a picture was lost")));

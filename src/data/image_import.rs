@@ -5,6 +5,7 @@ use super::found;
 use super::gather::Assembled;
 use super::image_layout::{self, Laid};
 use super::image_place::Wish;
+use super::opened::OpenedPictures;
 use super::picture::{READ, Rule};
 use super::picture_reading::PictureReading;
 use super::set::{ImageSet, MAX_SIDE, check_name};
@@ -83,6 +84,14 @@ impl ImageImport {
     /// class with fewer than two pictures or in two splits, or fewer than three classes;
     /// [`Limit`](crate::ErrorKind::Limit) if the set would be too large.
     pub fn run(&self, path: &Path, watch: Watch<'_>) -> Result<Imported> {
+        self.open(path, watch)?.import(None, watch)
+    }
+
+    /// The first half of [`ImageImport::run`]: finds the pictures and their splits, and decodes none yet.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(&self, path: &Path, watch: Watch<'_>) -> Result<OpenedPictures> {
         self.check()?;
         let found = found::open(path, BOUNDS, watch)?;
         if found.pictures.is_empty() {
@@ -95,7 +104,7 @@ impl ImageImport {
             pool: self.pool,
             skip_bad: self.skip_bad,
         };
-        let Laid { pictures, splits, mut told } = image_layout::lay(found, &wish)?;
+        let Laid { pictures, splits, told } = image_layout::lay(found, &wish)?;
         let classes = pictures.classes.len();
         if classes < 3 {
             let names: Vec<_> = pictures.classes.keys().collect();
@@ -117,24 +126,22 @@ impl ImageImport {
                 (splits, format!("split by seed {}", self.seed))
             }
         };
-        let skipped = pictures.skipped;
-        let (splits, skip): (Vec<Split>, _) = (splits, self.skip_bad);
-        let Assembled { set, left_out, sizes } =
-            pictures.assemble(&self.name, &self.rule(), (&splits, skip), watch)?;
-        told.push(measured(sizes, self.side));
-        let mut notes = shortened(left_out);
-        notes.extend(missing_splits(&set));
-        check_different(path, &set)?;
-        let set = match set.channels() {
-            3 if is_grey(&set) => {
-                notes.push("all pictures are grey: the set has one channel".to_owned());
-                one_channel(&set)?
-            }
-            _ => set,
-        };
+        let (path, side) = (path.to_owned(), self.side);
         let reading = PictureReading { invert: self.invert, background: self.background };
-        let set = set.with_source(format!("pictures, {how}")).with_reading(reading);
-        Ok(Imported { set, skipped, told, notes })
+        Ok(OpenedPictures {
+            name: self.name.clone(),
+            rule: self.rule(),
+            pictures,
+            splits,
+            skip_bad: self.skip_bad,
+            told,
+            notes: Vec::new(),
+            finish: Box::new(move |assembled, told, notes| {
+                told.push(measured(assembled.sizes, side));
+                let set = finish(&path, assembled, notes)?;
+                Ok(set.with_source(format!("pictures, {how}")).with_reading(reading))
+            }),
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -181,6 +188,19 @@ fn nothing(path: &Path, archives: &[String]) -> Error {
         all => format!("holds no pictures but archives ({}); name the one that is meant", listed(all)),
     };
     Error::file(path, reason)
+}
+
+/// The set as it is kept, and what a person should know of it.
+fn finish(path: &Path, assembled: Assembled, notes: &mut Vec<String>) -> Result<ImageSet> {
+    let Assembled { set, left_out, .. } = assembled;
+    notes.extend(shortened(left_out));
+    notes.extend(missing_splits(&set));
+    check_different(path, &set)?;
+    if set.channels() == 3 && is_grey(&set) {
+        notes.push("all pictures are grey: the set has one channel".to_owned());
+        return one_channel(&set);
+    }
+    Ok(set)
 }
 
 /// How large pictures are.

@@ -16,6 +16,8 @@ mod compact_dates;
 mod dates;
 #[cfg(feature = "import")]
 mod decode;
+#[cfg(feature = "import")]
+mod decoding;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod fields;
@@ -40,6 +42,8 @@ mod lists;
 mod npy;
 #[cfg(feature = "import")]
 mod omniglot;
+#[cfg(feature = "import")]
+mod opened;
 mod packed;
 #[cfg(feature = "import")]
 mod parquet;
@@ -85,7 +89,9 @@ pub use fields::{FieldColumns, FieldSet, Ranges};
 #[cfg(feature = "import")]
 pub use image_import::ImageImport;
 #[cfg(feature = "import")]
-pub use omniglot::import_omniglot;
+pub use omniglot::{import_omniglot, open_omniglot};
+#[cfg(feature = "import")]
+pub use opened::OpenedPictures;
 pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
 pub use picture_reading::PictureReading;
 pub use place::{Stored, data_dir, load, stored};

@@ -6,7 +6,8 @@
 
 use super::archive::Bounds;
 use super::found;
-use super::gather::{Assembled, Pictures};
+use super::gather::Pictures;
+use super::opened::OpenedPictures;
 use super::picture::{Picture, Rule};
 use super::set::ImageSet;
 use super::split::deal;
@@ -34,6 +35,14 @@ const BOUNDS: Bounds = Bounds { entries: 200_000, entry_bytes: 4 << 20, total_by
 /// [`File`](crate::ErrorKind::File) naming the archive, entry or file: unreadable, damaged, too large, no picture, there
 /// twice, or nothing found.
 pub fn import_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result<Imported> {
+    open_omniglot(paths, seed, watch)?.import(None, watch)
+}
+
+/// The first half of [`import_omniglot`]: finds the drawings, and decodes none yet.
+///
+/// # Errors
+/// As there.
+pub fn open_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result<OpenedPictures> {
     let mut pictures = Pictures::default();
     for path in paths {
         take(path, &mut pictures, watch)?;
@@ -48,9 +57,20 @@ pub fn import_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result
         return Err(Error::file(place, reason));
     }
     let splits = deal(found, SHARES, seed);
-    let mut notes = notes(&pictures);
-    let skipped = pictures.skipped;
-    let Assembled { mut set, .. } = pictures.assemble("omniglot", &RULE, (&splits, false), watch)?;
+    Ok(OpenedPictures {
+        name: "omniglot".to_owned(),
+        rule: RULE,
+        splits,
+        skip_bad: false,
+        told: Vec::new(),
+        notes: notes(&pictures),
+        pictures,
+        finish: Box::new(move |assembled, _, notes| finish(assembled.set, seed, notes)),
+    })
+}
+
+/// The drawings as they are published, with their source.
+fn finish(mut set: ImageSet, seed: u64, notes: &mut Vec<String>) -> Result<ImageSet> {
     if is_mostly_light(&set) {
         let upright = set.pixels().iter().map(|pixel| 255 - pixel).collect();
         set = ImageSet::new(set.name(), set.channels(), set.side(), set.classes().to_vec(), upright)?;
@@ -61,7 +81,7 @@ pub fn import_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result
     }
     let source =
         format!("Omniglot (Lake, Salakhutdinov and Tenenbaum 2015), MIT licence; split by seed {seed}");
-    Ok(Imported { set: set.with_source(source), skipped, told: Vec::new(), notes })
+    Ok(set.with_source(source))
 }
 
 /// Whether there is more ink than paper, which no drawing has.

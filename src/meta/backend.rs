@@ -9,6 +9,11 @@ pub trait Backend: Send + Sync {
     /// What it is, for people and result files, e.g. `cpu (2 threads, avx512)`.
     fn name(&self) -> String;
 
+    /// This device by itself, where evaluations are shared with others; nothing where they are not.
+    fn alone(&self) -> Option<&dyn Backend> {
+        None
+    }
+
     /// Prepares a training that keeps its state on the device.
     ///
     /// # Errors

@@ -2,17 +2,20 @@
 
 use super::checkpoint::{Saved, newest};
 use super::dir::RunDir;
+use super::files::Files;
 use super::learning::{Advance, Learning, not_finite};
-use super::metrics::{MetricsLine, MetricsWriter, Sums};
+use super::metrics::{MetricsLine, Sums};
 use super::models::Models;
 use super::rates::learned_rates;
 use super::times::Times;
+use super::together;
 use super::trial::{Trials, ValidationLine, validate};
 
 use crate::error::{Error, Result};
-use crate::meta::{Backend, LayerRate, Losses};
+use crate::meta::{Backend, Exchange, LayerRate, Losses};
 use crate::recipe::Recipe;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a block should take: short enough to be looked at, long enough to keep a device busy.
@@ -26,6 +29,8 @@ pub struct Experiment<'a> {
     sums: Sums,
     /// What earlier processes took.
     before: Times,
+    /// Others that train the same, if meta-batches are shared.
+    exchange: Option<Arc<dyn Exchange>>,
     /// Whether its end is asked for.
     asked: &'a dyn Fn() -> bool,
 }
@@ -122,12 +127,32 @@ impl<'a> Experiment<'a> {
             Some(plan) => Some(Learning::new(control_device, plan, control.state)?),
             None => None,
         };
-        Ok(Self { recipe, maml, control, sums, before: Times::default(), asked: &|| false })
+        let (before, asked) = (Times::default(), &|| false);
+        Ok(Self { recipe, maml, control, sums, before, exchange: None, asked })
+    }
+
+    /// Goes on as member 0 of an exchange, whose devices share meta-batches. From here on every member must make the same
+    /// calls; those but member 0 have no directory.
+    ///
+    /// # Errors
+    /// If a member is gone.
+    pub fn join(&mut self, exchange: Arc<dyn Exchange>) -> Result<()> {
+        self.maml.follow(&*exchange)?;
+        if let Some(control) = &mut self.control {
+            control.follow(&*exchange)?;
+        }
+        self.exchange = Some(exchange);
+        Ok(())
     }
 
     /// Has [`Experiment::run`] look at `asked` wherever it can end: between blocks, and within trials.
     pub fn listen(&mut self, asked: &'a dyn Fn() -> bool) {
         self.asked = asked;
+    }
+
+    /// The exchange that it was told to join.
+    pub(super) fn exchange(&self) -> Option<&dyn Exchange> {
+        self.exchange.as_deref()
     }
 
     /// The recipe.
@@ -158,24 +183,23 @@ impl<'a> Experiment<'a> {
 
     /// Trains to the recipe's last meta-iteration, or to `stop_at`, or until trials find nothing better any more, writing
     /// metrics and checkpoints; `watch` is called between blocks and can end it there, with a checkpoint. Trials run on
-    /// `device`.
+    /// `device`. Without a directory nothing is written, as member 0 of an exchange does it.
     ///
     /// # Errors
     /// As [`Trainer::advance`](crate::meta::Trainer::advance), with a checkpoint of the last meta-iteration at which all
     /// numbers were finite; and where files cannot be written.
-    pub fn run(
+    pub fn run<'d>(
         &mut self,
-        dir: &RunDir,
+        dir: impl Into<Option<&'d RunDir>>,
         device: &dyn Backend,
         stop_at: Option<u64>,
         watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Ending> {
         let total = self.recipe.outer.iterations;
         let end = stop_at.map_or(total, |stop| stop.min(total));
-        let mut files = Files {
-            metrics: MetricsWriter::resume(dir.metrics(), self.iteration(), self.recipe.run.report_every)?,
-            trials: Trials::resume(dir.validation(), self.iteration())?,
-        };
+        let dir = dir.into();
+        let every = self.recipe.run.report_every;
+        let mut files = Files::resume(dir, self.iteration(), every, self.exchange())?;
         if self.iteration() == 0 {
             self.save(dir, &files)?;
         }
@@ -190,21 +214,22 @@ impl<'a> Experiment<'a> {
             let (mut progress, block) = self.block(dir, &mut files, len.min(checkpoint.min(trial) - done))?;
             let broken_off = self.trial_if_due(dir, device, &mut files.trials)?.is_break();
             progress.validation = files.trials.last();
-            stopped = watch(&progress).is_break() || broken_off || (self.asked)();
+            let ran = self.iteration() - done;
+            let wanted = ran as f64 * BLOCK_SECONDS / block.as_secs_f64().max(1e-6);
+            let wanted = (wanted as u64).clamp(1, 4 * ran.max(1));
+            let stop = watch(&progress).is_break() || broken_off || (self.asked)();
+            (len, stopped) = together::agreed(self.exchange(), wanted, stop)?;
             if self.iteration() == checkpoint || stopped || self.is_exhausted(&files) {
                 self.save(dir, &files)?;
                 self.prune(dir)?;
             }
-            let ran = self.iteration() - done;
-            let wanted = ran as f64 * BLOCK_SECONDS / block.as_secs_f64().max(1e-6);
-            len = (wanted as u64).clamp(1, 4 * ran.max(1));
         }
         let early = self.is_exhausted(&files);
-        if (self.iteration() < total && !early) || self.owes_trial(&files.trials) {
+        if (self.iteration() < total && !early) || files.trials.owe(&self.recipe, self.iteration()) {
             return Ok(Ending::Stopped);
         }
         if !self.iteration().is_multiple_of(self.recipe.run.report_every) && !self.sums.is_empty() {
-            files.metrics.write(&[self.line(self.iteration())])?;
+            files.write(&[self.line(self.iteration())])?;
         }
         Ok(if early { Ending::Early } else { Ending::Finished })
     }
@@ -215,7 +240,12 @@ impl<'a> Experiment<'a> {
     }
 
     /// Advances both learners over the same tasks, and writes their metrics; what the block took.
-    fn block(&mut self, dir: &RunDir, files: &mut Files, iterations: u64) -> Result<(Progress, Duration)> {
+    fn block(
+        &mut self,
+        dir: Option<&RunDir>,
+        files: &mut Files,
+        iterations: u64,
+    ) -> Result<(Progress, Duration)> {
         let policy = self.recipe.run.on_nonfinite;
         let block = self.maml.advance(iterations, policy)?;
         let (ran, updates) = (block.losses.len(), self.recipe.control_updates());
@@ -227,7 +257,7 @@ impl<'a> Experiment<'a> {
             return Err(self.control_not_finite(cause));
         }
         let lines = self.add(&block, control.as_ref());
-        files.metrics.write(&lines)?;
+        files.write(&lines)?;
         if let Some(cause) = &block.stopped {
             self.save(dir, files)?;
             return Err(self.not_finite(cause));
@@ -301,30 +331,23 @@ impl<'a> Experiment<'a> {
         )
     }
 
-    /// Whether there is to be a trial at this meta-iteration, and was none.
-    fn owes_trial(&self, trials: &Trials) -> bool {
-        let (every, done) = (self.recipe.validation.every, self.iteration());
-        let due =
-            every > 0 && done > 0 && (done.is_multiple_of(every) || done == self.recipe.outer.iterations);
-        due && trials.last().is_none_or(|last| last.iteration < done)
-    }
-
     /// Tries the learner on meta-validation tasks where that is due; the best so far is kept. Breaks off where an end is asked
     /// for, and nothing is written.
     fn trial_if_due(
         &self,
-        dir: &RunDir,
+        dir: Option<&RunDir>,
         device: &dyn Backend,
         trials: &mut Trials,
     ) -> Result<ControlFlow<()>> {
-        if !self.owes_trial(trials) {
+        if !trials.owe(&self.recipe, self.iteration()) {
             return Ok(ControlFlow::Continue(()));
         }
         let models = self.models();
-        let Some(line) = validate(&self.recipe, &models, device, trials.best(), self.asked)? else {
+        let asked = || together::any(self.exchange(), (self.asked)());
+        let Some(line) = validate(&self.recipe, &models, device, trials.best(), &asked)? else {
             return Ok(ControlFlow::Break(()));
         };
-        if line.best {
+        if let Some(dir) = dir.filter(|_| line.best) {
             let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
             dir.best_checkpoint().save_only(&self.maml.plan.plan, self.recipe.seed, &saved)?;
         }
@@ -336,10 +359,11 @@ impl<'a> Experiment<'a> {
         self.sums.line(iteration, self.maml.plan.outer.rate(iteration - 1))
     }
 
-    fn save(&self, dir: &RunDir, files: &Files) -> Result<()> {
+    fn save(&self, dir: Option<&RunDir>, files: &Files) -> Result<()> {
+        let Some(dir) = dir else { return Ok(()) };
         let seed = self.recipe.seed;
         // A checkpoint says that the lines before it are there.
-        files.metrics.flush()?;
+        files.flush()?;
         // A crash before the checkpoint is there leaves a line that the next process drops.
         dir.times().note(self.noted())?;
         let saved = Saved { state: self.maml.state().clone(), sums: self.sums.to_saved() };
@@ -352,7 +376,8 @@ impl<'a> Experiment<'a> {
     }
 
     /// Removes checkpoints that are older than those to keep.
-    fn prune(&self, dir: &RunDir) -> Result<()> {
+    fn prune(&self, dir: Option<&RunDir>) -> Result<()> {
+        let Some(dir) = dir else { return Ok(()) };
         let (keep, done) = (self.recipe.run.keep, self.iteration());
         dir.checkpoints().keep(keep, done)?;
         match self.control {
@@ -370,10 +395,4 @@ impl<'a> Experiment<'a> {
             iterations: self.iteration(),
         }
     }
-}
-
-/// What is written as training goes on.
-struct Files {
-    metrics: MetricsWriter,
-    trials: Trials,
 }

@@ -1,7 +1,8 @@
 //! A learner in training that knows its last good state, and what to do where numbers leave the finite range.
 
+use super::together;
 use crate::error::{Error, ErrorKind, Result};
-use crate::meta::{Backend, Losses, MetaOutput, Plan, TrainPlan, TrainState, Trainer};
+use crate::meta::{Backend, Exchange, Losses, MetaOutput, Plan, TrainPlan, TrainState, Trainer};
 use crate::recipe::OnNonfinite;
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,15 @@ impl<'a> Learning<'a> {
     /// Where it is, all of it finite.
     pub(super) fn state(&self) -> &TrainState {
         &self.good
+    }
+
+    /// Goes on from where member 0 of an exchange is.
+    ///
+    /// # Errors
+    /// If a member is gone, or another's state is not of this plan.
+    pub(super) fn follow(&mut self, exchange: &dyn Exchange) -> Result<()> {
+        let state = together::followed_state(exchange, &self.good)?;
+        if state == self.good { Ok(()) } else { self.go_on_from(state) }
     }
 
     /// Runs so many meta-iterations more. Where one leaves the finite range, it is left out or the last one.

@@ -35,6 +35,11 @@ pub fn read_metrics(path: &Path) -> Result<Vec<MetricsLine>> {
 /// Reads a file of JSON objects, one a line.
 pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::file_caused(path, "cannot be read", e))?;
+    lines_of(path, &text)
+}
+
+/// The objects of such a file's text.
+pub(super) fn lines_of<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<T>> {
     (text.lines().enumerate())
         .map(|(n, line)| {
             serde_json::from_str(line)

@@ -28,6 +28,7 @@ mod dir;
 mod experiment;
 mod field;
 mod field_report;
+mod files;
 mod finished;
 mod forecast;
 mod judge;
@@ -52,6 +53,7 @@ mod table_report;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
 mod times;
+mod together;
 mod trial;
 
 pub use crate::file::write_atomic;

@@ -157,7 +157,8 @@ pub(super) fn validate(
 /// The file of trials; it is written anew at each, since there are few.
 #[derive(Debug)]
 pub(super) struct Trials {
-    path: PathBuf,
+    /// Nothing where another process writes it.
+    path: Option<PathBuf>,
     /// Whole lines, kept as they are, so that no digit can change.
     text: String,
     best: Option<ValidationLine>,
@@ -167,17 +168,34 @@ pub(super) struct Trials {
 impl Trials {
     /// Goes on after meta-iteration `done`; later lines are dropped.
     pub(super) fn resume(path: PathBuf, done: u64) -> Result<Self> {
-        let mut trials = Self { path, text: String::new(), best: None, last: None };
-        if trials.path.is_file() {
-            let lines = read_validation(&trials.path)?;
-            let text = std::fs::read_to_string(&trials.path)
-                .map_err(|e| Error::file_caused(&trials.path, "cannot be read", e))?;
-            for (line, text) in lines.into_iter().zip(text.lines()).filter(|(line, _)| line.iteration <= done)
-            {
-                trials.take(line, text);
-            }
+        let mut trials = Self { path: None, text: String::new(), best: None, last: None };
+        if path.is_file() {
+            let text =
+                std::fs::read_to_string(&path).map_err(|e| Error::file_caused(&path, "cannot be read", e))?;
+            trials.read(&path, &text, done)?;
         }
+        trials.path = Some(path);
         Ok(trials)
+    }
+
+    /// The same of what another process has read.
+    pub(super) fn told(text: &str) -> Result<Self> {
+        let mut trials = Self { path: None, text: String::new(), best: None, last: None };
+        trials.read(Path::new("validation.jsonl"), text, u64::MAX)?;
+        Ok(trials)
+    }
+
+    /// What is in the file.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn read(&mut self, path: &Path, text: &str, done: u64) -> Result<()> {
+        let lines: Vec<ValidationLine> = super::metrics::lines_of(path, text)?;
+        for (line, text) in lines.into_iter().zip(text.lines()).filter(|(line, _)| line.iteration <= done) {
+            self.take(line, text);
+        }
+        Ok(())
     }
 
     fn take(&mut self, line: ValidationLine, text: &str) {
@@ -199,6 +217,13 @@ impl Trials {
         patience > 0 && self.last.is_some() && iteration >= best.saturating_add(patience)
     }
 
+    /// Whether there is to be a trial after so many meta-iterations, and was none.
+    pub(super) fn owe(&self, recipe: &Recipe, done: u64) -> bool {
+        let every = recipe.validation.every;
+        let due = every > 0 && done > 0 && (done.is_multiple_of(every) || done == recipe.outer.iterations);
+        due && self.last.is_none_or(|last| last.iteration < done)
+    }
+
     pub(super) fn last(&self) -> Option<ValidationLine> {
         self.last
     }
@@ -206,7 +231,10 @@ impl Trials {
     pub(super) fn add(&mut self, line: ValidationLine) -> Result<()> {
         let text = serde_json::to_string(&line).map_err(|e| Error::failed(e.to_string()))?;
         self.take(line, &text);
-        write_atomic(&self.path, self.text.as_bytes())
+        match &self.path {
+            Some(path) => write_atomic(path, self.text.as_bytes()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -248,7 +276,7 @@ mod tests {
         // Losses of a part in a million are compared as others are.
         assert!(line(None, 1.0e-6).beats(Some(-1.1e-6)));
         assert!(line(Some(0.5), 9.0).beats(Some(0.4)) && !line(Some(0.5), 0.1).beats(Some(0.5)));
-        let trials = Trials { path: PathBuf::new(), text: String::new(), best: None, last: None };
+        let trials = Trials { path: None, text: String::new(), best: None, last: None };
         assert!(!trials.is_exhausted(100, 10));
         let trials = Trials { last: Some(line(None, f64::NAN)), ..trials };
         assert!(trials.is_exhausted(10, 10) && !trials.is_exhausted(9, 10) && !trials.is_exhausted(10, 0));

@@ -109,14 +109,20 @@ impl Sampler {
     /// The tasks of a meta-iteration.
     #[must_use]
     pub fn batch(&self, iteration: u64) -> TaskBatch {
+        self.some(iteration, 0..self.tasks())
+    }
+
+    /// Some of the tasks of a meta-iteration.
+    #[must_use]
+    pub fn some(&self, iteration: u64, slots: std::ops::Range<usize>) -> TaskBatch {
         let (support, query) = self.points();
         let mut batch =
-            TaskBatch::zeros(self.tasks(), support, query, self.source.inputs(), self.source.targets());
+            TaskBatch::zeros(slots.len(), support, query, self.source.inputs(), self.source.targets());
         let (inputs, targets) = (batch.inputs, batch.targets);
         let n = self.support + self.query;
         let (mut all_x, mut all_y) = (vec![0.0; n * inputs], vec![0.0; n * targets]);
         for slot in 0..batch.tasks {
-            let (at, task, skip) = self.place(iteration, slot);
+            let (at, task, skip) = self.place(iteration, slots.start + slot);
             self.task_into(at, task, &mut all_x, &mut all_y);
             batch.put(slot, &all_x[skip * inputs..], &all_y[skip * targets..]);
             if let Some(weights) = self.weights(at, task) {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// The rooms, from the ground up.
 const ORDER: &[&str] = &[
     "error",     // what may go wrong
+    "exchange",  // what members of one piece of work tell each other
     "philox",    // random words
     "clock",     // how long something took
     "file",      // files, whole or not at all

@@ -41,6 +41,11 @@ impl Cut {
         (first..end).step_by(self.lanes).map(move |at| (at, self.lanes.min(end - at)))
     }
 
+    /// The largest share of so many members.
+    pub(super) fn shared_by(self, members: usize) -> Self {
+        Self { chunks: self.chunks.div_ceil(members.max(1)), ..self }
+    }
+
     /// How many threads share each task, if they can: few, but so many that hardly one of all is without work at the end.
     pub(super) fn threads_each(self, threads: usize) -> usize {
         // What is computed in the rounds that it takes, of what all threads could.

@@ -6,14 +6,17 @@
 //! | `lanes` | the engine of multi-layer perceptrons |
 //! | `interpreter` | the engine of models of any ops |
 //! | `given` | meta-gradients of given tasks |
-//! | `cut`, `threads`, `training`, `adam` | batches cut into chunks, threads, the resident training |
+//! | `cut`, `engine`, `threads`, `training`, `adam` | batches cut into chunks, threads, the resident training |
+//! | `by_tasks` | meta-batches shared with devices of other kinds |
 //! | `pace` | whether all threads or one are the quicker |
 //!
 //! Vectors and what needs nothing else are in `simd`, the kernels of ops in their rooms (`ops/<op>/cpu.rs`).
 
 mod adam;
 mod arena;
+mod by_tasks;
 mod cut;
+mod engine;
 mod given;
 mod interpreter;
 mod lanes;
@@ -24,10 +27,12 @@ mod training;
 
 use crate::error::{Error, Result};
 use crate::meta::{
-    Backend, Evaluation, Forecast, MetaGradient, Plan, Prepared, TrainPlan, TrainState, Training,
+    Backend, Evaluation, Exchange, Forecast, MetaGradient, Plan, Prepared, SharedTraining, Shares, TrainPlan,
+    TrainState, Training,
 };
 use crate::simd;
 use crate::task::TaskBatch;
+use std::sync::Arc;
 
 /// The instruction sets the backend has kernels for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,10 @@ pub struct CpuBackend {
     instructions: Instructions,
     /// Most bytes of a training or an evaluation.
     memory: Option<u64>,
+    /// Others that share the meta-batches of trainings.
+    exchange: Option<Arc<dyn Exchange>>,
+    /// Whether these are shared task by task.
+    by_tasks: bool,
 }
 
 impl CpuBackend {
@@ -90,7 +99,33 @@ impl CpuBackend {
     pub fn new(threads: Option<usize>) -> Self {
         let all = std::thread::available_parallelism().map_or(1, usize::from);
         let best = Instructions::available();
-        Self { threads: threads.unwrap_or(all).max(1), instructions: best[best.len() - 1], memory: None }
+        let instructions = best[best.len() - 1];
+        Self {
+            threads: threads.unwrap_or(all).max(1),
+            instructions,
+            memory: None,
+            exchange: None,
+            by_tasks: false,
+        }
+    }
+
+    /// The same with the meta-batches of trainings shared by the members of an exchange, each of which makes the same calls.
+    /// Results are those of one member alone, to the bit, where all have the same instruction set.
+    #[must_use]
+    pub fn shared(self, exchange: Arc<dyn Exchange>) -> Self {
+        Self { exchange: Some(exchange), ..self }
+    }
+
+    /// The same with meta-batches shared task by task, as other devices do: with them, the bits depend on who computes what.
+    #[must_use]
+    pub fn by_tasks(self) -> Self {
+        Self { by_tasks: true, ..self }
+    }
+
+    /// Its instruction set.
+    #[must_use]
+    pub fn instructions(&self) -> Instructions {
+        self.instructions
     }
 
     /// The same with a bound on what a training or an evaluation takes: support passes are computed again, or points
@@ -201,6 +236,20 @@ fn points_in_lanes(plan: &TrainPlan) -> usize {
     plan.sampler.tasks() * if plan.plan.steps == 0 { plan.plan.query } else { 1 }
 }
 
+impl CpuBackend {
+    /// A meta-gradient of given tasks that is set up.
+    fn given(&self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared>> {
+        plan.check()?;
+        if takes_tasks_one_by_one(plan) || weighted {
+            return with_widest_isa!(self, I => {
+                let given = interpreter::Given::<I>::new(plan, (tasks, weighted), self.threads, self.memory);
+                Ok(Box::new(given))
+            });
+        }
+        with_isa!(self, tasks, I => Ok(Box::new(lanes::Given::<I>::new(plan, tasks, self.threads))))
+    }
+}
+
 impl Backend for CpuBackend {
     fn name(&self) -> String {
         let threads =
@@ -210,24 +259,33 @@ impl Backend for CpuBackend {
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
         self.forecast(plan)?;
+        let exchange = self.exchange.as_ref();
+        if self.by_tasks {
+            let shares = Shares::new(plan.sampler.tasks(), exchange);
+            let this = self.clone();
+            let given = move |plan: &Plan, tasks, weighted| this.given(plan, tasks, weighted);
+            let share = by_tasks::Share::new(plan, Box::new(given));
+            return Ok(Box::new(SharedTraining::new(plan, state, shares, share)?));
+        }
         if trains_one_by_one(plan) {
             return with_widest_isa!(self, I => {
-                Ok(interpreter::training::<I>(plan, state, self.threads, self.memory)?)
+                Ok(interpreter::training::<I>(plan, state, (self.threads, self.memory), exchange)?)
             });
         }
         let points = points_in_lanes(plan);
-        with_isa!(self, points, I => Ok(lanes::training::<I>(plan, state, self.threads)?))
+        with_isa!(self, points, I => Ok(lanes::training::<I>(plan, state, self.threads, exchange)?))
     }
 
     fn forecast(&self, plan: &TrainPlan) -> Result<Forecast> {
         plan.check()?;
+        let members = self.exchange.as_ref().map_or(1, |exchange| exchange.members());
         if trains_one_by_one(plan) {
             return with_widest_isa!(self, I => {
-                self.fits(interpreter::forecast::<I>(plan, self.threads, self.memory))
+                self.fits(interpreter::forecast::<I>(plan, (self.threads, self.memory), members))
             });
         }
         let points = points_in_lanes(plan);
-        with_isa!(self, points, I => self.fits(lanes::forecast::<I>(plan, self.threads)))
+        with_isa!(self, points, I => self.fits(lanes::forecast::<I>(plan, self.threads, members)))
     }
 
     fn forecast_evaluation(&self, plan: &Plan, tasks: usize) -> u64 {
@@ -242,14 +300,7 @@ impl Backend for CpuBackend {
     }
 
     fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>> {
-        plan.check()?;
-        if takes_tasks_one_by_one(plan) || weighted {
-            return with_widest_isa!(self, I => {
-                let given = interpreter::Given::<I>::new(plan, (tasks, weighted), self.threads, self.memory);
-                Ok(Box::new(given))
-            });
-        }
-        with_isa!(self, tasks, I => Ok(Box::new(lanes::Given::<I>::new(plan, tasks, self.threads))))
+        self.given(plan, tasks, weighted)
     }
 
     fn evaluate(

@@ -1,84 +1,60 @@
-//! A training resident on the CPU: threads with two barriers a meta-iteration, which never allocate.
+//! A training resident on the CPU: threads with two barriers a meta-iteration, which never allocate. Where members of an exchange
+//! share the chunks, two more barriers stand around their sums.
 
 use super::adam::AdamStep;
+use super::engine::Engine;
 use super::pace::{Pace, ThreadCount};
 use super::threads::{Barrier, Parts};
 use crate::clock::Instant;
 use crate::error::{Error, Result};
-use crate::meta::{Forecast, Losses, OuterKind, OuterOptimizer, Rates, TrainPlan, TrainState, Training};
+use crate::meta::{Exchange, Losses, OuterKind, OuterOptimizer, Shares, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
 const BLOCK: usize = 256;
-
-/// How a meta-iteration is computed, chunk by chunk. An engine may keep meta-parameters in an order of its own,
-/// with zeros between them.
-pub(super) trait Engine: Send + Sync {
-    /// The instruction set of the outer update.
-    type Isa: Isa;
-    /// What one thread owns.
-    type Worker;
-
-    /// Chunks of a meta-iteration; the same for any number of threads.
-    fn chunks(&self) -> usize;
-    /// What the sums over all chunks are multiplied by.
-    fn share(&self) -> f32;
-    fn worker(&self) -> Self::Worker;
-    /// Floats of what one thread owns.
-    fn worker_len(&self) -> usize;
-    /// Takes back what a thread owned, for the next call.
-    fn give_back(&self, _worker: Self::Worker) {}
-    /// Runs a chunk: the gradient's sum over its tasks into `gradient`; returns the losses' sums.
-    fn chunk(
-        &self,
-        worker: &mut Self::Worker,
-        params: &[f32],
-        iteration: u64,
-        chunk: usize,
-        gradient: &mut [f32],
-    ) -> Losses;
-    /// Meta-parameters, or moments, in the engine's order.
-    fn pack(&self, params: Vec<f32>) -> Vec<f32> {
-        params
-    }
-    /// Where learned rates lie among the packed meta-parameters, if they are held in a range.
-    fn held_rates(&self) -> Option<(Range<usize>, &Rates)>;
-    /// And back.
-    fn unpack(&self, packed: Vec<f32>) -> Vec<f32> {
-        packed
-    }
-}
 
 /// See the module.
 pub(super) struct CpuTraining<E> {
     engine: E,
     outer: OuterOptimizer,
     state: TrainState,
+    shares: Shares,
+    /// Seconds that the own chunks took in the last call, where they are shared.
+    computing: Option<f64>,
     threads: usize,
     pace: Pace,
 }
+
+/// Numbers behind a chunk's gradient: its losses.
+const LOSSES: usize = 2;
 
 /// What the threads share during one call of `advance`.
 struct Shared {
     params: Parts<f32>,
     m: Parts<f32>,
     v: Parts<f32>,
-    /// `[chunks, parameters]`.
+    /// Sums of chunks, `[chunks, parameters + LOSSES]`; the leaves of a tree, and the nodes above them.
     partial: Parts<f32>,
-    partial_losses: Parts<Losses>,
     gradient: Parts<f32>,
     block_norm: Parts<f64>,
     losses: Parts<Losses>,
     next_chunk: [AtomicUsize; 2],
+    /// Nanoseconds that the own chunks took.
+    computing: AtomicU64,
+    /// Why the sums of others did not come.
+    failed: OnceLock<Error>,
 }
 
 impl<E: Engine> CpuTraining<E> {
-    /// Checks plan and state before it makes the engine, which is run on so many threads.
+    /// Checks plan and state before it makes the engine, which is run on so many threads; the members of an exchange share
+    /// the chunks.
     pub(super) fn new(
         train: &TrainPlan,
         state: TrainState,
+        exchange: Option<&Arc<dyn Exchange>>,
         threads: impl FnOnce(&E) -> usize,
         engine: impl FnOnce() -> E,
     ) -> Result<Self> {
@@ -93,27 +69,21 @@ impl<E: Engine> CpuTraining<E> {
         }
         let engine = engine();
         let threads = threads(&engine);
-        Ok(Self { engine, outer: train.outer, state, threads, pace: Pace::new() })
+        let shares = Shares::new(engine.chunks(), exchange);
+        tracing::debug!(leaves = engine.chunks(), own = ?shares.own(), "a training's leaves");
+        Ok(Self { engine, outer: train.outer, state, shares, computing: None, threads, pace: Pace::new() })
     }
-}
-
-/// Bytes that threads share: parameters, two moments and the gradient, and a row of sums for each chunk of tasks.
-pub(super) fn shared_bytes(chunks: usize, len: usize) -> u64 {
-    4 * ((4 + chunks) * len) as u64
-}
-
-/// What a training of `len` meta-parameters takes.
-pub(super) fn forecast(engine: &impl Engine, len: usize, threads: usize) -> Forecast {
-    let (chunks, worker) = (engine.chunks(), 4 * engine.worker_len() as u64);
-    let threads = threads.min(chunks) as u64;
-    let shared = shared_bytes(chunks, len);
-    let layout = format!("{threads} × {:.1} MiB for tasks in progress", worker as f64 / f64::from(1 << 20));
-    Forecast { bytes: threads * worker + shared, host: true, layout }
 }
 
 impl<E: Engine> Training for CpuTraining<E> {
     fn advance(&mut self, iterations: u64) -> Result<Vec<Losses>> {
-        let threads = self.threads.min(self.engine.chunks());
+        let threads = self.threads.min(self.shares.own().len()).max(1);
+        // Others wait for every meta-iteration, so all stop at the same one, however fast each is.
+        if self.shares.are_shared() {
+            let seconds = self.computing.take();
+            self.shares.balance(seconds.unwrap_or(f64::NAN))?;
+            return self.run(iterations, threads);
+        }
         if threads == 1 {
             return self.run(iterations, 1);
         }
@@ -143,12 +113,13 @@ impl<E: Engine> CpuTraining<E> {
             params: Parts::new(params),
             m: Parts::new(engine.pack(std::mem::take(&mut state.m))),
             v: Parts::new(engine.pack(std::mem::take(&mut state.v))),
-            partial: Parts::new(vec![0.0; chunks * len]),
-            partial_losses: Parts::new(vec![Losses::default(); chunks]),
+            partial: Parts::new(vec![0.0; chunks * (len + LOSSES)]),
             gradient: Parts::new(vec![0.0; len]),
             block_norm: Parts::new(vec![0.0; len.div_ceil(BLOCK)]),
             losses: Parts::new(vec![Losses::default(); iterations as usize]),
             next_chunk: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            computing: AtomicU64::new(0),
+            failed: OnceLock::new(),
         };
         let barrier = Barrier::new(threads);
         let first = state.iteration;
@@ -164,6 +135,11 @@ impl<E: Engine> CpuTraining<E> {
         state.m = self.engine.unpack(shared.m.into_inner());
         state.v = self.engine.unpack(shared.v.into_inner());
         self.state = state;
+        let nanoseconds = shared.computing.into_inner();
+        self.computing = self.shares.are_shared().then_some(1e-9 * nanoseconds as f64);
+        if let Some(error) = shared.failed.into_inner() {
+            return Err(error);
+        }
         let losses = shared.losses.into_inner();
         if let Some(bad) = losses.iter().position(|l| !(l.query.is_finite() && l.support.is_finite())) {
             let iteration = first + bad as u64 + 1;
@@ -185,17 +161,33 @@ impl<E: Engine> CpuTraining<E> {
             let next = &shared.next_chunk[n % 2];
             // SAFETY: between barriers, as each asks for; blocks belong to one thread.
             unsafe {
+                let start = Instant::now();
                 self.run_chunks(shared, &mut worker, next, iteration);
                 barrier.wait();
+                if thread == 0 {
+                    shared.computing.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+                }
                 next.store(0, Ordering::Relaxed);
-                blocks().for_each(|block| self.sum_block(shared, block));
+                blocks().for_each(|block| self.fold_block(shared, block));
+                if self.shares.are_shared() {
+                    barrier.wait();
+                    if thread == 0 {
+                        self.join(shared);
+                    }
+                    barrier.wait();
+                    if shared.failed.get().is_some() {
+                        break;
+                    }
+                }
+                blocks().for_each(|block| self.clip_block(shared, block));
                 if let Some(clip) = self.outer.clip_norm {
                     barrier.wait();
                     shared.clip_blocks(clip, blocks());
                 }
                 blocks().for_each(|block| self.update_block(shared, iteration, block));
-                if thread == 0 {
-                    self.sum_losses(shared, n);
+                // Behind the gradient, they are summed with the last block.
+                if blocks().any(|block| shared.block(block).end == shared.params.len()) {
+                    self.note_losses(shared, n);
                 }
             }
             barrier.wait();
@@ -208,42 +200,66 @@ impl<E: Engine> CpuTraining<E> {
     /// # Safety
     /// Parameters must not change meanwhile; a chunk belongs to who draws its number.
     unsafe fn run_chunks(&self, shared: &Shared, worker: &mut E::Worker, next: &AtomicUsize, iteration: u64) {
-        let (len, chunks) = (shared.params.len(), self.engine.chunks());
+        let (len, own) = (shared.params.len(), self.shares.own());
         loop {
-            let chunk = next.fetch_add(1, Ordering::Relaxed);
-            if chunk >= chunks {
+            let chunk = own.start + next.fetch_add(1, Ordering::Relaxed);
+            if chunk >= own.end {
                 return;
             }
             // SAFETY: promised by the caller.
-            let (params, gradient, losses) = unsafe {
-                (
-                    shared.params.read(0..len),
-                    shared.partial.write(chunk * len..(chunk + 1) * len),
-                    shared.partial_losses.write(chunk..chunk + 1),
-                )
+            let (params, sums) = unsafe {
+                let row = chunk * (len + LOSSES);
+                (shared.params.read(0..len), shared.partial.write(row..row + len + LOSSES))
             };
-            losses[0] = self.engine.chunk(worker, params, iteration, chunk, gradient);
+            let (gradient, losses) = sums.split_at_mut(len);
+            let Losses { query, support } = self.engine.chunk(worker, params, iteration, chunk, gradient);
+            losses.copy_from_slice(&[query, support]);
+        }
+    }
+
+    /// Adds up the own chunks in a block of parameters; the losses belong to the last block.
+    ///
+    /// # Safety
+    /// All chunks must be complete; the block must be this thread's.
+    unsafe fn fold_block(&self, shared: &Shared, block: usize) {
+        let len = shared.params.len();
+        let mut range = shared.block(block);
+        range.end += if range.end == len { LOSSES } else { 0 };
+        let of = |row: usize| row * (len + LOSSES) + range.start..row * (len + LOSSES) + range.end;
+        self.shares.tree().fold(&self.shares.own(), |to, from| {
+            // SAFETY: promised by the caller; the rows are two.
+            let (sums, others) = unsafe { (shared.partial.write(of(to)), shared.partial.read(of(from))) };
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum += other;
+            }
+        });
+    }
+
+    /// Adds what others have computed to the own sums, in the first row.
+    ///
+    /// # Safety
+    /// No other thread may touch the sums meanwhile.
+    unsafe fn join(&self, shared: &Shared) {
+        // SAFETY: promised by the caller.
+        let rows = unsafe { shared.partial.write(0..shared.partial.len()) };
+        if let Err(error) = self.shares.join(rows, shared.params.len() + LOSSES) {
+            let _ = shared.failed.set(error);
         }
     }
 
     /// The gradient of a block of parameters, clipped by value, and its square.
     ///
     /// # Safety
-    /// All chunks must be complete; the block must be this thread's.
-    unsafe fn sum_block(&self, shared: &Shared, block: usize) {
-        let (range, len, outer) = (shared.block(block), shared.params.len(), &self.outer);
+    /// The sum over all chunks must be there; the block must be this thread's.
+    unsafe fn clip_block(&self, shared: &Shared, block: usize) {
+        let (range, outer) = (shared.block(block), &self.outer);
         // SAFETY: promised by the caller.
         unsafe {
             let gradient = shared.gradient.write(range.clone());
-            gradient.copy_from_slice(shared.partial.read(range.clone()));
-            for chunk in 1..self.engine.chunks() {
-                let partial = shared.partial.read(chunk * len + range.start..chunk * len + range.end);
-                for (g, p) in gradient.iter_mut().zip(partial) {
-                    *g += p;
-                }
-            }
             let share = self.engine.share();
-            gradient.iter_mut().for_each(|g| *g *= share);
+            for (g, sum) in gradient.iter_mut().zip(shared.partial.read(range)) {
+                *g = sum * share;
+            }
             if let Some(clip) = outer.clip_value {
                 gradient.iter_mut().for_each(|g| *g = g.clamp(-clip, clip));
             }
@@ -257,7 +273,7 @@ impl<E: Engine> CpuTraining<E> {
     /// The outer update of a block of parameters.
     ///
     /// # Safety
-    /// As [`CpuTraining::sum_block`], behind it.
+    /// As [`CpuTraining::clip_block`], behind it.
     unsafe fn update_block(&self, shared: &Shared, iteration: u64, block: usize) {
         let (range, outer) = (shared.block(block), &self.outer);
         let scalars = outer.scalars(iteration);
@@ -295,16 +311,13 @@ impl<E: Engine> CpuTraining<E> {
     /// The losses of the `n`-th meta-iteration.
     ///
     /// # Safety
-    /// Chunks must be complete and not touched before the next barrier.
-    unsafe fn sum_losses(&self, shared: &Shared, n: usize) {
-        let share = self.engine.share();
+    /// The last block must be summed by this thread, or for all; sums must not be touched before the next barrier.
+    unsafe fn note_losses(&self, shared: &Shared, n: usize) {
+        let (len, share) = (shared.params.len(), self.engine.share());
         // SAFETY: promised by the caller.
         unsafe {
-            let sum = &mut shared.losses.write(n..n + 1)[0];
-            for losses in shared.partial_losses.read(0..self.engine.chunks()) {
-                sum.query += losses.query * share;
-                sum.support += losses.support * share;
-            }
+            let sums = shared.partial.read(len..len + LOSSES);
+            shared.losses.write(n..n + 1)[0] = Losses { query: sums[0] * share, support: sums[1] * share };
         }
     }
 }

@@ -9,10 +9,12 @@ use super::reach::{Path, Reach};
 use super::resident::draw::draws_here;
 use super::resident::pass::Pass;
 use super::resident::request::{self, Now, Purpose, Request, Source};
+use super::resident::shared::Share;
 use super::resident::training::Resident;
 use crate::error::{Error, Result};
 use crate::meta::{
-    Backend, Evaluation, Forecast, KernelTime, MetaOutput, Plan, Prepared, TrainPlan, TrainState, Training,
+    Backend, Evaluation, Exchange, Forecast, KernelTime, MetaOutput, Plan, Prepared, SharedTraining, Shares,
+    TrainPlan, TrainState, Training,
 };
 use crate::task::{TaskBatch, TaskSource};
 use crate::wgsl::Library;
@@ -22,16 +24,18 @@ use std::sync::Arc;
 const EVALUATION_WORDS: usize = 16 << 20;
 
 /// An opened GPU with its compiled kernels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GpuBackend {
     device: Arc<Device>,
-    kernels: Kernels,
+    kernels: Arc<Kernels>,
     tuning: Tuning,
     layered: LayeredTuning,
     /// Most bytes of device memory that a training or an evaluation may take.
     memory: Option<u64>,
     /// The path that is forced; else fused where the plan fits it.
     path: Option<Path>,
+    /// Others that share the meta-batches of trainings.
+    exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl GpuBackend {
@@ -42,11 +46,12 @@ impl GpuBackend {
         let layered = LayeredTuning::default();
         Self {
             device: Arc::new(device),
-            kernels: Kernels::default(),
+            kernels: Arc::default(),
             tuning,
             layered,
             memory: None,
             path: None,
+            exchange: None,
         }
     }
 
@@ -72,6 +77,14 @@ impl GpuBackend {
         Self { memory: Some(bytes), ..self }
     }
 
+    /// The same with the meta-batches of trainings shared by the members of an exchange, each of which makes the same calls.
+    /// Results are the same bits for any number of members with the same kind of device.
+    #[must_use]
+    pub fn shared(mut self, exchange: Arc<dyn Exchange>) -> Self {
+        self.exchange = Some(exchange);
+        self
+    }
+
     /// The same with the path forced.
     #[must_use]
     pub fn with_path(mut self, path: Path) -> Self {
@@ -82,7 +95,7 @@ impl GpuBackend {
     /// The same with other shader files, as experiments and tests of the tests need.
     #[must_use]
     pub fn with_shaders(mut self, library: Library) -> Self {
-        self.kernels = Kernels::new(library);
+        self.kernels = Arc::new(Kernels::new(library));
         self
     }
 
@@ -124,6 +137,28 @@ impl GpuBackend {
             }
             Path::Fused => fused::record(&self.device, &self.kernels, &self.tuning, request),
         }
+    }
+
+    /// A training whose meta-batches are shared.
+    fn shared_training(
+        &self,
+        train: &TrainPlan,
+        state: TrainState,
+        exchange: &Arc<dyn Exchange>,
+    ) -> Result<SharedTraining<Share>> {
+        train.check()?;
+        let shares = Shares::new(train.sampler.tasks(), Some(exchange));
+        let others = self.footprint(train)?.others;
+        let (purpose, weighted) = (Purpose::Gradient { report: false }, train.sampler.weighs());
+        // The path of the whole meta-batch, whatever the share.
+        let path = self.reach().path(&train.plan, train.sampler.tasks(), purpose, weighted)?;
+        let (this, plan) = (self.clone().with_path(path), train.plan.clone());
+        let make = move |tasks: usize| {
+            let source = Source::Given;
+            let request = Request { plan: &plan, tasks, purpose, source, weighted, outer: None, slots: 1 };
+            this.pass(&request, others)
+        };
+        SharedTraining::new(train, state, shares, Share::new(train, Box::new(make)))
     }
 
     /// A training that keeps its state on the device: [`Backend::training`], of its own kind.
@@ -207,7 +242,10 @@ impl Backend for GpuBackend {
     }
 
     fn training(&self, plan: &TrainPlan, state: TrainState) -> Result<Box<dyn Training>> {
-        Ok(Box::new(self.resident(plan, &state)?))
+        match &self.exchange {
+            Some(exchange) => Ok(Box::new(self.shared_training(plan, state, exchange)?)),
+            None => Ok(Box::new(self.resident(plan, &state)?)),
+        }
     }
 
     fn profile(&self, plan: &TrainPlan, state: TrainState) -> Result<Vec<KernelTime>> {

@@ -1,7 +1,7 @@
 //! Batches of tasks through the engine: trainings, given tasks, evaluation.
 
 use super::super::cut::Cut;
-use super::super::training::{Engine, shared_bytes};
+use super::super::engine::{Engine, shared_bytes};
 use super::task::{Lowerings, Points, Task};
 use crate::meta::{Evaluation, Losses, Plan, Rates, TrainPlan};
 use crate::program::Wanted;
@@ -80,8 +80,8 @@ pub(super) struct Tasks<I> {
 }
 
 impl<I: Isa> Tasks<I> {
-    /// With at most so many bytes for all threads, or as few as can be.
-    pub(super) fn new(train: &TrainPlan, threads: usize, memory: Option<u64>) -> Self {
+    /// With at most so many bytes for all threads, or as few as can be; so many members share the tasks.
+    pub(super) fn new(train: &TrainPlan, threads: usize, memory: Option<u64>, members: usize) -> Self {
         let plan = Plan { track_all: false, ..train.plan.clone() };
         let sampler = train.sampler.clone();
         let cut = Cut::of_tasks(sampler.tasks());
@@ -90,7 +90,7 @@ impl<I: Isa> Tasks<I> {
         let with =
             |bytes: Option<u64>, threads: usize| Lowerings::new(&plan, GRADIENT, weighted, bytes, threads);
         let mut shared = with(all.map(|all| all / threads.min(cut.chunks).max(1) as u64), 1);
-        let each = cut.threads_each(threads.max(1));
+        let each = cut.shared_by(members).threads_each(threads.max(1));
         if each > 1 && shared.memory.len >= SHARED {
             let at_once = (threads / each).min(cut.chunks).max(1);
             shared = with(all.map(|all| all / at_once as u64), each);

@@ -21,17 +21,23 @@ mod places;
 mod target;
 mod task;
 
-use super::training::{self, CpuTraining};
+use super::engine::forecast as forecast_of;
+use super::training::CpuTraining;
 use crate::error::Result;
-use crate::meta::{Forecast, Plan, TrainPlan, TrainState, Training};
+use crate::meta::{Exchange, Forecast, Plan, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 pub(super) use engine::evaluate;
 pub(super) use given::Given;
+use std::sync::Arc;
 
 /// What a training through this engine takes.
-pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize, memory: Option<u64>) -> Forecast {
-    let tasks = engine::Tasks::<I>::new(train, threads, memory);
-    let forecast = training::forecast(&tasks, train.plan.meta_len(), threads / tasks.threads_a_task());
+pub(super) fn forecast<I: Isa>(
+    train: &TrainPlan,
+    (threads, memory): (usize, Option<u64>),
+    members: usize,
+) -> Forecast {
+    let tasks = engine::Tasks::<I>::new(train, threads, memory, members);
+    let forecast = forecast_of(&tasks, train.plan.meta_len(), threads / tasks.threads_a_task(), members);
     Forecast { layout: format!("{}{}", forecast.layout, tasks.cut_in_words()), ..forecast }
 }
 
@@ -44,9 +50,11 @@ pub(super) fn evaluation_bytes<I: Isa>(plan: &Plan, memory: Option<u64>) -> u64 
 pub(super) fn training<I: Isa>(
     train: &TrainPlan,
     state: TrainState,
-    threads: usize,
-    memory: Option<u64>,
+    (threads, memory): (usize, Option<u64>),
+    exchange: Option<&Arc<dyn Exchange>>,
 ) -> Result<Box<dyn Training>> {
     let with = |tasks: &engine::Tasks<I>| threads / tasks.threads_a_task();
-    Ok(Box::new(CpuTraining::new(train, state, with, || engine::Tasks::<I>::new(train, threads, memory))?))
+    let members = exchange.map_or(1, |exchange| exchange.members());
+    let engine = || engine::Tasks::<I>::new(train, threads, memory, members);
+    Ok(Box::new(CpuTraining::new(train, state, exchange, with, engine)?))
 }

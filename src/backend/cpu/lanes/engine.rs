@@ -2,7 +2,7 @@
 
 use super::super::arena::Arena;
 use super::super::cut::Cut;
-use super::super::training::Engine;
+use super::super::engine::Engine;
 use super::group::Group;
 use super::kernels::Kernels as _;
 use super::layout::Layout;

@@ -26,17 +26,19 @@ mod rule;
 mod sample;
 mod sweep;
 
-use super::training::{self, CpuTraining};
+use super::engine::forecast as forecast_of;
+use super::training::CpuTraining;
 use crate::error::Result;
-use crate::meta::{Forecast, TrainPlan, TrainState, Training};
+use crate::meta::{Exchange, Forecast, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use engine::Lanes;
 pub(super) use evaluate::{evaluate, evaluation_bytes};
 pub(super) use given::Given;
+use std::sync::Arc;
 
 /// What a training through this engine takes.
-pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize) -> Forecast {
-    training::forecast(&Lanes::<I>::new(train), train.plan.meta_len(), threads)
+pub(super) fn forecast<I: Isa>(train: &TrainPlan, threads: usize, members: usize) -> Forecast {
+    forecast_of(&Lanes::<I>::new(train), train.plan.meta_len(), threads, members)
 }
 
 /// A training through this engine.
@@ -44,6 +46,7 @@ pub(super) fn training<I: Isa>(
     train: &TrainPlan,
     state: TrainState,
     threads: usize,
+    exchange: Option<&Arc<dyn Exchange>>,
 ) -> Result<Box<dyn Training>> {
-    Ok(Box::new(CpuTraining::new(train, state, |_| threads, || Lanes::<I>::new(train))?))
+    Ok(Box::new(CpuTraining::new(train, state, exchange, |_| threads, || Lanes::<I>::new(train))?))
 }

@@ -8,5 +8,6 @@ pub(crate) mod pass;
 mod profile;
 pub(crate) mod reduce;
 pub(crate) mod request;
+pub(crate) mod shared;
 pub(crate) mod staged;
 pub(crate) mod training;

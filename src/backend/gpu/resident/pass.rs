@@ -273,6 +273,17 @@ impl Pass {
         self.state.arena.read(&self.state.device, self.state.gradient, 0, self.state.meta).await
     }
 
+    /// Rows of sums over groups of tasks.
+    pub(crate) fn rows(&self) -> usize {
+        self.recorded.partials.groups as usize
+    }
+
+    /// These sums, `[rows, P + R + 2]`: the gradient, query and support loss.
+    pub(crate) async fn sums(&self) -> Result<Vec<f32>> {
+        let Partials { region, groups, columns } = &self.recorded.partials;
+        region.arena.read(&self.state.device, region.slice, 0, (groups * columns) as usize).await
+    }
+
     /// The query and the support loss of the first slot.
     pub(crate) async fn losses(&self) -> Result<[f32; 2]> {
         let losses: Vec<f32> = self.state.arena.read(&self.state.device, self.state.log, 0, 2).await?;
