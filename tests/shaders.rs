@@ -200,10 +200,11 @@ fn unparenthesised(line: &str) -> bool {
     let mut open = vec![(false, false)];
     let mut operand = false;
     for word in words(code) {
+        let depth = open.len();
         let here = open.last_mut().expect("never empty");
         match word {
             "(" | "[" => open.push((false, false)),
-            ")" | "]" if open.len() > 1 => drop(open.pop()),
+            ")" | "]" if depth > 1 => drop(open.pop()),
             "," | ";" | "{" | "}" | "&&" | "||" | "=" | "&=" | "|=" | "return" => *here = (false, false),
             // In front of nothing it is an address.
             "&" | "|" | "^" if operand => here.0 = true,
