@@ -71,11 +71,12 @@ fn any_number_of_cpus_trains_to_the_bytes_of_one() {
 /// Without a norm to clip by, threads meet only where a meta-iteration ends.
 #[test]
 fn losses_are_those_of_one_thread_on_any_number() {
-    let recipe = recipe("sinusoid", &["outer.meta_batch=100"]);
-    let expected = trained(&CpuBackend::new(Some(1)), &recipe, &[300]);
-    for threads in [2, 3, 5] {
-        let found = trained(&CpuBackend::new(Some(threads)), &recipe, &[300]);
-        assert!(found.0 == expected.0 && found.1 == expected.1, "{threads} threads");
+    for (recipe, steps) in [(recipe("sinusoid", &["outer.meta_batch=100"]), 300), (images(8), 40)] {
+        let expected = trained(&CpuBackend::new(Some(1)), &recipe, &[steps]);
+        for threads in [2, 3, 4] {
+            let found = trained(&CpuBackend::new(Some(threads)), &recipe, &[steps]);
+            assert!(found.0 == expected.0 && found.1 == expected.1, "{}, {threads} threads", recipe.name);
+        }
     }
 }
 
