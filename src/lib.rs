@@ -32,6 +32,7 @@
 pub mod adapted;
 pub mod backend;
 pub mod case;
+mod clock;
 pub mod data;
 mod error;
 mod exchange;

@@ -98,15 +98,19 @@ impl Tensors {
         }
     }
 
-    pub(crate) fn write(&self, path: &Path, mut header: Header) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path, header: Header) -> Result<()> {
+        write_atomic(path, &self.bytes(path, header)?)
+    }
+
+    /// What is written to the file of this name.
+    pub(crate) fn bytes(&self, path: &Path, mut header: Header) -> Result<Vec<u8>> {
         let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
             Error::file_caused(path, "cannot be put into safetensors", e)
         };
         header.sha256 = Some(header.checksum(&self.0));
         let header = serde_json::to_string(&header).map_err(|e| failed(e.into()))?;
         let metadata = HashMap::from([(KEY.to_owned(), header)]);
-        let bytes = self.serialized(Some(metadata)).map_err(|e| failed(e.into()))?;
-        write_atomic(path, &bytes)
+        self.serialized(Some(metadata)).map_err(|e| failed(e.into()))
     }
 
     /// Writes the tensors and nothing else.
@@ -146,12 +150,17 @@ impl Source {
     /// Reads a file and compares it with the checksum that it carries, if this program wrote it.
     pub(crate) fn read(path: PathBuf) -> Result<Self> {
         let bytes = std::fs::read(&path).map_err(|e| Error::file_caused(&path, "cannot be read", e))?;
-        let file = SafeTensors::deserialize(&bytes)
+        Self::parse(path, &bytes)
+    }
+
+    /// The same of the bytes of a file.
+    pub(crate) fn parse(path: PathBuf, bytes: &[u8]) -> Result<Self> {
+        let file = SafeTensors::deserialize(bytes)
             .map_err(|e| Error::file_caused(&path, "is not a safetensors file", e))?;
         let tensors = (file.iter())
             .map(|(name, t)| (name.to_owned(), (t.dtype(), t.shape().to_vec(), t.data().to_vec())))
             .collect();
-        let header = SafeTensors::read_metadata(&bytes).ok();
+        let header = SafeTensors::read_metadata(bytes).ok();
         let header = header.and_then(|(_, all)| all.metadata().as_ref()?.get(KEY).cloned());
         let header = header.map(|text| serde_json::from_str::<Header>(&text)).transpose();
         let header =

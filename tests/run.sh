@@ -185,10 +185,21 @@ else
     skipped="$skipped, lints (no clippy)"
     check "all features" $strict check --all-targets $all
 fi
-if rustup target list --installed 2>/dev/null | grep -q '^wasm32-unknown-unknown$'; then
+if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
     check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown
+    check "the page's wasm" $strict check -p fastweights-web --target wasm32-unknown-unknown
 else
     skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
+fi
+# The page in a browser: what is soon tested of it, where it is built, which takes minutes. All of it: sh web/build.sh && node web/tests/run.mjs
+browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+missing=$(sh web/build.sh --check)
+[ -n "$browser" ] || missing="${missing:+$missing; }Chromium"
+node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || missing="${missing:+$missing; }node 18 or newer"
+if [ -n "$missing" ]; then
+    skipped="$skipped, page in a browser (first: $missing)"
+else
+    check "page in a browser" env CHROMIUM="$browser" node web/tests/run.mjs --quick
 fi
 check documentation $strict doc --no-deps $all
 if cargo deny --version >/dev/null 2>&1; then

@@ -192,3 +192,77 @@ fn every_kernel_translates_for_every_platform() {
         .unwrap_or_else(|e| panic!("{name}: GLSL: {e}"));
     }
 }
+
+/// Where a line joins what WGSL wants in parentheses: `a < b & c` and the like, which naga takes and browsers refuse.
+fn unparenthesised(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    // What stands at each depth of brackets: whether a bitwise operator, and whether another one.
+    let mut open = vec![(false, false)];
+    let mut operand = false;
+    for word in words(code) {
+        let depth = open.len();
+        let here = open.last_mut().expect("never empty");
+        match word {
+            "(" | "[" => open.push((false, false)),
+            ")" | "]" if depth > 1 => drop(open.pop()),
+            "," | ";" | "{" | "}" | "&&" | "||" | "=" | "&=" | "|=" | "return" => *here = (false, false),
+            // In front of nothing it is an address.
+            "&" | "|" | "^" if operand => here.0 = true,
+            "<" | ">" | "<=" | ">=" | "==" | "!=" | "+" | "*" | "/" | "%" | "<<" | ">>" => here.1 = true,
+            "-" if operand => here.1 = true,
+            _ => {}
+        }
+        if open.last() == Some(&(true, true)) {
+            return true;
+        }
+        operand = word.ends_with(|c: char| c.is_alphanumeric() || ")]_>".contains(c)) && word != "return";
+    }
+    false
+}
+
+/// Names, numbers and signs; a type's `<…>` belongs to its name.
+fn words(code: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = code.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let name = rest.find(|c: char| !(c.is_alphanumeric() || "_.".contains(c))).unwrap_or(rest.len());
+        let typed = ["vec2<", "vec3<", "vec4<", "array<", "ptr<", "var<", "bitcast<", "atomic<"];
+        let end = if typed.iter().any(|start| rest.starts_with(start)) {
+            rest.find('>').map_or(rest.len(), |at| at + 1)
+        } else if name > 0 {
+            name
+        } else if ["&&", "||", "<<", ">>", "<=", ">=", "==", "!=", "&=", "|="]
+            .iter()
+            .any(|s| rest.starts_with(s))
+        {
+            2
+        } else {
+            first.len_utf8()
+        };
+        words.push(&rest[..end]);
+        rest = rest[end..].trim_start();
+    }
+    words
+}
+
+#[test]
+fn nothing_is_joined_that_browsers_want_in_parentheses() {
+    for bad in
+        ["let a = b < c & d < e;", "x = a & b + c;", "if (a | b == c) {", "f(vec2<u32>(a, b) & c >> 2u);"]
+    {
+        assert!(unparenthesised(bad), "{bad}");
+    }
+    for good in [
+        "let a = (b < c) & (d < e);",
+        "f(&a[i + 1], b < c);",
+        "let a = b & c; // d < e",
+        "if a < b && (c & d) == 0u {",
+    ] {
+        assert!(!unparenthesised(good), "{good}");
+    }
+    for (_, name, text) in SOURCES {
+        for (line, code) in text.lines().enumerate() {
+            assert!(!unparenthesised(code), "{name}.wgsl:{}: {code}", line + 1);
+        }
+    }
+}

@@ -68,7 +68,7 @@ fn settled(values: vec4<f32>, places: vec4<i32>) -> vec4<f32> {
 
 // Where x lies for a tap, -1 outside the image. Both sides are asked: a branch would cost more, and part the loads that follow.
 fn input_at(tap: vec4<i32>) -> i32 {
-    let inside = u32(tap.y) < layer.height & u32(tap.z) < layer.width;
+    let inside = (u32(tap.y) < layer.height) & (u32(tap.z) < layer.width);
     return select(-1, tap.x, inside);
 }
 
@@ -149,6 +149,6 @@ fn input_pixel(n: u32) -> vec4<i32> {
 
 // Where dz lies for a tap, -1 outside the image.
 fn output_at(tap: vec4<i32>) -> i32 {
-    let inside = u32(tap.y) < layer.out_height & u32(tap.z) < layer.out_width;
+    let inside = (u32(tap.y) < layer.out_height) & (u32(tap.z) < layer.out_width);
     return select(-1, tap.x, inside);
 }

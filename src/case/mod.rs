@@ -119,9 +119,17 @@ impl Case {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::file_caused(path, "cannot be read", e))?;
+        Self::parse(path, &bytes)
+    }
+
+    /// Reads the bytes of a case file; errors name it by `path`.
+    ///
+    /// # Errors
+    /// As [`Case::read`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let not_safetensors = |e| Error::file_caused(path, "is not a safetensors file", e);
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
         let header = (metadata.metadata().as_ref().and_then(|m| m.get("case")))
             .ok_or_else(|| Error::file(path, "has no metadata key `case`; it is not a case file"))?;
         let header: Header = serde_json::from_str(header)

@@ -2,9 +2,9 @@
 //! them up in a tree over tasks and makes the outer update.
 
 use super::{Losses, Shares, SumTree, TrainPlan, TrainState, Training};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use std::ops::Range;
-use std::time::Instant;
 
 /// Numbers behind a task's gradient: query and support loss.
 const LOSSES: usize = 2;

@@ -1,8 +1,9 @@
 //! Training as something to step through: blocks of meta-iterations, looked at and stopped from outside.
 
 use super::{Backend, Losses, TrainPlan, TrainState, Training};
+use crate::clock::Instant;
 use crate::error::Result;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A training on a backend. It prints nothing, shares nothing and stops whenever the caller does.
 ///

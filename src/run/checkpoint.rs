@@ -1,6 +1,7 @@
 //! Checkpoints: a model that PyTorch can load, and beside it the state that continuing needs.
 
 use crate::error::{Error, Result};
+use crate::file::write_atomic;
 use crate::meta::{Plan, TrainState};
 use crate::tensors::{Header, Source, Tensors};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ pub struct Saved {
 }
 
 impl Checkpoints {
-    pub(super) fn at(root: PathBuf) -> Self {
+    /// Those in a directory.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
         Self { root }
     }
 
@@ -52,6 +55,17 @@ impl Checkpoints {
     /// # Errors
     /// [`File`](crate::ErrorKind::File) if a file cannot be written.
     pub fn save(&self, plan: &Plan, seed: u64, saved: &Saved) -> Result<()> {
+        for (path, bytes) in self.files(plan, seed, saved)? {
+            write_atomic(&path, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The files of a checkpoint, that which makes it count last.
+    ///
+    /// # Errors
+    /// None that a state of the plan can cause.
+    pub fn files(&self, plan: &Plan, seed: u64, saved: &Saved) -> Result<[(PathBuf, Vec<u8>); 2]> {
         let TrainState { iteration, params, m, v } = &saved.state;
         let theta = plan.model.param_count();
         let mut state = Tensors::default();
@@ -61,10 +75,13 @@ impl Checkpoints {
         }
         state.add("inner_lr".into(), &[params.len() - theta], &params[theta..]);
         state.add_wide("metrics.sums".into(), &saved.sums);
-        state.write(&self.state_path(*iteration), Header::new(seed, *iteration))?;
         let mut model = Tensors::default();
         model.add_theta("", &plan.model, params);
-        model.write(&self.model_path(*iteration), Header::new(seed, *iteration))
+        let bytes = |tensors: Tensors, path: PathBuf| {
+            let bytes = tensors.bytes(&path, Header::new(seed, *iteration))?;
+            Ok::<_, Error>((path, bytes))
+        };
+        Ok([bytes(state, self.state_path(*iteration))?, bytes(model, self.model_path(*iteration))?])
     }
 
     /// Writes a checkpoint and then removes all others.
@@ -148,6 +165,19 @@ impl Checkpoints {
         newest(self.steps()?, |step| self.load(plan, step), warn)?
             .ok_or_else(|| Error::file(&self.root, "holds no checkpoint"))
     }
+}
+
+/// Meta-parameters `[P + R]` from the bytes of a model's file; learned rates are its tensor `inner_lr`. Errors name it by `path`.
+///
+/// # Errors
+/// [`File`](crate::ErrorKind::File) if they are damaged, or not those of the plan's model.
+pub fn read_params(plan: &Plan, path: &Path, bytes: &[u8]) -> Result<Vec<f32>> {
+    let file = Source::parse(path.to_owned(), bytes)?;
+    let mut params = file.theta("", &plan.model)?;
+    if plan.learned_rates() > 0 {
+        params.extend(file.floats("inner_lr", &[plan.learned_rates()])?);
+    }
+    Ok(params)
 }
 
 /// What loads of the newest of some steps; nothing where there are no steps. Those that do not load are told to `warn` once

@@ -58,7 +58,7 @@ mod trial;
 
 pub use crate::file::write_atomic;
 pub use adapt::{needs_points, ready, table_predictions};
-pub use checkpoint::{Checkpoints, Saved};
+pub use checkpoint::{Checkpoints, Saved, read_params};
 pub use conclude::conclude;
 pub use dir::RunDir;
 pub use experiment::{Ending, Experiment, Progress};

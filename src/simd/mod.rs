@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `vector`, `x86` | vectors of `f32` for each instruction set |
+//! | `vector`, `x86`, `wasm` | vectors of `f32` for each instruction set |
 //! | `math` | exponential, logarithm, sine, the normal distribution |
 //! | `memory` | places in a task's memory, and calls that compute between them |
 //! | `geometry`, `tile` | products of convolutions and linear layers |
@@ -19,10 +19,16 @@ pub(crate) mod planes;
 pub(crate) mod sweeps;
 pub(crate) mod tile;
 mod vector;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use vector::{NO_LANE, Portable, Vector};
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+pub(crate) use vector::Portable;
+pub(crate) use vector::{NO_LANE, Vector};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) use wasm::F32x4;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{F32x8, F32x8Masked, F32x16};
 
@@ -69,10 +75,17 @@ macro_rules! isa {
     };
 }
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 isa!(
     /// Any machine.
     Basic,
     Portable
+);
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+isa!(
+    /// Any machine that runs what was built for vectors of WebAssembly.
+    Basic,
+    F32x4
 );
 #[cfg(target_arch = "x86_64")]
 isa!(

@@ -54,9 +54,11 @@ pub(crate) const NO_LANE: u32 = 1 << 16;
 pub(super) const EXPONENT: f32 = 8_388_608.0 + 127.0;
 
 /// Lanes that any target has, as an array that the compiler vectorizes.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; 4]);
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 impl Portable {
     #[inline(always)]
     fn zip(self, b: Self, f: impl Fn(f32, f32) -> f32) -> Self {
@@ -65,6 +67,7 @@ impl Portable {
 }
 
 // SAFETY: plain arithmetic; pointers are the caller's promise.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 unsafe impl Vector for Portable {
     const LANES: usize = 4;
     const REGISTERS: usize = 16;

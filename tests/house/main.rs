@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "error",     // what may go wrong
     "exchange",  // what members of one piece of work tell each other
     "philox",    // random words
+    "clock",     // how long something took
     "file",      // files, whole or not at all
     "kept",      // what passes of an op read of one another
     "simd",      // vectors, and what needs nothing else

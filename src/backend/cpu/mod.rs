@@ -37,7 +37,7 @@ use std::sync::Arc;
 /// The instruction sets the backend has kernels for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instructions {
-    /// Any machine: vectors of 4 that the compiler makes.
+    /// Any machine: vectors of 4 that the compiler makes, or those of WebAssembly.
     Portable,
     /// x86-64 with AVX2 and FMA: vectors of 8.
     Avx2,
@@ -70,6 +70,7 @@ impl Instructions {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Portable if cfg!(target_feature = "simd128") => "simd128",
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",

@@ -5,13 +5,13 @@ use super::adam::AdamStep;
 use super::engine::Engine;
 use super::pace::{Pace, ThreadCount};
 use super::threads::{Barrier, Parts};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::meta::{Exchange, Losses, OuterKind, OuterOptimizer, Shares, TrainPlan, TrainState, Training};
 use crate::simd::Isa;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// Parameters that a thread updates at a time; also the unit in which the gradient's norm is summed.
 const BLOCK: usize = 256;

@@ -2,6 +2,7 @@
 
 use super::device::Device;
 use super::device::kernel::Kernels;
+use super::device::wait::wait;
 use super::fused::{self, Tuning};
 use super::layered::{self, LayeredTuning};
 use super::reach::{Path, Reach};
@@ -160,7 +161,11 @@ impl GpuBackend {
         SharedTraining::new(train, state, shares, Share::new(train, Box::new(make)))
     }
 
-    fn resident(&self, plan: &TrainPlan, state: &TrainState) -> Result<Resident> {
+    /// A training that keeps its state on the device: [`Backend::training`], of its own kind.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resident(&self, plan: &TrainPlan, state: &TrainState) -> Result<Resident> {
         let others = self.footprint(plan)?.others;
         let request = Request {
             plan: &plan.plan,
@@ -192,6 +197,12 @@ struct Given {
 
 impl Prepared for Given {
     fn meta_gradient(&mut self, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
+        wait(self.compute(params, tasks))
+    }
+}
+
+impl Given {
+    async fn compute(&self, params: &[f32], tasks: &TaskBatch) -> Result<MetaOutput> {
         let Self { pass, plan } = self;
         plan.check_inputs(params.len(), tasks)?;
         pass.poison()?;
@@ -200,8 +211,11 @@ impl Prepared for Given {
         pass.set_now(0, &[Now::default()]);
         pass.submit(0..1, None, None);
         let wanted = pass.places();
-        let read = |at: Option<u32>, count| at.map_or_else(|| Ok(Vec::new()), |at| pass.report(at, count));
-        let mut query_loss = read(wanted.query_losses, tasks.tasks * (plan.steps + 1))?;
+        let read = async |at: Option<u32>, count| match at {
+            Some(at) => pass.report(at, count).await,
+            None => Ok(Vec::new()),
+        };
+        let mut query_loss = read(wanted.query_losses, tasks.tasks * (plan.steps + 1)).await?;
         if !plan.track_all {
             for row in query_loss.chunks_exact_mut(plan.steps + 1) {
                 for (loss, &weight) in row.iter_mut().zip(&plan.loss_weights) {
@@ -212,11 +226,11 @@ impl Prepared for Given {
             }
         }
         Ok(MetaOutput {
-            meta_loss: pass.losses()?[0],
-            gradient: pass.gradient()?,
+            meta_loss: pass.losses().await?[0],
+            gradient: pass.gradient().await?,
             query_loss,
-            support_loss: read(wanted.support_losses, tasks.tasks * plan.steps)?,
-            fast: read(wanted.fast, tasks.tasks * plan.model.param_count())?,
+            support_loss: read(wanted.support_losses, tasks.tasks * plan.steps).await?,
+            fast: read(wanted.fast, tasks.tasks * plan.model.param_count()).await?,
         })
     }
 }
@@ -243,6 +257,23 @@ impl Backend for GpuBackend {
     }
 
     fn prepare<'a>(&'a self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Box<dyn Prepared + 'a>> {
+        Ok(Box::new(self.given(plan, tasks, weighted)?))
+    }
+
+    fn evaluate(
+        &self,
+        plan: &Plan,
+        theta: &[f32],
+        tasks: &TaskBatch,
+        predictions: bool,
+    ) -> Result<Evaluation> {
+        wait(self.evaluate_async(plan, theta, tasks, predictions))
+    }
+}
+
+/// The same where waiting is not allowed.
+impl GpuBackend {
+    fn given(&self, plan: &Plan, tasks: usize, weighted: bool) -> Result<Given> {
         let request = Request {
             plan,
             tasks,
@@ -252,10 +283,28 @@ impl Backend for GpuBackend {
             outer: None,
             slots: 1,
         };
-        Ok(Box::new(Given { pass: self.pass(&request, state_bytes(plan))?, plan: plan.clone() }))
+        Ok(Given { pass: self.pass(&request, state_bytes(plan))?, plan: plan.clone() })
     }
 
-    fn evaluate(
+    /// [`Backend::meta_gradient`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn meta_gradient_async(
+        &self,
+        plan: &Plan,
+        params: &[f32],
+        tasks: &TaskBatch,
+    ) -> Result<MetaOutput> {
+        plan.check_inputs(params.len(), tasks)?;
+        self.given(plan, tasks.tasks, tasks.weights.is_some())?.compute(params, tasks).await
+    }
+
+    /// [`Backend::evaluate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn evaluate_async(
         &self,
         plan: &Plan,
         theta: &[f32],
@@ -292,11 +341,11 @@ impl Backend for GpuBackend {
             pass.set_now(0, &[Now::default()]);
             pass.submit(0..1, None, None);
             if let Some(at) = pass.places().query_losses {
-                query_loss.extend(pass.report(at, some.tasks * (plan.steps + 1))?);
+                query_loss.extend(pass.report(at, some.tasks * (plan.steps + 1)).await?);
             }
             if let Some(at) = pass.places().predictions {
                 let count = some.tasks * plan.query * outputs;
-                let all = pass.report(at, (plan.steps + 1) * count)?;
+                let all = pass.report(at, (plan.steps + 1) * count).await?;
                 for (step, values) in predicted.iter_mut().zip(all.chunks_exact(count)) {
                     step.extend_from_slice(values);
                 }

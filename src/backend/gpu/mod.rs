@@ -47,3 +47,4 @@ pub use layered::LayeredTuning;
 pub use pipelines::{Pipeline, pipelines};
 pub use reach::Path;
 pub use resident::request::Purpose;
+pub use resident::training::Resident;

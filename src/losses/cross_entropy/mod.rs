@@ -18,7 +18,7 @@ pub struct CrossEntropy {
     pub label_smoothing: f64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it; what is small differs by target")]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }

@@ -1,5 +1,6 @@
 //! Which adapters there are, what they can do, and which one a choice means.
 
+use super::wait::wait;
 use crate::error::{Error, Result};
 use crate::wgsl::Declaration;
 use std::fmt;
@@ -244,10 +245,10 @@ impl Choice {
     }
 }
 
-fn adapters() -> Vec<wgpu::Adapter> {
+async fn adapters() -> Vec<wgpu::Adapter> {
     // WGPU_BACKEND and its like are honoured, so that a broken driver can be stepped around.
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
     adapters.retain(|adapter| {
         let capable = adapter.get_downlevel_capabilities().flags;
         capable.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
@@ -258,15 +259,16 @@ fn adapters() -> Vec<wgpu::Adapter> {
 /// Every adapter with compute shaders.
 #[must_use]
 pub fn list() -> Vec<AdapterReport> {
-    adapters().iter().enumerate().map(|(index, adapter)| AdapterReport::new(index, adapter)).collect()
+    let found = wait(async { Ok(adapters().await) }).unwrap_or_default();
+    found.iter().enumerate().map(|(index, adapter)| AdapterReport::new(index, adapter)).collect()
 }
 
 /// The chosen adapter and its report.
 ///
 /// # Errors
 /// As [`Choice::pick`].
-pub(crate) fn choose(choice: &Choice) -> Result<(wgpu::Adapter, AdapterReport)> {
-    let mut adapters = adapters();
+pub(crate) async fn choose(choice: &Choice) -> Result<(wgpu::Adapter, AdapterReport)> {
+    let mut adapters = adapters().await;
     let mut reports: Vec<_> = adapters.iter().enumerate().map(|(i, a)| AdapterReport::new(i, a)).collect();
     let at = choice.pick(&reports)?;
     Ok((adapters.swap_remove(at), reports.swap_remove(at)))

@@ -111,18 +111,18 @@ impl Arena {
         Ok(())
     }
 
-    /// Waits and reads `count` elements from element `skip` of a slice.
+    /// Reads `count` elements from element `skip` of a slice.
     ///
     /// # Errors
     /// As [`Device::read`].
-    pub fn read<T: bytemuck::AnyBitPattern>(
+    pub async fn read<T: bytemuck::AnyBitPattern>(
         &self,
         device: &Device,
         slice: Slice,
         skip: usize,
         count: usize,
     ) -> Result<Vec<T>> {
-        device.read(&self.buffer, slice.offset + (skip * size_of::<T>()) as u64, count)
+        device.read_async(&self.buffer, slice.offset + (skip * size_of::<T>()) as u64, count).await
     }
 }
 

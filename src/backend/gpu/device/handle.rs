@@ -1,8 +1,26 @@
 //! An opened adapter.
 
 use super::adapter::{self, AdapterReport, Capacity, Choice};
+use super::wait::{answer, wait};
 use crate::error::{Error, Result};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// What a device says of something that was made.
+type Verdict = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
+
+/// Verdicts that have not come yet, and on what.
+#[derive(Default)]
+struct Awaited(Mutex<Vec<(String, Verdict)>>);
+
+impl fmt::Debug for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Awaited")
+    }
+}
 
 /// An opened adapter: its queue, what it can do, and the first thing that went wrong on it.
 ///
@@ -14,25 +32,26 @@ pub struct Device {
     queue: wgpu::Queue,
     report: AdapterReport,
     failure: Arc<Mutex<Option<String>>>,
+    awaited: Awaited,
 }
 
 impl Device {
-    /// Opens the chosen adapter with all the limits it has.
-    pub(crate) fn request(choice: &Choice) -> Result<Self> {
-        let (adapter, mut report) = adapter::choose(choice)?;
+    /// Opens the chosen adapter with all the limits it has, in a browser with those that every one has.
+    pub(crate) async fn request(choice: &Choice) -> Result<Self> {
+        let (adapter, mut report) = adapter::choose(choice).await?;
         // What one binding may hold is asked for in full; every limit is a promise the adapter made.
-        let limits = adapter.limits();
+        let limits = if cfg!(target_arch = "wasm32") { wgpu::Limits::default() } else { adapter.limits() };
         let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
-        let opened = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        let opened = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("fastweights"),
             required_features: features,
             required_limits: limits,
             // Few large buffers are made once: blocks larger than asked for would only waste memory.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
-        }));
+        });
         let (device, queue) =
-            opened.map_err(|e| Error::device(format!("{report}: cannot be opened: {e}")))?;
+            opened.await.map_err(|e| Error::device(format!("{report}: cannot be opened: {e}")))?;
         report.capacity = Capacity::from(&device.limits());
         let failure = Arc::new(Mutex::new(None));
         let keep = |failure: &Arc<Mutex<Option<String>>>| {
@@ -49,7 +68,7 @@ impl Device {
                 on_loss(format!("the device was lost: {text}"));
             }
         });
-        Ok(Self { device, queue, report, failure })
+        Ok(Self { device, queue, report, failure, awaited: Awaited::default() })
     }
 
     /// The adapter.
@@ -102,7 +121,8 @@ impl Device {
         })
     }
 
-    /// Runs `make` and turns what the device reports meanwhile into an error that names `what`.
+    /// Runs `make` and turns what the device reports meanwhile into an error that names `what`. A browser reports later: what
+    /// it says then is an error of the next call that awaits results.
     ///
     /// # Errors
     /// [`Device`](crate::ErrorKind::Device) with the driver's or compiler's words.
@@ -111,14 +131,24 @@ impl Device {
             [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
         let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let made = make();
-        let mut failed = None;
-        for scope in scopes.into_iter().rev() {
-            failed = pollster::block_on(scope.pop()).or(failed);
+        // All are closed before anything else is made.
+        let verdicts: Vec<_> = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop).collect();
+        let mut verdict: Verdict = Box::pin(async move {
+            let mut failed = None;
+            for verdict in verdicts {
+                failed = verdict.await.or(failed);
+            }
+            failed
+        });
+        match verdict.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(error)) => return Err(Error::device(format!("{what}: {error}"))),
+            Poll::Ready(None) => {}
+            Poll::Pending => {
+                let mut awaited = self.awaited.0.lock().unwrap_or_else(PoisonError::into_inner);
+                awaited.push((what.to_owned(), verdict));
+            }
         }
-        match failed {
-            Some(error) => Err(Error::device(format!("{what}: {error}"))),
-            None => Ok(made),
-        }
+        Ok(made)
     }
 
     /// Waits until everything submitted so far is done.
@@ -126,17 +156,34 @@ impl Device {
     /// # Errors
     /// [`Device`](crate::ErrorKind::Device) with the first failure since the device was opened.
     pub fn wait(&self) -> Result<()> {
-        self.wait_for(None)
+        wait(async {
+            let (teller, told) = answer();
+            self.queue.on_submitted_work_done(move || teller.tell(()));
+            self.poll(None)?;
+            told.await?;
+            self.verdicts().await
+        })
     }
 
-    /// Waits until one submission, or with `None` every submission, is done.
+    /// Has the device work until one submission, or with `None` every submission, is done; a browser does so by itself.
+    fn poll(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+        match self.device.poll(poll) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::device(format!("{}: {error}", self.report))),
+        }
+    }
+
+    /// The first thing that went wrong, of all that was made and submitted.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
-    pub fn wait_for(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
-        if let Err(error) = self.device.poll(poll) {
-            return Err(Error::device(format!("{}: {error}", self.report)));
+    /// That.
+    pub(crate) async fn verdicts(&self) -> Result<()> {
+        let awaited = std::mem::take(&mut *self.awaited.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (what, verdict) in awaited {
+            if let Some(error) = verdict.await {
+                return Err(Error::device(format!("{what}: {error}")));
+            }
         }
         match &*self.failure.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(text) => Err(Error::device(format!("{}: {text}", self.report))),
@@ -154,6 +201,19 @@ impl Device {
         offset: u64,
         count: usize,
     ) -> Result<Vec<T>> {
+        wait(self.read_async(buffer, offset, count))
+    }
+
+    /// The same where waiting is not allowed.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub async fn read_async<T: bytemuck::AnyBitPattern>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        count: usize,
+    ) -> Result<Vec<T>> {
         let bytes = (count * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
@@ -163,26 +223,24 @@ impl Device {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
         self.queue.submit([encoder.finish()]);
-        self.read_mapped(&staging, bytes, None)
+        self.read_mapped(&staging, bytes, None).await
     }
 
-    /// Maps a buffer made with `MAP_READ`, waits for the submission that wrote it, or for all, and copies its first
+    /// Maps a buffer made with `MAP_READ`, awaits the submission that wrote it, or for all, and copies its first
     /// `bytes` bytes.
-    pub(crate) fn read_mapped<T: bytemuck::AnyBitPattern>(
+    pub(crate) async fn read_mapped<T: bytemuck::AnyBitPattern>(
         &self,
         staging: &wgpu::Buffer,
         bytes: u64,
         submission: Option<wgpu::SubmissionIndex>,
     ) -> Result<Vec<T>> {
-        let (send, receive) = mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
-            // The receiver lives until the wait below is over.
-            let _ = send.send(result);
-        });
-        self.wait_for(submission)?;
-        let mapped = receive.try_recv().map_err(|_| "was not mapped".to_owned());
-        let view = mapped
-            .and_then(|result| result.map_err(|e| e.to_string()))
+        let (teller, told) = answer();
+        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| teller.tell(result));
+        self.poll(submission)?;
+        let mapped = told.await;
+        // What went wrong before says more than that nothing could be mapped.
+        self.verdicts().await?;
+        let view = (mapped?.map_err(|e| e.to_string()))
             .and_then(|()| staging.get_mapped_range(0..bytes).map_err(|e| e.to_string()))
             .map_err(|e| Error::device(format!("{}: read-back: {e}", self.report)))?;
         let data = view.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();

@@ -6,5 +6,6 @@ mod handle;
 pub mod kernel;
 pub(crate) mod open;
 pub mod recording;
+pub(crate) mod wait;
 
 pub use handle::Device;

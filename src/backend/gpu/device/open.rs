@@ -3,6 +3,7 @@
 use super::adapter::{AdapterKind, Choice};
 use super::handle::Device;
 use super::kernel::Kernel;
+use super::wait::wait;
 use crate::error::{Error, Result};
 use crate::wgsl::{Binding, Declaration, Library};
 
@@ -13,9 +14,17 @@ impl Device {
     /// [`Device`](crate::ErrorKind::Device) if there is no such adapter, it cannot be opened, or it computes
     /// long loops wrongly.
     pub fn open(choice: &Choice) -> Result<Self> {
-        let device = Self::request(choice)?;
+        wait(Self::open_async(choice))
+    }
+
+    /// The same where waiting is not allowed: in a browser, which gives no more than the limits that every one has.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub async fn open_async(choice: &Choice) -> Result<Self> {
+        let device = Self::request(choice).await?;
         if device.report().kind == AdapterKind::Software {
-            long_loops(&device)?;
+            long_loops(&device).await?;
         }
         Ok(device)
     }
@@ -30,7 +39,7 @@ pub(crate) const DECLARATION: Declaration = Declaration {
 };
 
 /// Refuses a driver that ends loops early: its numbers would be wrong without a word.
-fn long_loops(device: &Device) -> Result<()> {
+async fn long_loops(device: &Device) -> Result<()> {
     // More than 65,535 trips a loop, and in total; two nested loops, since either may be cut short.
     let (outer, inner) = (300_u32, 300_u32);
     let kernel = Kernel::new(device, &Library::default(), &DECLARATION, &[])?;
@@ -47,7 +56,7 @@ fn long_loops(device: &Device) -> Result<()> {
         pass.dispatch_workgroups(1, 1, 1);
     }
     device.queue().submit([encoder.finish()]);
-    let states: Vec<u32> = device.read(&result, 0, 8)?;
+    let states: Vec<u32> = device.read_async(&result, 0, 8).await?;
     for (start, &state) in states.iter().enumerate() {
         let step = |state: u32, _| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         if (0..outer * inner).fold(start as u32, step) != state {

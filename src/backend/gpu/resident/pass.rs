@@ -269,8 +269,8 @@ impl Pass {
     }
 
     /// The gradient, `[P + R]`.
-    pub(crate) fn gradient(&self) -> Result<Vec<f32>> {
-        self.state.arena.read(&self.state.device, self.state.gradient, 0, self.state.meta)
+    pub(crate) async fn gradient(&self) -> Result<Vec<f32>> {
+        self.state.arena.read(&self.state.device, self.state.gradient, 0, self.state.meta).await
     }
 
     /// Rows of sums over groups of tasks.
@@ -279,29 +279,33 @@ impl Pass {
     }
 
     /// These sums, `[rows, P + R + 2]`: the gradient, query and support loss.
-    pub(crate) fn sums(&self) -> Result<Vec<f32>> {
+    pub(crate) async fn sums(&self) -> Result<Vec<f32>> {
         let Partials { region, groups, columns } = &self.recorded.partials;
-        region.arena.read(&self.state.device, region.slice, 0, (groups * columns) as usize)
+        region.arena.read(&self.state.device, region.slice, 0, (groups * columns) as usize).await
     }
 
     /// The query and the support loss of the first slot.
-    pub(crate) fn losses(&self) -> Result<[f32; 2]> {
-        let losses: Vec<f32> = self.state.arena.read(&self.state.device, self.state.log, 0, 2)?;
+    pub(crate) async fn losses(&self) -> Result<[f32; 2]> {
+        let losses: Vec<f32> = self.state.arena.read(&self.state.device, self.state.log, 0, 2).await?;
         Ok([losses[0], losses[1]])
     }
 
     /// `count` floats of the report from `at`.
-    pub(crate) fn report(&self, at: u32, count: usize) -> Result<Vec<f32>> {
-        self.recorded.report.arena.read(&self.state.device, self.recorded.report.slice, at as usize, count)
+    pub(crate) async fn report(&self, at: u32, count: usize) -> Result<Vec<f32>> {
+        self.recorded
+            .report
+            .arena
+            .read(&self.state.device, self.recorded.report.slice, at as usize, count)
+            .await
     }
 
     /// Meta-parameters and moments, each `[P + R]`.
-    pub(crate) fn read_state(&self) -> Result<[Vec<f32>; 3]> {
+    pub(crate) async fn read_state(&self) -> Result<[Vec<f32>; 3]> {
         let State { device, arena, params, moments, meta, .. } = &self.state;
         Ok([
-            arena.read(device, *params, 0, *meta)?,
-            arena.read(device, *moments, 0, *meta)?,
-            arena.read(device, *moments, *meta, *meta)?,
+            arena.read(device, *params, 0, *meta).await?,
+            arena.read(device, *moments, 0, *meta).await?,
+            arena.read(device, *moments, *meta, *meta).await?,
         ])
     }
 }

@@ -8,7 +8,9 @@ use crate::task::Sampler;
 use bytemuck::{Pod, Zeroable};
 
 /// Operations that one dispatch, or a tile of the layered path, may take: a third of a second on a slow integrated GPU.
-pub(crate) const DISPATCH_FLOPS: u64 = 50_000_000_000;
+/// In a browser, which draws the page with the same device, 50 ms where a processor plays the GPU.
+pub(crate) const DISPATCH_FLOPS: u64 =
+    if cfg!(target_arch = "wasm32") { 200_000_000 } else { 50_000_000_000 };
 
 /// Most meta-iterations in one submission.
 pub(crate) const BLOCK: usize = 512;

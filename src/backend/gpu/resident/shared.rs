@@ -2,6 +2,7 @@
 
 use super::pass::Pass;
 use super::request::Now;
+use crate::backend::gpu::device::wait::wait;
 use crate::error::Result;
 use crate::meta::{SumTree, TaskSums, TrainPlan};
 use std::ops::Range;
@@ -58,7 +59,7 @@ impl TaskSums for Share {
             pass.upload(&tasks)?;
             pass.set_now(0, &[Now::default()]);
             pass.submit(0..1, None, None);
-            let sums = pass.sums()?;
+            let sums = wait(pass.sums())?;
             let columns = sums.len() / at_once;
             rows[first * columns..end * columns]
                 .copy_from_slice(&sums[sums.len() - (end - first) * columns..]);

@@ -3,19 +3,21 @@
 use super::pass::Pass;
 use super::request::{BLOCK, DEPTH, Now};
 use super::staged::Staged;
+use crate::backend::gpu::device::wait::wait;
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::meta::{Losses, TrainPlan, TrainState, Training};
 use crate::task::{TaskSource, Visit};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long one submission should take: far below the two seconds after which a driver resets a device that does not
-/// answer, far above what a submission costs.
-const TARGET: Duration = Duration::from_millis(60);
+/// answer, far above what a submission costs. In a browser the page itself waits for the same device.
+const TARGET: Duration = Duration::from_millis(if cfg!(target_arch = "wasm32") { 25 } else { 60 });
 
 /// A training whose state stays on the device.
 #[derive(Debug)]
-pub(crate) struct Resident {
+pub struct Resident {
     pass: Pass,
     plan: TrainPlan,
     iteration: u64,
@@ -111,11 +113,11 @@ impl Resident {
         Ok(Flight { index, half, iterations, submitted })
     }
 
-    /// Waits for a submission and takes its losses.
-    fn land(&self, flight: Flight, first: u64, losses: &mut Vec<Losses>) -> Result<()> {
+    /// Awaits a submission and takes its losses.
+    async fn land(&self, flight: Flight, first: u64, losses: &mut Vec<Losses>) -> Result<()> {
         let staging = &self.staging[flight.half];
         let bytes = 8 * flight.iterations as u64;
-        let values: Vec<f32> = self.pass.device().read_mapped(staging, bytes, Some(flight.index))?;
+        let values: Vec<f32> = self.pass.device().read_mapped(staging, bytes, Some(flight.index)).await?;
         for pair in values.chunks_exact(2) {
             if !(pair[0].is_finite() && pair[1].is_finite()) {
                 return Err(Error::not_finite(format!(
@@ -134,6 +136,20 @@ impl Resident {
 
 impl Training for Resident {
     fn advance(&mut self, iterations: u64) -> Result<Vec<Losses>> {
+        wait(self.advance_async(iterations))
+    }
+
+    fn state(&mut self) -> Result<TrainState> {
+        wait(self.state_async())
+    }
+}
+
+impl Resident {
+    /// [`Training::advance`] where waiting is not allowed.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn advance_async(&mut self, iterations: u64) -> Result<Vec<Losses>> {
         let first = self.iteration;
         let end = first + iterations;
         let mut losses = Vec::with_capacity(iterations as usize);
@@ -149,7 +165,7 @@ impl Training for Resident {
             }
             let Some(flight) = flights.pop_front() else { break };
             let (count, submitted) = (flight.iterations, flight.submitted);
-            self.land(flight, first, &mut losses)?;
+            self.land(flight, first, &mut losses).await?;
             // A submission starts when the one before it is done.
             let taken = submitted.max(landed).elapsed();
             landed = Instant::now();
@@ -162,8 +178,12 @@ impl Training for Resident {
         Ok(losses)
     }
 
-    fn state(&mut self) -> Result<TrainState> {
-        let [params, m, v] = self.pass.read_state()?;
+    /// [`Training::state`] where waiting is not allowed.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn state_async(&self) -> Result<TrainState> {
+        let [params, m, v] = self.pass.read_state().await?;
         Ok(TrainState { iteration: self.iteration, params, m, v })
     }
 }
