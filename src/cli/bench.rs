@@ -1,8 +1,10 @@
 //! `bench`: meta-iterations a second, sampling included.
 
+use super::bench_report::GpuReport;
 use super::device::DeviceArguments;
 use super::failure::Outcome;
-use super::out::Out;
+use super::out::{Out, check_writable};
+use fastweights::backend::gpu::{Choice, Device, GpuBackend};
 use fastweights::meta::{Backend, Block, KernelTime, MetaGradient, Trainer};
 use fastweights::model::Operations;
 use fastweights::run::write_atomic;
@@ -34,10 +36,23 @@ pub(super) struct Arguments {
     /// Write the results to this file, as an array; `-` is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write to this file all that is wanted of a GPU: limits, meta-gradients beside the CPU's, rates, kernels; whatever
+    /// fails is noted
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    report: Option<PathBuf>,
+}
+
+/// How a workload is timed.
+#[derive(Clone, Copy)]
+pub(super) struct Timing {
+    pub(super) blocks: u16,
+    pub(super) seconds: f64,
+    /// Kernels by themselves, too.
+    pub(super) profile: bool,
 }
 
 #[derive(Serialize)]
-struct Row {
+pub(super) struct Row {
     workload: &'static str,
     meta_batch: usize,
     inner_steps: usize,
@@ -68,38 +83,74 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let reason = format!("is {}; allowed are numbers above 0, up to 600", arguments.seconds);
         return Err(Error::recipe("--seconds", reason).into());
     }
+    let workloads: Vec<_> = workloads
+        .into_iter()
+        .map(|workload| {
+            let own = arguments.meta_batch.is_empty();
+            (workload, if own { workload.meta_batches.to_vec() } else { arguments.meta_batch.clone() })
+        })
+        .collect();
+    let timing = Timing { blocks: arguments.blocks, seconds: arguments.seconds, profile: arguments.profile };
+    if let Some(path) = &arguments.report {
+        return report(path, &workloads, &timing, arguments.device.name()?, out);
+    }
     let device = arguments.device.open(None)?;
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
     if !to_stdout {
-        out.line(&format!("{} ({})", device.backend.name(), device.why))?;
-        out.line(&format!(
-            "{:<22} {:>10} {:>5} {:>6} {:>12} {:>7} {:>12} {:>9}",
-            "workload", "meta-batch", "steps", "order", "iterations/s", "± %", "tasks/s", "GFLOP/s"
-        ))?;
+        head(&*device.backend, &device.why, out)?;
     }
     let mut rows = Vec::new();
-    for workload in workloads {
-        let batches =
-            if arguments.meta_batch.is_empty() { workload.meta_batches } else { &arguments.meta_batch[..] };
-        for &meta_batch in batches {
-            let row = measure(workload, meta_batch, arguments, &*device.backend)?;
+    for (workload, meta_batches) in workloads {
+        for meta_batch in meta_batches {
+            let row = measure(workload, meta_batch, &timing, &*device.backend)?;
             if !to_stdout {
-                out.line(&row.line())?;
-                row.kernels.iter().try_for_each(|kernel| out.line(&kernel.line(row.seconds_of_kernels())))?;
-                out.finish()?;
+                row.print(out)?;
             }
             rows.push(row);
         }
     }
-    if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&rows).map_err(|e| Error::failed(e.to_string()))? + "\n";
-        if to_stdout {
-            out.text(&text)?;
-        } else {
-            write_atomic(path, text.as_bytes())?;
-        }
+    match &arguments.json {
+        Some(_) if to_stdout => out.text(&pretty(&rows)?),
+        Some(path) => Ok(write_atomic(path, pretty(&rows)?.as_bytes())?),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Checks and measures a GPU, and writes what was found even where something failed.
+fn report(
+    path: &Path,
+    workloads: &[(&'static Workload, Vec<u32>)],
+    timing: &Timing,
+    device: &str,
+    out: &mut Out,
+) -> Outcome {
+    check_writable(path, &[])?;
+    if device == "cpu" {
+        let reason = "is of a GPU, and --device is cpu; `devices` lists what there is";
+        return Err(Error::recipe("--report", reason).into());
+    }
+    let Ok(choice) = device.parse::<Choice>();
+    let gpu = GpuBackend::new(Device::open(&choice)?);
+    head(&gpu, &gpu.device().report().driver, out)?;
+    let mut report = GpuReport::new(gpu.device());
+    for (workload, meta_batches) in workloads {
+        report.add(workload, meta_batches, timing, &gpu, out)?;
+    }
+    write_atomic(path, pretty(&report)?.as_bytes())?;
+    out.line(&format!("{}: all of this, limits and other workgroups", path.display()))?;
+    Ok(report.verdict()?)
+}
+
+fn head(device: &dyn Backend, about: &str, out: &mut Out) -> Outcome {
+    out.line(&format!("{} ({about})", device.name()))?;
+    out.line(&format!(
+        "{:<22} {:>10} {:>5} {:>6} {:>12} {:>7} {:>12} {:>9}",
+        "workload", "meta-batch", "steps", "order", "iterations/s", "± %", "tasks/s", "GFLOP/s"
+    ))
+}
+
+fn pretty(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value).map_err(|e| Error::failed(e.to_string()))? + "\n")
 }
 
 fn workload_help() -> String {
@@ -123,10 +174,10 @@ fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
 }
 
 /// Trains as `train` does, without the control, and times it.
-fn measure(
+pub(super) fn measure(
     workload: &'static Workload,
     meta_batch: u32,
-    arguments: &Arguments,
+    timing: &Timing,
     device: &dyn Backend,
 ) -> Result<Row> {
     let recipe = workload.recipe(meta_batch)?;
@@ -135,23 +186,23 @@ fn measure(
     // The first block is the check as well: its losses must be numbers.
     let first = finite(trainer.advance(1)?, workload.name)?;
     let (mut len, mut took) = (1, first.time.as_secs_f64());
-    while took < arguments.seconds {
-        let wanted = (len as f64 * arguments.seconds / took.max(1e-9)).ceil() as u64;
+    while took < timing.seconds {
+        let wanted = (len as f64 * timing.seconds / took.max(1e-9)).ceil() as u64;
         len = wanted.clamp(len + 1, 16 * len);
         took = finite(trainer.advance(len)?, workload.name)?.time.as_secs_f64();
-        if took >= 0.7 * arguments.seconds {
+        if took >= 0.7 * timing.seconds {
             break;
         }
     }
     let mut samples = Vec::new();
-    for _ in 0..arguments.blocks {
+    for _ in 0..timing.blocks {
         samples.push(finite(trainer.advance(len)?, workload.name)?.rate());
     }
     let mut sorted = samples.clone();
     sorted.sort_by(f64::total_cmp);
     let median = 0.5 * (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]);
-    let kernels = match arguments.profile {
-        true => device.profile(&plan, trainer.state()?)?.into_iter().map(KernelRow::from).collect(),
+    let kernels = match timing.profile {
+        true => device.profile(&plan, trainer.state()?)?,
         false => Vec::new(),
     };
     let (task, inner, meta) = (&recipe.task, &recipe.inner.settings, &plan.plan);
@@ -170,7 +221,7 @@ fn measure(
         tasks_per_s: tasks,
         gflops: tasks * operations as f64 * 1e-9,
         samples_per_s: samples,
-        kernels,
+        kernels: kernels.into_iter().map(KernelRow::from).collect(),
     })
 }
 
@@ -205,6 +256,16 @@ impl KernelRow {
 }
 
 impl Row {
+    pub(super) fn print(&self, out: &mut Out) -> Outcome {
+        out.line(&self.line())?;
+        self.kernels.iter().try_for_each(|kernel| out.line(&kernel.line(self.seconds_of_kernels())))?;
+        out.finish()
+    }
+
+    pub(super) fn iterations_per_s(&self) -> f64 {
+        self.iterations_per_s
+    }
+
     fn seconds_of_kernels(&self) -> f64 {
         self.kernels.iter().map(|k| 1e-6 * k.microseconds).sum()
     }

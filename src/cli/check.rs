@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 }
 
 /// An error with its causes on one line.
-fn words(error: &Error) -> String {
+pub(super) fn words(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

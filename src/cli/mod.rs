@@ -2,6 +2,7 @@
 
 mod adapt;
 mod bench;
+mod bench_report;
 mod check;
 mod columns;
 mod data;

@@ -106,23 +106,3 @@ fn gradcheck_refuses_a_case_whose_tensors_are_missing_or_of_another_shape() {
     changed_case(&path, |_, case| case["inner"]["steps"] = 1000.into());
     refuses(&["query_loss", "[3, 1001]"]);
 }
-
-#[test]
-fn bench_writes_an_array() {
-    let dir = temp();
-    let mut command = fastweights(dir.path());
-    command.args(["bench", "--device", "cpu", "--seconds", "0.005", "--json", "bench.json"]);
-    command.args(["--workload", "sine", "--workload", "series", "--workload", "sine-paper-first-order"]);
-    command.args(["--meta-batch", "3", "--meta-batch", "17"]).assert().success().stdout(contains("GFLOP/s"));
-    let rows = json(dir.path().join("bench.json"));
-    let rows = rows.as_array().unwrap();
-    assert_eq!(rows.len(), 6);
-    for row in rows {
-        for key in ["iterations_per_s", "tasks_per_s", "gflops"] {
-            assert!(row[key].as_f64().unwrap() > 0.0, "{row}");
-        }
-        assert!(row["samples_per_s"].as_array().unwrap().len() >= 5);
-    }
-    assert_eq!((&rows[2]["workload"], &rows[2]["inner_steps"]), (&"series".into(), &5.into()));
-    assert_eq!((&rows[4]["order"], &rows[5]["meta_batch"]), (&"first".into(), &17.into()));
-}

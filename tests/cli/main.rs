@@ -1,5 +1,8 @@
 //! The command line as a person types it.
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
+mod bench;
 mod gradcheck;
 mod recipes;
 mod refusals;

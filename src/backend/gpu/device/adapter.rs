@@ -7,7 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Whether an adapter is hardware, in the order in which they are preferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
     /// A card with its own memory.
     Discrete,
@@ -36,7 +37,7 @@ impl fmt::Display for AdapterKind {
 /// The limits that a plan depends on, all in bytes or counts.
 ///
 /// Pure data, so that plans are made and tested without a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Capacity {
     /// Bytes of workgroup memory.
     pub workgroup_bytes: u32,
@@ -123,7 +124,7 @@ impl From<&wgpu::Limits> for Capacity {
 }
 
 /// One adapter as a person should see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct AdapterReport {
     /// Place in the list, stable while the machine's drivers are.
     pub index: usize,
