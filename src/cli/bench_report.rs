@@ -5,6 +5,7 @@ use super::check::words;
 use super::failure::Outcome;
 use super::out::Out;
 use fastweights::backend::cpu::CpuBackend;
+use fastweights::backend::gpu::adapter::AdapterKind;
 use fastweights::backend::gpu::{AdapterReport, Device, GpuBackend, Path, Tuning};
 use fastweights::meta::Backend as _;
 use fastweights::workloads::Workload;
@@ -14,7 +15,8 @@ use serde::Serialize;
 /// Largest difference from the CPU's meta-gradient, as a part of its largest element: where ReLUs and pools meet a tie, a
 /// deep network in float32 may well differ by 1e-4.
 const AGREES: f64 = 1e-3;
-/// Invocations of a workgroup that are tried where a meta-batch is one fused pass.
+/// Invocations of a workgroup that are tried where a meta-batch is one fused pass. The first is enough for software, which
+/// compiles for seconds.
 const WORKGROUPS: [u32; 4] = [32, 64, 128, 256];
 
 /// All that is known of a GPU.
@@ -122,7 +124,8 @@ impl GpuReport {
         }
         let timing = Timing { profile: false, ..*timing };
         let (own, most) = (gpu.tuning(), self.adapter.capacity.invocations);
-        for workgroup in WORKGROUPS.into_iter().filter(|&tried| tried <= most && tried != own.workgroup) {
+        let tried = if self.adapter.kind == AdapterKind::Software { &WORKGROUPS[..1] } else { &WORKGROUPS };
+        for &workgroup in tried.iter().filter(|&&tried| tried <= most && tried != own.workgroup) {
             let other = gpu.clone().with_tuning(Tuning { workgroup, ..own });
             let iterations_per_s = measure(workload, meta_batch, &timing, &other)?.iterations_per_s();
             self.workgroups.push(Tried { workload: workload.name, meta_batch, workgroup, iterations_per_s });

@@ -37,7 +37,7 @@ fn a_report_of_a_gpu_holds_limits_checks_rates_and_kernels() {
     let (adapter, [checks, rows]) = (&report["adapter"], ["checks", "rows"].map(all));
     assert!(adapter["capacity"]["workgroup_bytes"].as_u64().unwrap() >= 16 << 10, "{report}");
     assert_eq!((checks.len(), rows.len(), all("failures").len()), (2, 2, 0), "{report}");
-    assert!(all("workgroups").len() >= 4, "{report}");
+    assert!(all("workgroups").len() >= 2, "{report}");
     for (check, row) in checks.iter().zip(&rows) {
         // Rounding differs somewhere between the two.
         let error = check["gradient_error"].as_f64().unwrap();
@@ -80,7 +80,14 @@ fn the_script_for_a_machine_with_a_gpu_runs_from_a_folder() {
     }
     let mut script = Command::new("sh");
     script.current_dir(dir.path()).args(["packed/gpu_day.sh", "--short", "--device", "any", "--out", "out"]);
-    script.assert().success();
+    let outcome = script.assert();
+    let words = |name: &str| fs::read_to_string(dir.path().join("out").join(name)).unwrap_or_default();
+    assert!(
+        outcome.get_output().status.success(),
+        "{outcome} {} {}",
+        words("training.txt"),
+        words("eval.txt")
+    );
     let found = json(dir.path().join("out/gpu_day.json"));
     let steps = found["steps"].as_array().unwrap();
     let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
