@@ -76,16 +76,16 @@ if [ -n "$short" ]; then
     # Software compiles for a while.
     patience=6
     some='--seconds 0.005 --workload sine --meta-batch 3'
-    cases=$(ls "$here"/golden/sine_k1.safetensors)
-    training='sinusoid --steps 2'
-    judged='--tasks 4'
+    cases=$here/golden/sine_k1.safetensors
+    training='sinusoid --steps 2 --device cpu'
+    judged='--tasks 4 --device cpu'
 else
     is_short=false
     patience=1
     some='--seconds 0.1'
     cases=$(ls "$here"/golden/*.safetensors)
-    training='omniglot-5way-1shot --set task.data=glyphs'
-    judged='--tasks 600'
+    training="omniglot-5way-1shot --device $device --set task.data=glyphs"
+    judged="--tasks 600 --device $device"
 fi
 step devices 10 "$program" devices
 step golden 20 "$program" gradcheck --device "$device" $cases
@@ -102,11 +102,11 @@ if [ -z "$short" ] && python3 -c 'import jax' 2>/dev/null; then
 fi
 if [ -z "$short" ] && [ -e "$here/data/images_background.zip" ]; then
     step import 20 "$program" data import omniglot "$here/data" --data sets --force
-    training='omniglot-5way-1shot'
+    training="omniglot-5way-1shot --device $device"
     export FASTWEIGHTS_DATA=sets
 fi
-step training 270 "$program" train $training --device "$device" --set control.enabled=false --out run --quiet
-step eval 30 "$program" eval run --device "$device" $judged --json eval.json
+step training 270 "$program" train $training --set control.enabled=false --out run --quiet
+step eval 30 "$program" eval run $judged --json eval.json
 
 # The contents of a JSON file, or null.
 held() { if [ -e "$1" ]; then cat "$1"; else echo null; fi; }
