@@ -1,9 +1,9 @@
 //! `bench --report`: what a GPU is, whether it is right and how fast it is, in one file to send to those who tune the kernels.
 
-use super::bench::{Row, Timing, measure};
 use super::check::words;
 use super::failure::Outcome;
 use super::out::Out;
+use super::rates::{Row, Timing, measure};
 use fastweights::backend::cpu::CpuBackend;
 use fastweights::backend::gpu::adapter::AdapterKind;
 use fastweights::backend::gpu::{AdapterReport, Device, GpuBackend, Path, Tuning};

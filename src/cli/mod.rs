@@ -21,6 +21,7 @@ mod numbers;
 mod out;
 mod predict;
 mod progress;
+mod rates;
 mod recipes;
 mod report;
 mod sample;

@@ -103,7 +103,7 @@ fn nothing_of_a_query_is_in_what_a_task_is_adapted_on_or_scaled_by() {
 #[test]
 fn a_short_training_beats_the_naive_forecast_and_the_report_says_where() {
     let recipe = {
-        let settings = ["evaluation.tasks=200", "outer.iterations=2000", "seed=3"];
+        let settings = ["evaluation.tasks=200", "outer.iterations=2000", "seed=4"];
         let settings: Vec<_> = settings.iter().map(|text| parse_setting(text).unwrap()).collect();
         Recipe::load("series", &settings).unwrap()
     };
@@ -113,7 +113,7 @@ fn a_short_training_beats_the_naive_forecast_and_the_report_says_where() {
     assert!(naive.mean.iter().all(|mean| *mean == naive.mean[0]));
     let maml = &report.learners.maml;
     assert!(maml.mean[10] + maml.ci95[10] < 0.8 * naive.mean[10], "{:?} {:?}", maml.mean, naive.mean[0]);
-    assert!(maml.mean[10] < 0.95 * maml.mean[0], "{:?}", maml.mean);
+    assert!(maml.mean[10] < 0.85 * maml.mean[0], "{:?}", maml.mean);
     let series = report.series.unwrap();
     assert!(series.after_adaptation.naive.mean < 0.0 && series.after_adaptation.control.is_some());
     assert_eq!(series.traits.len(), 3);
