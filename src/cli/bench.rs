@@ -100,8 +100,9 @@ fn report(
     let mut report = GpuReport::new(gpu.device());
     for (workload, meta_batches) in workloads {
         report.add(workload, meta_batches, timing, &gpu, out)?;
+        // After each, so that what is cut off loses one.
+        write_atomic(path, pretty(&report)?.as_bytes())?;
     }
-    write_atomic(path, pretty(&report)?.as_bytes())?;
     out.line(&format!("{}: all of this, limits and other workgroups", path.display()))?;
     Ok(report.verdict()?)
 }

@@ -103,7 +103,7 @@ impl Recipe {
                 let reason = "has no labels to judge by; `predict` gives it some";
                 Err(Error::file(path, reason))
             }
-            _ => Ok(()),
+            Some(TableRows::Batches { unlabelled: None, .. } | TableRows::Classes(_)) | None => Ok(()),
         }
     }
 
