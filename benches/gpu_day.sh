@@ -17,7 +17,7 @@ pack() {
     mkdir -p "$1" || exit 2
     cp target/release/fastweights benches/gpu_day.sh "$1" || exit 2
     cp -r tests/golden benches/peers "$1" || exit 2
-    for test in parity gpu_fused; do
+    for test in parity gpu; do
         built=$(cargo test --release --test "$test" --no-run --message-format short 2>&1 |
             sed -n 's/.*Executable.*(\(.*\))$/\1/p')
         [ -n "$built" ] || stop "$test was not built"
@@ -92,7 +92,7 @@ step golden 20 "$program" gradcheck --device "$device" $cases
 # The tests of kernels take minutes where shaders are compiled for a processor.
 if [ -z "$short" ]; then
     step kernels 40 "$here/parity"
-    step fused 20 "$here/gpu_fused"
+    step fused 20 "$here/gpu" fused::
 fi
 rm -f report.json jax.json
 step bench 120 "$program" bench --device "$device" $some --report report.json

@@ -139,23 +139,6 @@ if cargo fmt --version >/dev/null 2>&1; then
 else
     skipped="$skipped, format (no rustfmt)"
 fi
-check tests cargo test --release --all-targets
-check "doc tests" cargo test --release --doc
-# The Python package as a user installs it, in a virtual environment of its own that sees what the machine's Python has (PyTorch, say);
-# the engine is built among the other artifacts.
-python=${FASTWEIGHTS_PYTHON:-python3}
-venv=target/python-venv
-in_venv() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
-python_package() { in_venv --no-deps --force-reinstall ./python && "$venv/bin/python" -m pytest -q python/tests; }
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-    skipped="$skipped, Python package (no Python 3.10 or newer)"
-elif [ -n "$dry" ]; then
-    check "Python package" python_package
-elif ! "$python" -m venv --system-site-packages "$venv" || ! in_venv numpy pytest; then
-    skipped="$skipped, Python package (no virtual environment with numpy and pytest can be made)"
-else
-    check "Python package" python_package
-fi
 
 # Trainings shared by processes, where there is something to start them and to build against.
 has_libclang() {
@@ -165,31 +148,83 @@ has_libclang() {
     done
     return 1
 }
-if command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1 && has_libclang; then
-    all="--features mpi"
+has_mpi() { command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1 && has_libclang; }
+if has_mpi; then all="--features mpi"; else all="--features cli"; fi
+
+# The Python package as a user installs it, in a virtual environment of its own that sees what the machine's Python has (PyTorch, say);
+# the engine is built among the other artifacts.
+python=${FASTWEIGHTS_PYTHON:-python3}
+venv=target/python-venv
+in_venv() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+python_package() { in_venv --no-deps --force-reinstall ./python && "$venv/bin/python" -m pytest -q python/tests; }
+check_python() {
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+        skipped="$skipped, Python package (no Python 3.10 or newer)"
+    elif [ -n "$dry" ]; then
+        check "Python package" python_package
+    elif ! "$python" -m venv --system-site-packages "$venv" || ! in_venv numpy pytest; then
+        skipped="$skipped, Python package (no virtual environment with numpy and pytest can be made)"
+    else
+        check "Python package" python_package
+    fi
+}
+
+# Every feature alone, none of them and all. The profile is that of the tests, so that procedural macros and what C compilers made are
+# there already; warnings are errors by an argument, since flags for all crates would have everything built anew.
+check_features() {
+    if cargo clippy --version >/dev/null 2>&1; then
+        strict="cargo clippy --release" deny="-- -D warnings"
+    else
+        skipped="$skipped, lints (no clippy)"
+        strict="cargo check --release" deny=
+    fi
+    check "no features" $strict --no-default-features --all-targets $deny
+    for feature in gpu import export fetch plot tensorboard; do
+        check "feature $feature" $strict --no-default-features --lib --features "$feature" $deny
+    done
+    check lints $strict --all-targets $all $deny
+    if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
+        check "wasm" $strict --no-default-features --lib --target wasm32-unknown-unknown $deny
+        check "wasm of the page" $strict -p fastweights-web --target wasm32-unknown-unknown $deny
+    else
+        skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
+    fi
+    check documentation env RUSTDOCFLAGS=-Dwarnings cargo doc --release --no-deps $all
+}
+
+# A software driver compiles for four lanes in half the time that it takes for eight.
+export LP_NATIVE_VECTOR_WIDTH="${LP_NATIVE_VECTOR_WIDTH:-128}"
+# The tests that compile shaders keep one thread busy, and so do the checks of other builds: both run at once, and the report of the
+# second follows the first's.
+check "building the tests" cargo test --release --all-targets --no-run
+if [ -n "$dry" ]; then
+    check_python
+    check_features
+else
+    rm -f target/checks.lists
+    (
+        passed='' failed='' skipped=''
+        check_python
+        check_features
+        printf '%s\n' "$passed" "$failed" "$skipped" >target/checks.lists
+    ) >target/checks.log 2>&1 &
+    checks=$!
+    trap 'kill "$checks" 2>/dev/null; exit 130' INT TERM
+fi
+check tests cargo test --release --all-targets
+if [ -z "$dry" ]; then
+    wait "$checks"
+    trap - INT TERM
+    cat target/checks.log
+    [ -s target/checks.lists ] || stop "the checks of other builds ended early"
+    { IFS= read -r more_passed; IFS= read -r more_failed; IFS= read -r more_skipped; } <target/checks.lists
+    passed=$passed$more_passed failed=$failed$more_failed skipped=$skipped$more_skipped
+fi
+check "doc tests" cargo test --release --doc
+if has_mpi; then
     check "MPI tests" cargo test --release --features mpi --test mpi
 else
-    all="--features cli"
     skipped="$skipped, MPI (no mpirun, mpicc and libclang)"
-fi
-
-# Every feature alone, none of them and all, in a directory of their own: other flags would have the tests built anew.
-strict="env RUSTFLAGS=-Dwarnings RUSTDOCFLAGS=-Dwarnings CARGO_TARGET_DIR=target/features cargo"
-check "no features" $strict check --no-default-features --all-targets
-for feature in gpu import export fetch plot tensorboard; do
-    check "feature $feature" $strict check --no-default-features --all-targets --features "$feature"
-done
-if cargo clippy --version >/dev/null 2>&1; then
-    check lints $strict clippy --all-targets $all
-else
-    skipped="$skipped, lints (no clippy)"
-    check "all features" $strict check --all-targets $all
-fi
-if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
-    check "wasm" $strict check --no-default-features --lib --target wasm32-unknown-unknown
-    check "the page's wasm" $strict check -p fastweights-web --target wasm32-unknown-unknown
-else
-    skipped="$skipped, wasm (rustup target add wasm32-unknown-unknown)"
 fi
 # The page in a browser: what is soon tested of it, where it is built, which takes minutes. All of it: sh web/build.sh && node web/tests/run.mjs
 browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
@@ -201,7 +236,6 @@ if [ -n "$missing" ]; then
 else
     check "page in a browser" env CHROMIUM="$browser" node web/tests/run.mjs --quick
 fi
-check documentation $strict doc --no-deps $all
 if cargo deny --version >/dev/null 2>&1; then
     check dependencies cargo deny check
 else

@@ -15,6 +15,8 @@ use bytemuck::{Pod, Zeroable};
 
 /// Workgroup memory is asked for in steps of this many vec4, so that plans of about one size share a kernel.
 const FAST_STEP: u64 = 64;
+/// The least that is asked for, for the same reason: 4 KiB, with which a compute unit is full of workgroups.
+const FAST_LEAST: u64 = 256;
 
 /// `Shape` of the shader.
 #[repr(C)]
@@ -264,7 +266,7 @@ fn room(words: u64, tuning: &Tuning, capacity: &Capacity) -> (u64, u64, u32) {
         let shares = lanes.min(room / 2);
         (room - shares, shares)
     } else {
-        let fast = words.next_multiple_of(FAST_STEP).min(room);
+        let fast = words.next_multiple_of(FAST_STEP).max(FAST_LEAST).min(room);
         (fast, (room - fast).min(4 * lanes))
     };
     (fast, shares, 16 * (fast + shares) as u32 + reserve)

@@ -1,10 +1,7 @@
 //! Whole meta-gradients on the GPU, against answers from elsewhere and against the float64 oracle.
-#![allow(clippy::print_stdout, reason = "a test may say what it saw")]
 
-mod adapter;
-mod common;
-
-use common::golden_cases;
+use crate::adapter;
+use crate::common::golden_cases;
 use fastweights::backend::gpu::GpuBackend;
 use fastweights::meta::Backend as _;
 

@@ -1,8 +1,7 @@
 //! The fused pass away from the golden cases: odd sizes, every setting, cuts of the work, and proof that these tests
 //! can fail.
 
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::Tuning;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;

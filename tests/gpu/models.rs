@@ -1,9 +1,6 @@
 //! The layered path on models of any layers: random ones against the float64 oracle, tiles, evaluation, wrong kernels.
 
-#![allow(clippy::print_stdout, reason = "a test says how close it came")]
-
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;

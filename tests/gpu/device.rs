@@ -1,8 +1,6 @@
 //! Opening an adapter, and errors in place of panics.
-#![allow(clippy::print_stdout, reason = "a test may say what it saw")]
 
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::device::kernel::Kernel;
 use fastweights::backend::gpu::{Choice, Device, adapter as adapters};
 use fastweights::wgsl::{Binding, Declaration, Library};

@@ -6,8 +6,7 @@
 //! together, with neighbours far apart; workgroup memory is full of NaN to begin with. Each lane does the same
 //! arithmetic, so every bit has to be the same; a race would show.
 
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::Tuning;
 use fastweights::backend::gpu::kernels::ALL;
 use fastweights::backend::gpu::{GpuBackend, Path};

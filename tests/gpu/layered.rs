@@ -1,11 +1,7 @@
 //! The layered path: golden cases, random models against the float64 oracle and against the fused path, tiles.
 
-#![allow(clippy::print_stdout, reason = "a test says how close it came")]
-
-mod adapter;
-mod common;
-
-use common::mlp_cases;
+use crate::adapter;
+use crate::common::mlp_cases;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{Device, GpuBackend, Path};
 use fastweights::backend::oracle;

@@ -1,7 +1,6 @@
 //! Image tasks drawn on the device: the host's, to the bit.
 
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::GpuBackend;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::data::{Split, glyphs};

@@ -1,9 +1,5 @@
 //! The layered path on random graphs and on points with weights, against the float64 oracle.
 
-mod adapter;
-#[path = "common/graphs.rs"]
-mod graphs;
-
 /// The library's names, as random graphs take them.
 mod names {
     pub(crate) use fastweights::model::{Graph, Model, Value};
@@ -26,13 +22,17 @@ mod names {
     pub(crate) use fastweights::ops::{Arity, Op, Shape};
 }
 
+#[path = "../common/graphs.rs"]
+mod random;
+
+use crate::adapter;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::losses::Truth;
 use fastweights::meta::{Backend as _, InnerRule, Loss, MetaGradient, Plan, RateShape, Rates};
 use fastweights::task::{PointWeights, TaskBatch};
-use graphs::random_model;
+use random::random_model;
 use names::{BatchNorm, Conv2d, Flatten, Function, Linear, Model, Shape};
 
 const TOLERANCE: f64 = 2e-5;

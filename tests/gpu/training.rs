@@ -1,7 +1,6 @@
 //! The resident loop: the same tasks as on the host, the outer optimizer, resuming.
 
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::device::kernel::Kernel;
 use fastweights::backend::gpu::{GpuBackend, Path};
@@ -26,7 +25,7 @@ fn words_are_the_hosts_to_the_integer() {
         workgroup_bytes: 0,
     };
     let Some(device) = adapter::device("words_are_the_hosts_to_the_integer") else { return };
-    let library = Library::default().with("philox_words", include_str!("kernels/philox_words.wgsl"));
+    let library = Library::default().with("philox_words", include_str!("philox_words.wgsl"));
     let kernel = Kernel::new(&device, &library, &WORDS, &[]).unwrap();
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
     let buffer = device.buffer("words", 16 * 1024, usage).unwrap();

@@ -1,8 +1,7 @@
 //! The layered path within less memory than a plan would take whole: passes computed again, points in chunks; and what is
 //! said beforehand against what the device allocates.
 
-mod adapter;
-
+use crate::adapter;
 use fastweights::backend::gpu::{GpuBackend, LayeredTuning, Path, portable_evaluation, portable_footprint};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
