@@ -137,8 +137,8 @@ fn same(one: &Path, other: &Path) {
     }
 }
 
-fn learners(run: &Path) -> serde_json::Value {
-    let text = fs::read_to_string(run.join("evaluation.json")).expect("an evaluation");
+fn learners(evaluation: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(evaluation).expect("an evaluation");
     serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["learners"].take()
 }
 
@@ -158,7 +158,8 @@ fn any_number_of_ranks_and_threads_writes_the_bytes_of_one_process() {
             let text = succeeds(ranks(dir.path(), count, &train(settings, threads, &["--out", &out])));
             assert_eq!(text.matches("device: ").count(), 1, "one stream of output: {text}");
             same(&path(&whole), &path(&out));
-            assert_eq!(learners(&path(&whole)), learners(&path(&out)), "{count} ranks");
+            let evaluation = |run: &str| learners(&path(run).join("evaluation.json"));
+            assert_eq!(evaluation(&whole), evaluation(&out), "{count} ranks");
         }
     }
 }
@@ -189,23 +190,82 @@ fn ranks_that_do_not_fit_are_refused_by_name_before_anything_is_written() {
     let text = fails(ranks(dir.path(), 2, &train(&["no-such-recipe"], "1", &["--out", "a"])));
     assert!(text.contains("no-such-recipe") && text.matches("error:").count() == 1, "{text}");
     for (what, first, second) in [
-        ("recipe", &["--seed", "1"], &["--seed", "2"]),
-        ("device", &["--instructions", "portable"], &["--instructions", "avx2"]),
+        ("another recipe", ["--seed", "1"], ["--seed", "2"]),
+        ("`meta_batch = 4`, not `meta_batch = 3`", ["--log-every", "5"], ["--set", "outer.meta_batch=4"]),
+        ("another instruction set", ["--instructions", "portable"], ["--instructions", "avx2"]),
     ] {
-        if what == "device" && !avx2() {
+        if what.ends_with("set") && !avx2() {
             continue;
         }
-        let mut command = mpirun(dir.path());
-        command.args(["-n", "1", PROGRAM]).args(train(&small, "1", &["--mpi", "--out", "a"])).args(first);
-        command
-            .args([":", "-n", "1", PROGRAM])
-            .args(train(&small, "1", &["--mpi", "--out", "a"]))
-            .args(second);
-        let text = fails(command);
-        assert!(text.contains("rank 1 on ") && text.contains(&format!("another {what}")), "{text}");
-        assert_eq!(text.matches("error:").count(), 1, "{text}");
+        let [first, second] =
+            [first, second].map(|own| train(&small, "1", &[&own[..], &["--out", "a"]].concat()));
+        unequal(two(dir.path(), [(".", &first), (".", &second)]), what);
     }
-    assert!(!dir.path().join("a").exists());
+    // The same name on two machines, and other numbers behind it.
+    for (machine, slope) in [("one", 1.0), ("other", 1.5)] {
+        let mut text = "series,time,value\n".to_owned();
+        for at in 0..12 * 60 {
+            text += &format!("{},{},{}\n", at / 60, at % 60, slope * f64::from(at % 7));
+        }
+        fs::create_dir(dir.path().join(machine)).expect("a folder");
+        fs::write(dir.path().join(machine).join("series.csv"), text).expect("a file");
+    }
+    let series = train(&["series", "--csv", "series.csv"], "1", &["--out", "a"]);
+    unequal(two(dir.path(), [("one", &series), ("other", &series)]), "other data");
+    assert!(!["a", "one/a", "other/a"].iter().any(|run| dir.path().join(run).exists()));
+}
+
+/// Two ranks, each in its own folder with its own arguments.
+fn two(dir: &Path, each: [(&str, &[String]); 2]) -> Command {
+    let mut command = mpirun(dir);
+    for (i, (own, arguments)) in each.into_iter().enumerate() {
+        command.args([":"].iter().take(i)).args(["-n", "1", "--wdir"]).arg(dir.join(own));
+        command.arg(PROGRAM).args(arguments).arg("--mpi");
+    }
+    command
+}
+
+/// Ranks of which one is refused.
+fn unequal(command: Command, what: &str) {
+    let text = fails(command);
+    assert!(text.contains("rank 1 on ") && text.contains(what), "{what}: {text}");
+    assert_eq!(text.matches("error:").count(), 1, "{text}");
+}
+
+#[test]
+fn an_evaluation_is_shared_to_the_numbers_of_one_process() {
+    let dir = temp();
+    alone(dir.path(), &train(&SINE, "2", &["--quiet", "--out", "a"]));
+    let eval = |tasks: &str, json: &str| -> Vec<String> {
+        let all = [
+            "eval",
+            "a",
+            "--tasks",
+            tasks,
+            "--steps",
+            "3",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--json",
+            json,
+        ];
+        all.map(str::to_owned).to_vec()
+    };
+    let found = |json: &str| learners(&dir.path().join(json));
+    alone(dir.path(), &eval("70", "one.json"));
+    for count in [2, 4] {
+        succeeds(ranks(dir.path(), count, &eval("70", "many.json")));
+        assert_eq!(found("one.json"), found("many.json"), "{count} ranks");
+    }
+    // Only the first has the run.
+    fs::create_dir(dir.path().join("elsewhere")).expect("a folder");
+    succeeds(two(dir.path(), [(".", &eval("70", "two.json")), ("elsewhere", &eval("70", "two.json"))]));
+    assert_eq!(found("one.json"), found("two.json"));
+    let text = fails(ranks(dir.path(), 4, &eval("3", "few.json")));
+    assert!(text.contains("4 processes for an evaluation of 3 tasks"), "{text}");
+    unequal(two(dir.path(), [(".", &eval("70", "a.json")), (".", &eval("60", "b.json"))]), "`tasks = 60`");
 }
 
 fn avx2() -> bool {

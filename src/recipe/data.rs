@@ -129,6 +129,12 @@ impl Recipe {
         }
     }
 
+    /// SHA-256 of what is learned from, once that is loaded; nothing of tasks that are made of no file.
+    #[must_use]
+    pub fn data_checksum(&self) -> Option<&str> {
+        self.task.family.as_kind().checksum()
+    }
+
     /// The table, once read.
     #[must_use]
     pub fn table(&self) -> Option<&Arc<LoadedTable>> {

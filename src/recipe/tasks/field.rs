@@ -250,6 +250,10 @@ impl Kind for FieldSettings {
         Targets::Numbers
     }
 
+    fn checksum(&self) -> Option<&str> {
+        self.data.checksum()
+    }
+
     fn shape(&self) -> Result<(Shape, usize)> {
         let known = self.widths();
         let (inputs, targets) =

@@ -240,6 +240,10 @@ impl Kind for ImageSettings {
         Targets::ClassesOfTask
     }
 
+    fn checksum(&self) -> Option<&str> {
+        self.set.checksum()
+    }
+
     fn shape(&self) -> Result<(Shape, usize)> {
         let (channels, side) =
             self.form().ok_or_else(|| Error::failed("the images are not loaded: call load_data first"))?;

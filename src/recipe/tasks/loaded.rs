@@ -37,8 +37,15 @@ impl<T> Clone for Loaded<T> {
     }
 }
 
+impl<T: Summed> Loaded<T> {
+    /// SHA-256 of the data, once there are some.
+    pub(super) fn checksum(&self) -> Option<&str> {
+        self.0.as_ref().map(|data| data.sum())
+    }
+}
+
 impl<T: Summed> PartialEq for Loaded<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_ref().map(|data| data.sum()) == other.0.as_ref().map(|data| data.sum())
+        self.checksum() == other.checksum()
     }
 }

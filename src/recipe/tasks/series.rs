@@ -312,6 +312,10 @@ impl Kind for SeriesSettings {
         Targets::Numbers
     }
 
+    fn checksum(&self) -> Option<&str> {
+        self.data.checksum()
+    }
+
     fn shape(&self) -> Result<(Shape, usize)> {
         Ok((Shape::Vector(self.window), 1))
     }

@@ -159,6 +159,10 @@ impl Kind for TableSettings {
         }
     }
 
+    fn checksum(&self) -> Option<&str> {
+        self.table.checksum()
+    }
+
     fn shape(&self) -> Result<(Shape, usize)> {
         let outputs = match self.tasks {
             TableTasks::FewShot { ways, .. } => Some(ways),
