@@ -43,6 +43,14 @@ class Tasks:
         sx, sy, qx, qy, sw, qw = self._source.batch(count("iteration", iteration), count("tasks", tasks, 1), count("seed", seed))
         return ((sx, sy), (qx, qy)) if sw is None else ((sx, sy, sw), (qx, qy, qw))
 
+    # Nothing of it changes, so that a copy may be the same.
+
+    def __copy__(self) -> Tasks:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tasks:
+        return self
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(support={self.support}, query={self.query})"
 

@@ -73,3 +73,7 @@ def test_what_does_not_fit_is_refused_by_name():
             make()
     with pytest.raises(TypeError, match="no op"):
         fw.Sequential(fw.Linear(1, 1), "relu")
+    with pytest.raises(TypeError, match=r"call it, ReLU\(…\)"):
+        fw.Sequential(fw.Linear(1, 1), fw.ReLU)
+    with pytest.raises(ValueError, match=r"layer `\[0\]`: .*3.5"):
+        fw.Sequential(fw.Linear(1, 3.5))
