@@ -6,14 +6,16 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _engine
 from ._checks import function
 from .devices import open_device
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Run", "RunProgress", "recipes", "train"]
 
@@ -128,4 +130,6 @@ def train(
         resume,
         watch,
     )
+    from pathlib import Path  # Here, since an import of all should be quick.
+
     return Run(Path(path), iterations, None if evaluation is None else json.loads(evaluation))
