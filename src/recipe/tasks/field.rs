@@ -43,7 +43,7 @@ pub struct FieldSettings {
     #[serde(flatten)]
     pub source: FieldSource,
     #[serde(skip)]
-    pub(super) data: Loaded<FieldData>,
+    pub(in crate::recipe) data: Loaded<FieldData>,
 }
 
 impl FieldSettings {
@@ -248,10 +248,6 @@ impl FieldSettings {
 impl Kind for FieldSettings {
     fn targets(&self) -> Targets {
         Targets::Numbers
-    }
-
-    fn checksum(&self) -> Option<&str> {
-        self.data.checksum()
     }
 
     fn shape(&self) -> Result<(Shape, usize)> {

@@ -70,9 +70,6 @@ pub(in crate::recipe) trait Kind {
     /// Where training draws from.
     fn source(&self, seed: u64) -> Result<TaskSource>;
 
-    /// SHA-256 of the data that it has loaded.
-    fn checksum(&self) -> Option<&str>;
-
     /// What stands for it where shapes and limits alone are looked at.
     fn sketch(&self, seed: u64) -> Result<TaskSource> {
         self.source(seed)

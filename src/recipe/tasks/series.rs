@@ -28,7 +28,7 @@ pub struct SeriesSettings {
     #[serde(flatten)]
     pub source: SeriesSource,
     #[serde(skip)]
-    data: Loaded<SeriesData>,
+    pub(in crate::recipe) data: Loaded<SeriesData>,
 }
 
 /// Where series come from.
@@ -310,10 +310,6 @@ impl SeriesSettings {
 impl Kind for SeriesSettings {
     fn targets(&self) -> Targets {
         Targets::Numbers
-    }
-
-    fn checksum(&self) -> Option<&str> {
-        self.data.checksum()
     }
 
     fn shape(&self) -> Result<(Shape, usize)> {

@@ -71,10 +71,6 @@ impl Kind for SinusoidSettings {
         Targets::Numbers
     }
 
-    fn checksum(&self) -> Option<&str> {
-        None
-    }
-
     fn shape(&self) -> Result<(Shape, usize)> {
         Ok((Shape::Vector(1), 1))
     }
