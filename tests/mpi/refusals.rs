@@ -61,25 +61,16 @@ fn unequal(command: Command, what: &str) {
 fn an_evaluation_is_shared_to_the_numbers_of_one_process() {
     let dir = temp();
     alone(dir.path(), &train(&SINE, "2", &["--quiet", "--out", "a"]));
-    let eval = |tasks: &str, json: &str| -> Vec<String> {
-        let all = [
-            "eval",
-            "a",
-            "--tasks",
-            tasks,
-            "--steps",
-            "3",
-            "--device",
-            "cpu",
-            "--threads",
-            "1",
-            "--json",
-            json,
-        ];
-        all.map(str::to_owned).to_vec()
+    let eval_on = |device: [&str; 2], tasks: &str, json: &str| -> Vec<String> {
+        let all =
+            [&["eval", "a", "--tasks", tasks, "--steps", "3", "--json", json, "--threads", "1"], &device[..]];
+        all.concat().into_iter().map(str::to_owned).collect()
     };
+    let eval = |tasks: &str, json: &str| eval_on(["--device", "cpu"], tasks, json);
     let found = |json: &str| learners(&dir.path().join(json));
     alone(dir.path(), &eval("70", "one.json"));
+    alone(dir.path(), &eval_on(["--devices", "cpu,cpu"], "70", "devices.json"));
+    assert_eq!(found("one.json"), found("devices.json"));
     for count in [2, 4] {
         succeeds(ranks(dir.path(), count, &eval("70", "many.json")));
         assert_eq!(found("one.json"), found("many.json"), "{count} ranks");
