@@ -1,4 +1,4 @@
-"""A user's loop in Python on NumPy arrays: fastweights beside learn2learn, higher and torch.func, alternating.
+"""A user's loop in Python on NumPy arrays: fastweights beside learn2learn, higher, parallel-metalearn and torch.func, alternating.
 
     python benches/peers/python_loop.py [--workload sine --workload conv4] [--seconds 2] [--rounds 3] [--json FILE]
 
@@ -120,6 +120,36 @@ def higher(module, loss, rate):
     return step
 
 
+class _Deaf(nn.Module):
+    """A part of a network that takes what parallel-metalearn tells it, and does not listen."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x, **_):
+        return self.module(x)
+
+
+def parallel_metalearn(module, loss, rate):
+    from metalearn.algorithms import MAML
+    from metalearn.inner_optimizers import InnerSGD
+    from metalearn.loss.base import BaseLoss
+    from metalearn.model_wrappers import MAML_Model
+
+    class Loss(BaseLoss):
+        def forward(self, out_dict, targets, model_states=None, **_):
+            value = loss(out_dict["logits"], targets)
+            return value, value.detach()
+
+    module = copy.deepcopy(module)
+    model = MAML_Model(backbone=_Deaf(module[:-1]), head=_Deaf(module[-1]))
+    inner = InnerSGD(initial_fast_weights=model.get_fast_weights(), inner_lr=rate, learn_lr=False)
+    outer = torch.optim.Adam(model.parameters(), 1e-3)
+    learner = MAML(model=model, optimizer=outer, inner_optimizer=inner, support_loss_fn=Loss(), device=torch.device("cpu"))
+    return lambda batch: learner.step(iter([tensors(batch)]))[0]
+
+
 def through_torch_func(compiled):
     def make(module, loss, rate):
         module = copy.deepcopy(module)
@@ -158,6 +188,7 @@ CONTENDERS = {
     "fastweights.torch, meta_grad": ours_torch,
     "learn2learn": learn2learn,
     "higher": higher,
+    "parallel-metalearn": parallel_metalearn,
     "torch.func, vmap(grad)": through_torch_func(False),
     "torch.func, vmap(grad) compiled": through_torch_func(True),
 }

@@ -15,6 +15,8 @@ def floats(what: str, values: Any) -> np.ndarray:
     """A contiguous float32 array: the one that was given, if it is one."""
     if type(values) is np.ndarray and values.dtype == FLOAT and values.flags.c_contiguous and values.flags.aligned:
         return values
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{what}: a masked array is not read; give how much each point counts as a mask, (x, y, mask)")
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{what}: numbers are needed, not an array of {array.dtype}")
@@ -49,6 +51,9 @@ class Shapes:
         lead = x.ndim - axes
         if axes == 0 or lead not in leads:
             raise ValueError(f"{what}: [{names}, {self._point()}] is needed, not {list(x.shape)}")
+        if 0 in x.shape[:lead]:
+            empty = "tasks" if lead == 2 and len(x) == 0 else "points"
+            raise ValueError(f"{what} has no {empty}: {list(x.shape)}")
         return x, lead
 
     def labels(self, what: str, values: Any, lead: tuple[int, ...]) -> np.ndarray:
@@ -90,8 +95,6 @@ def _pad(what: str, xs: Any, ys: Any, shapes: Shapes) -> tuple[np.ndarray, np.nd
     found = []
     for task, (x, y) in enumerate(zip(xs, ys)):
         x, _ = shapes.leading(f"{what} x of task {task}", x, (1,), "points")
-        if len(x) == 0:
-            raise ValueError(f"{what} of task {task} has no points")
         found.append((x, shapes.labels(f"{what} y of task {task}", y, x.shape[:1])))
     longest = max(len(x) for x, _ in found)
     all_x = np.zeros((len(found), longest, shapes.inputs), np.float32)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from . import _engine
+from ._checks import count
 
 __all__ = ["DeviceError", "devices"]
 
 DeviceError = _engine.DeviceError
 
 
-def open_device(device: str, threads: int | None = None) -> _engine.Device:
-    """A device by its name, opened once a process."""
-    if not isinstance(device, str):
+def open_device(device: str | int, threads: int | None = None) -> _engine.Device:
+    """A device by its name or number, opened once a process."""
+    if isinstance(device, int) and not isinstance(device, bool):
+        device = str(device)
+    if not isinstance(device, str) or not device.strip():
         raise TypeError(f"device is {device!r}; a name is needed: auto, cpu, gpu, an index or a part of an adapter's name")
-    if threads is not None and not 1 <= threads <= 1024:
-        raise ValueError(f"threads is {threads}; a number from 1 to 1024 is needed")
-    return _engine.Device(device, threads)
+    return _engine.Device(device, None if threads is None else count("threads", threads, 1, 1024))
 
 
 def devices() -> list[str]:

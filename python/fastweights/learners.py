@@ -12,9 +12,11 @@ import numpy as np
 
 from . import _engine, models
 from . import optimizers as _optimizers
+from ._checks import count, function, number, truth
 from .batches import Shapes, batch, floats
 from .devices import open_device
 from .models import Model
+from .ops import Op
 from .tasks import Tasks
 from .training import Progress, fit_generator
 
@@ -24,11 +26,31 @@ __all__ = [
 
 CLASSES: dict[str, type[MAML]] = {}
 
+# Most steps of one call of adapt.
+_MOST_STEPS = 100_000
+
 _INNER = (
     "inner_lr", "inner_steps", "order", "adapt", "adapt_batch_norm", "per_step_batch_norm", "learned_lr", "loss_weights",
     "first_order_iterations", "multi_step_loss_iterations",
 )  # fmt: skip
 _LOSSES = {"mse", "huber", "bce_with_logits", "cross_entropy"}
+
+
+def _weights(what: str, values: Any) -> list[float]:
+    return [number(what, value) for value in values]
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "inner_lr": lambda what, value: number(what, value, 0),
+    "inner_steps": lambda what, value: count(what, value, 0, 1000),
+    "loss_weights": _weights,
+    "adapt_batch_norm": truth,
+    "per_step_batch_norm": truth,
+    "first_order_iterations": count,
+    "multi_step_loss_iterations": count,
+    "iterations": count,
+    "seed": count,
+}
 
 
 class MAML:
@@ -79,19 +101,22 @@ class MAML:
         init: str | None = None,
         seed: int = 0,
         iterations: int | None = None,
-        device: str = "auto",
+        device: str | int = "auto",
         threads: int | None = None,
     ) -> None:
         given = {key: value for key, value in locals().items() if key not in ("self", "model", "__class__")}
         self._start(model, {key: value for key, value in given.items() if value is not None})
 
     def _start(self, model: Model, settings: dict[str, Any]) -> None:
+        if isinstance(model, Op):
+            raise TypeError(f"model is the op {model}; fastweights.Sequential(…) makes a model of ops")
         if not isinstance(model, Model):
             raise TypeError(f"model is {type(model).__name__}; fastweights.torch.from_module makes a model of a torch module")
+        settings = {key: _CHECKS[key](key, value) if key in _CHECKS else value for key, value in settings.items()}
         self.model, self._settings = model, settings
         text = json.dumps(self._engine_settings())
         truth = _engine.check_loss(json.dumps(_loss(settings.get("loss", "mse"))))
-        self._device = open_device(settings["device"], settings.get("threads"))
+        self._device = open_device(settings.get("device", "auto"), settings.get("threads"))
         self._engine = _engine.Learner(model._built, text, self._device)
         self._shapes = Shapes(model.input_shape, model.outputs, truth)
 
@@ -107,7 +132,7 @@ class MAML:
             "algorithm": self._algorithm,
             "loss": _loss(settings.get("loss", "mse")),
             "init": settings.get("init", self.model._usual_init()),
-            "seed": settings["seed"],
+            "seed": settings.get("seed", 0),
             "iterations": settings.get("iterations"),
             "inner": inner,
         }
@@ -152,16 +177,16 @@ class MAML:
         ends; what it raises goes on to the caller, and the learner has what it learned up to there, as with Ctrl-C. In it the
         learner may adapt, evaluate and be saved, but not be changed.
         """
-        if iterations < 0:
-            raise ValueError(f"iterations is {iterations}; a number of 0 or more is needed")
-        if every is not None and every < 1:
-            raise ValueError(f"every is {every}; a number above 0 is needed")
-        if meta_batch is not None and meta_batch < 1:
-            raise ValueError(f"meta_batch is {meta_batch}; at least one task a meta-iteration is needed")
+        iterations, seed = count("iterations", iterations), count("seed", seed)
+        every = None if every is None else count("every", every, 1)
+        meta_batch = None if meta_batch is None else count("meta_batch", meta_batch, 1)
+        function("callback", callback)
         if isinstance(tasks, Tasks):
             watch = None if callback is None else lambda *seen: callback(Progress(*seen)) is True
             source, many = tasks._source, 16 if meta_batch is None else meta_batch
             return self._engine.fit(source, iterations, many, seed, watch, every)
+        if isinstance(tasks, str):
+            raise TypeError(f"tasks is {tasks!r}; fastweights.tasks.FromRecipe({tasks!r}) draws the tasks of a recipe")
         if not isinstance(tasks, Iterable):
             raise TypeError(f"tasks is {type(tasks).__name__}; a family of fastweights.tasks or an iterable is needed")
         return fit_generator(self, tasks, iterations, meta_batch, callback, every)
@@ -171,7 +196,7 @@ class MAML:
     def adapt(self, x: Any, y: Any, steps: int | None = None) -> TaskLearner:
         """A copy for one task, ``x`` ``[points, …]``, or for many at once, ``x`` ``[tasks, points, …]`` or a list of arrays,
         adapted by ``steps`` inner steps (those of training by default) on these points."""
-        steps = self.inner["steps"] if steps is None else _count("steps", steps)
+        steps = self._steps(steps)
         if isinstance(x, (list, tuple)) and len(x) > 0 and hasattr(x[0], "__len__") and np.ndim(x[0]) > 0:
             both = (list(x), list(y))
             many = True
@@ -183,8 +208,11 @@ class MAML:
 
     def evaluate(self, support: Any, query: Any, steps: int | None = None) -> Evaluation:
         """How new tasks fare: adapts to each and reports query losses after 0 … ``steps`` steps."""
-        steps = self.inner["steps"] if steps is None else _count("steps", steps)
+        steps = self._steps(steps)
         return Evaluation(*self._engine.evaluate(batch(support, query, self._shapes), steps))
+
+    def _steps(self, steps: int | None) -> int:
+        return self.inner["steps"] if steps is None else count("steps", steps, 0, _MOST_STEPS)
 
     # State.
 
@@ -218,6 +246,8 @@ class MAML:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes parameters, as ``state_dict`` gives them; the outer optimizer stays as it is."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"the state is {type(state).__name__}; parameters by their names are needed, as state_dict gives them")
         flat = self._engine.state[1]
         places = self._unflatten(flat)
         missing, strange = places.keys() - state.keys(), state.keys() - places.keys()
@@ -323,6 +353,8 @@ class TaskLearner:
     def _points(self, what: str, x: Any) -> np.ndarray:
         shapes, names = self._maml._shapes, "tasks, points" if self._many else "points"
         x, lead = shapes.leading(what, x, (1, 2) if self._many else (1,), names)
+        if not np.isfinite(x).all():
+            raise FloatingPointError(f"{what} has numbers that are not finite")
         if not self._many:
             return x[None]
         if lead == 1:
@@ -335,9 +367,8 @@ class TaskLearner:
         x = self._points("x", x)
         lead = x.shape[:2] if self._many else x.shape[1:2]
         y = self._maml._shapes.labels("y", y, lead)
-        for what, values in (("x", x), ("y", y)):
-            if not np.isfinite(values).all():
-                raise FloatingPointError(f"{what} has numbers that are not finite")
+        if not np.isfinite(y).all():
+            raise FloatingPointError("y has numbers that are not finite")
         if not self._many:
             y = y[None]
         if self._maml._shapes.classes and len(wrong := y[(y < 0) | (y >= self._maml.model.outputs) | (y % 1 != 0)]):
@@ -346,7 +377,7 @@ class TaskLearner:
 
     def adapt(self, x: Any, y: Any, steps: int = 1) -> TaskLearner:
         """Takes more inner steps on these points, in place, and returns itself."""
-        self._engine.adapt(*self._both(x, y), _count("steps", steps))
+        self._engine.adapt(*self._both(x, y), count("steps", steps, 0, _MOST_STEPS))
         return self
 
     def predict(self, x: Any) -> np.ndarray:
@@ -426,15 +457,9 @@ def load(path: str | os.PathLike[str], *, device: str = "auto", threads: int | N
     return learner
 
 
-def _count(what: str, number: int) -> int:
-    if not isinstance(number, (int, np.integer)) or number < 0:
-        raise ValueError(f"{what} is {number!r}; a whole number of 0 or more is needed")
-    return int(number)
-
-
 def _loss(loss: Any) -> Any:
     if isinstance(loss, _optimizers.Setting) and not isinstance(loss, (_optimizers.Adam, _optimizers.SGD, _optimizers._Inner)):
-        return loss._engine()
+        return _finite(loss)
     if not isinstance(loss, str):
         raise TypeError(f"loss is {loss!r}; a name is needed, {', '.join(sorted(_LOSSES))}, or one of the classes MSE, Huber, …")
     return loss
@@ -444,4 +469,13 @@ def _setting(what: str, value: Any, kind: Any) -> dict[str, Any]:
     if not isinstance(value, kind):
         usual = "fastweights.InnerSGD() and its like" if what == "inner_optimizer" else "fastweights.Adam() or SGD()"
         raise TypeError(f"{what} is {value!r}; {usual} is needed")
-    return {key: setting for key, setting in value._engine().items() if setting is not None}
+    return {key: setting for key, setting in _finite(value).items() if setting is not None}
+
+
+def _finite(setting: _optimizers.Setting) -> Any:
+    """As the engine has it, once its numbers are known to be some."""
+    for key, value in vars(setting).items():
+        for part in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(part, (float, np.floating)):
+                number(f"{type(setting).__name__}: {key}", part)
+    return setting._engine()

@@ -100,8 +100,6 @@ class _OfLayers(Model):
     def _build(self) -> None:
         layers = []
         for name, op, inputs in self._nodes:
-            if not isinstance(op, Op):
-                raise TypeError(f"a layer is {op!r}, which is no op; see fastweights.ops")
             named = {} if name is None else {"name": name}
             wired = {} if inputs is None else {"inputs": list(inputs)}
             layers.append({**op._settings(), **named, **wired})
@@ -124,6 +122,10 @@ class _OfLayers(Model):
 
 
 def _first_shape(ops: Sequence[Op], given: int | Sequence[int] | None) -> tuple[int, ...]:
+    for op in ops:
+        if not isinstance(op, Op):
+            made = f"; call it, {op.__name__}(…)" if isinstance(op, type) and issubclass(op, Op) else ""
+            raise TypeError(f"a layer is {op!r}, which is no op, see fastweights.ops{made}")
     if given is not None:
         return _numbers(given)
     if ops and isinstance(ops[0], _ops.Linear):
@@ -319,6 +321,10 @@ class WideResNet(_Preset):
 
     def _write(self) -> dict[str, Any]:
         return {**super()._write(), "depth": self._sizes[0], "width": self._sizes[1]}
+
+    def __repr__(self) -> str:
+        depth, width = self._sizes
+        return super().__repr__().replace(")  #", f", depth={depth}, width={width})  #")
 
 
 class SIREN(_Preset):

@@ -9,6 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from ._value import Value
+
 __all__ = [
     "Add", "AvgPool2d", "BatchNorm", "Concat", "Conv1d", "Conv2d", "ELU", "Flatten", "Fourier", "GELU",
     "GlobalAvgPool2d", "GroupNorm", "InstanceNorm", "Latent", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Mul",
@@ -18,7 +20,7 @@ __all__ = [
 CLASSES: dict[str, type[Op]] = {}
 
 
-class Op:
+class Op(Value):
     """An op of a model. ``op.of("a", "b")`` is the same op with the nodes named whose outputs it takes in a ``Graph``."""
 
     _type = ""
@@ -43,8 +45,8 @@ class Op:
         return None
 
 
-@dataclass(frozen=True)
-class Wired:
+@dataclass(eq=False, repr=False)
+class Wired(Value):
     """An op with the names of the nodes that it takes."""
 
     op: Op
@@ -67,7 +69,7 @@ def write(op: Op) -> dict[str, Any]:
     return {"class": type(op).__name__, **dataclasses.asdict(op)}  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Linear(Op):
     """``y = W x + b`` of vectors, ``W`` ``[out_features, in_features]``."""
 
@@ -83,7 +85,7 @@ class Linear(Op):
         return self.in_features
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Conv2d(Op):
     """Cross-correlation of images with zero padding, ``W`` ``[out_channels, in_channels / groups, rows, columns]``.
 
@@ -110,7 +112,7 @@ class Conv2d(Op):
         return self.in_channels
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Conv1d(Op):
     """Cross-correlation along the columns of an image of one row, ``(channels, 1, columns)``: how a series of several
     channels lies."""
@@ -135,7 +137,7 @@ class Conv1d(Op):
         return self.in_channels
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class BatchNorm(Op):
     """``γ (x − μ) / √(σ² + ε) + β`` of each feature or channel, with mean and variance of the points at hand, in adaptation
     as in training: no running averages."""
@@ -145,7 +147,7 @@ class BatchNorm(Op):
     _type = "batch_norm"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LayerNorm(Op):
     """The same over all elements of a point; γ and β have the point's shape."""
 
@@ -154,7 +156,7 @@ class LayerNorm(Op):
     _type = "layer_norm"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class GroupNorm(Op):
     """The same over each of ``groups`` groups of a point's channels; γ and β are a number a channel."""
 
@@ -164,7 +166,7 @@ class GroupNorm(Op):
     _type = "group_norm"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InstanceNorm(Op):
     """The same over each channel of a point."""
 
@@ -173,7 +175,7 @@ class InstanceNorm(Op):
     _type = "instance_norm"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class MaxPool2d(Op):
     """The largest value of each window inside the image; ``stride`` is that of windows side by side unless given."""
 
@@ -186,21 +188,21 @@ class MaxPool2d(Op):
         return {"type": self._type, "kernel": self.kernel_size, **stride}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class AvgPool2d(MaxPool2d):
     """The mean of each window inside the image."""
 
     _type = "avg_pool2d"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class GlobalAvgPool2d(Op):
     """The mean of each channel: an image becomes a vector."""
 
     _type = "global_avg_pool2d"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Flatten(Op):
     """An image as a vector: channel, row, column."""
 
@@ -219,7 +221,7 @@ class _Several(Op):
         return self.inputs or None
 
 
-@dataclass(frozen=True, init=False, repr=False)
+@dataclass(eq=False, repr=False, init=False)
 class Add(_Several):
     """``x₁ + x₂ + …`` of nodes of one shape, by their names: ``Add("a", "b")``."""
 
@@ -227,27 +229,27 @@ class Add(_Several):
     _type = "add"
 
     def __init__(self, *inputs: str) -> None:
-        object.__setattr__(self, "inputs", inputs)
+        self.inputs = inputs
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.inputs))})"
 
 
-@dataclass(frozen=True, init=False, repr=False)
+@dataclass(eq=False, repr=False, init=False)
 class Mul(Add):
     """``x₁ ⊙ x₂ ⊙ …``, likewise."""
 
     _type = "mul"
 
 
-@dataclass(frozen=True, init=False, repr=False)
+@dataclass(eq=False, repr=False, init=False)
 class Concat(Add):
     """Values side by side along features or channels, likewise."""
 
     _type = "concat"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Fourier(Op):
     """``[sin 2πBx, cos 2πBx]`` of a vector, all sines first, with a fixed random matrix ``B`` ``[features, inputs]`` of
     deviation ``scale``."""
@@ -257,7 +259,7 @@ class Fourier(Op):
     _type = "fourier"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Latent(Op):
     """A vector of parameters with one row for the whole task; takes no input."""
 
@@ -265,14 +267,14 @@ class Latent(Op):
     _type = "latent"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ReLU(Op):
     """``max(x, 0)``."""
 
     _type = "relu"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LeakyReLU(Op):
     """``x`` above 0, ``negative_slope · x`` below."""
 
@@ -280,7 +282,7 @@ class LeakyReLU(Op):
     _type = "leaky_relu"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ELU(Op):
     """``x`` above 0, ``alpha (eˣ − 1)`` below."""
 
@@ -288,28 +290,28 @@ class ELU(Op):
     _type = "elu"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Tanh(Op):
     """The hyperbolic tangent."""
 
     _type = "tanh"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Sigmoid(Op):
     """``1 / (1 + e⁻ˣ)``."""
 
     _type = "sigmoid"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SiLU(Op):
     """``x / (1 + e⁻ˣ)``."""
 
     _type = "silu"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class GELU(Op):
     """``x Φ(x)``, or with ``approximate="tanh"`` its usual approximation."""
 
@@ -317,14 +319,14 @@ class GELU(Op):
     _type = "gelu"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Softplus(Op):
     """``ln(1 + eˣ)``."""
 
     _type = "softplus"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Sine(Op):
     """``sin(omega · x)``, as in a SIREN."""
 

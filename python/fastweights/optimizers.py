@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from ._value import Value
+
 __all__ = [
     "Adam", "BCEWithLogits", "CrossEntropy", "Huber", "InnerAdam", "InnerMomentum", "InnerNesterov", "InnerRMSprop",
     "InnerSGD", "MSE", "SGD",
@@ -14,8 +16,8 @@ __all__ = [
 CLASSES: dict[str, type[Setting]] = {}
 
 
-@dataclass(frozen=True)
-class Setting:
+@dataclass(eq=False, repr=False)
+class Setting(Value):
     """Settings of one thing, by its class."""
 
     def __init_subclass__(cls) -> None:
@@ -38,7 +40,7 @@ def read(setting: Any) -> Any:
     return CLASSES[setting["class"]](**settings)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Adam(Setting):
     """Adam as the outer optimizer. ``schedule`` is ``"constant"`` or ``"cosine"``, which needs the learner's ``iterations``.
     ``clip_value`` bounds each element of the meta-gradient, ``clip_norm`` its Euclidean norm."""
@@ -54,7 +56,7 @@ class Adam(Setting):
         return {"kind": "adam", **dataclasses.asdict(self)}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SGD(Setting):
     """Gradient descent as the outer optimizer; for Reptile ``lr`` is the share of the way that is gone."""
 
@@ -67,7 +69,7 @@ class SGD(Setting):
         return {"kind": "sgd", **dataclasses.asdict(self)}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class _Inner(Setting):
     """What every inner optimizer has: decay, and bounds of the gradient. All of it is differentiated through."""
 
@@ -83,7 +85,7 @@ class _Inner(Setting):
         return {"rule": self._rule(), **common}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InnerSGD(_Inner):
     """``θ ← θ − α g``, the default."""
 
@@ -91,7 +93,7 @@ class InnerSGD(_Inner):
         return {"optimizer": "sgd"}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InnerMomentum(_Inner):
     """Heavy ball: ``m ← μ m + g``, ``θ ← θ − α m``."""
 
@@ -101,7 +103,7 @@ class InnerMomentum(_Inner):
         return {"optimizer": "momentum", "momentum": self.momentum}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InnerNesterov(_Inner):
     """Nesterov's momentum: ``θ ← θ − α (g + μ m)``."""
 
@@ -111,7 +113,7 @@ class InnerNesterov(_Inner):
         return {"optimizer": "nesterov", "momentum": self.momentum}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InnerRMSprop(_Inner):
     """RMSprop, ε under the root."""
 
@@ -122,7 +124,7 @@ class InnerRMSprop(_Inner):
         return {"optimizer": "rmsprop", "decay": self.decay, "eps": self.eps}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InnerAdam(_Inner):
     """Adam with bias correction, ε under the root. With few inner steps a larger ε does better."""
 
@@ -133,7 +135,7 @@ class InnerAdam(_Inner):
         return {"optimizer": "adam", "betas": list(self.betas), "eps": self.eps}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class MSE(Setting):
     """The mean squared error."""
 
@@ -141,7 +143,7 @@ class MSE(Setting):
         return "mse"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Huber(Setting):
     """Huber's loss: squares up to ``delta``, absolute values beyond."""
 
@@ -151,7 +153,7 @@ class Huber(Setting):
         return {"type": "huber", "delta": self.delta}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class BCEWithLogits(Setting):
     """Binary cross-entropy of the logistic function of the outputs; targets are numbers from 0 to 1."""
 
@@ -159,7 +161,7 @@ class BCEWithLogits(Setting):
         return "bce_with_logits"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class CrossEntropy(Setting):
     """Softmax cross-entropy against class indices."""
 

@@ -6,11 +6,16 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from . import _engine
+from ._checks import function
 from .devices import open_device
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Run", "RunProgress", "recipes", "train"]
 
@@ -31,7 +36,9 @@ def settings(overrides: Mapping[str, Any] | None) -> list[str]:
         else:
             found.append(f"{prefix}={_toml(prefix, value)}")
 
-    walk("", dict(overrides or {}))
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise TypeError(f"overrides is {overrides!r}; settings by their keys are needed, {{'inner.steps': 5}}")
+    walk("", overrides or {})
     return found
 
 
@@ -42,6 +49,8 @@ def _toml(key: str, value: Any) -> str:
         return "[" + ", ".join(_toml(key, v) for v in value) + "]"
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        value = value.item()
     if value is None or not isinstance(value, (bool, int, float, str)):
         raise ValueError(f"`{key}` is {value!r}; a number, text, true or false, a list or a mapping is needed")
     return json.dumps(value)
@@ -105,6 +114,11 @@ def train(
     checkpoint; ``data`` is the directory of image sets. ``callback`` is called some times a second; ``return True`` ends the
     training with a checkpoint, and so does Ctrl-C, before ``KeyboardInterrupt`` goes on.
     """
+    if not isinstance(recipe, (str, os.PathLike)):
+        raise TypeError(f"recipe is {recipe!r}; a name, see fastweights.recipes(), or a TOML file is needed")
+    if out is not None and resume is not None:
+        raise ValueError("out and resume: a run that is gone on with has its directory; give one of them")
+    function("callback", callback)
     watch = None if callback is None else lambda *seen: callback(RunProgress(*seen)) is True
     path, evaluation, iterations = _engine.train(
         os.fspath(recipe),
@@ -116,4 +130,6 @@ def train(
         resume,
         watch,
     )
+    from pathlib import Path  # Here, since an import of all should be quick.
+
     return Run(Path(path), iterations, None if evaluation is None else json.loads(evaluation))

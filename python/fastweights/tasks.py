@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _engine
+from ._checks import count, span
 from .batches import floats
 
 __all__ = ["Classes", "FromRecipe", "Sinusoid", "Tasks"]
@@ -39,8 +40,16 @@ class Tasks:
         """Tasks as arrays, ``((x, y), (x, y))`` of support and query: ``x`` ``[tasks, points, inputs]``, ``y``
         ``[tasks, points, 1]``, with a mask behind them where points do not count. For tasks that no training saw, take
         a seed that no ``fit`` had (its default is 0)."""
-        sx, sy, qx, qy, sw, qw = self._source.batch(iteration, tasks, seed)
+        sx, sy, qx, qy, sw, qw = self._source.batch(count("iteration", iteration), count("tasks", tasks, 1), count("seed", seed))
         return ((sx, sy), (qx, qy)) if sw is None else ((sx, sy, sw), (qx, qy, qw))
+
+    # Nothing of it changes, so that a copy may be the same.
+
+    def __copy__(self) -> Tasks:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tasks:
+        return self
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(support={self.support}, query={self.query})"
@@ -60,7 +69,10 @@ class Sinusoid(Tasks):
         x: tuple[float, float] = (-5.0, 5.0),
         pool: int | None = None,
     ) -> None:
-        self._source = _engine.Source.sinusoid(list(amplitude), list(phase), list(x), pool, support, query)
+        support, query = count("support", support, 0, 2**32), count("query", query, 1, 2**32)
+        pool = None if pool is None else count("pool", pool, 1, 2**32 - 1)
+        spans = span("amplitude", amplitude), span("phase", phase), span("x", x)
+        self._source = _engine.Source.sinusoid(*spans, pool, support, query)
 
 
 class Classes(Tasks):
@@ -78,13 +90,15 @@ class Classes(Tasks):
         if len(numbers) != len(x):
             raise ValueError(f"x has {len(x)} points, and there are {len(numbers)} labels")
         self.classes: list[Any] = named.tolist()
-        self.ways, self.shots, self.queries = ways, shots, queries
+        self.ways, self.shots = count("ways", ways, 1), count("shots", shots, 1)
+        self.queries = count("queries", queries, 1)
         self._source = _engine.Source.of_classes(x.reshape(len(x), -1), numbers.tolist(), ways, shots, queries)
 
     def split(self, train: int, validation: int = 0, test: int = 0, seed: int = 0) -> tuple[Classes, ...]:
         """Tasks from disjoint sets of classes: for training, and of those that are not 0 for validation and test."""
         parts = []
-        for source in self._source.split(seed, [train, validation, test]):
+        counts = [count("train", train, 1), count("validation", validation), count("test", test)]
+        for source in self._source.split(count("seed", seed), counts):
             part = object.__new__(Classes)
             part.__dict__.update(self.__dict__, _source=source)
             parts.append(part)

@@ -42,11 +42,16 @@ def from_module(module: nn.Module, input_shape: Sequence[int] | None = None) -> 
     is not is refused by its name and the line of the module. Batch norms take the statistics of the points at hand, as in a module's
     training mode; running averages are not kept.
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module is {type(module).__name__}; a torch.nn.Module is needed")
     return Traced(module, input_shape)
 
 
 def _loss(loss: Any) -> Any:
     make = _LOSSES.get(type(loss))
+    if make is None and (isinstance(loss, nn.Module) or not isinstance(loss, (str, _optimizers.Setting))):
+        known = ", ".join(f"nn.{kind.__name__}()" for kind in _LOSSES)
+        raise TypeError(f"loss is {loss!r}; a name is needed, e.g. 'mse', or one of {known}")
     if make is None:
         return loss
     if loss.reduction != "mean" or getattr(loss, "weight", None) is not None or getattr(loss, "pos_weight", None) is not None:
@@ -57,7 +62,9 @@ def _loss(loss: Any) -> Any:
 def _arrays(points: Any) -> Any:
     """Tensors as arrays where they lie."""
     if isinstance(points, torch.Tensor):
-        return points.detach().cpu().numpy()
+        points = points.detach().cpu()
+        # NumPy has no such numbers.
+        return (points.float() if points.dtype == torch.bfloat16 else points).numpy()
     if isinstance(points, (list, tuple)):
         return type(points)(map(_arrays, points))
     return points
@@ -83,6 +90,8 @@ class MAML:
         input_shape: Sequence[int] | None = None,
         **settings: Any,
     ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module is {type(module).__name__}; a torch.nn.Module is needed")
         strange = sorted(settings.keys() & _OUTER)
         if strange:
             raise TypeError(f"{' and '.join(strange)}: not for it, the outer loop is PyTorch's, over the module's parameters")
@@ -124,7 +133,12 @@ class MAML:
     def _flat(self) -> np.ndarray:
         with torch.no_grad():
             parts = [parameter.reshape(-1).to("cpu", torch.float32) for parameter in self._learned()]
-            return torch.cat(parts).numpy()
+            flat = torch.cat(parts).numpy()
+        if not np.isfinite(flat).all():
+            named = zip([*self._engine.state_dict()], parts) if self._engine is not None else []
+            wrong = next((name for name, part in named if not torch.isfinite(part).all()), "a parameter")
+            raise FloatingPointError(f"{wrong} is not finite; a smaller outer rate may help")
+        return flat
 
     def meta_grad(self, support: Any, query: Any) -> float:
         """Adds the meta-gradient over tasks to ``.grad`` of the module's parameters (and of ``inner_lr``, where rates are

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +47,9 @@ class _Ahead:
     _END = object()
 
     def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
-        self._items: queue.Queue[Any] = queue.Queue(_AHEAD)
+        from queue import Full, Queue  # Here, since an import of all should be quick.
+
+        self._items, self._full = Queue(_AHEAD), Full
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(make,), name="fastweights tasks", daemon=True)
         self._thread.start()
@@ -58,7 +59,7 @@ class _Ahead:
             try:
                 self._items.put(item, timeout=0.1)
                 return True
-            except queue.Full:
+            except self._full:
                 pass
         return False
 

@@ -5,6 +5,7 @@ use pyo3::exceptions::{
     PyFloatingPointError, PyMemoryError, PyNotImplementedError, PyOSError, PyRuntimeError, PyValueError,
 };
 use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
 use std::error::Error as _;
 
 pyo3::create_exception!(_engine, DeviceError, PyRuntimeError, "There is no such device, or it failed.");
@@ -36,7 +37,12 @@ pub(crate) fn exception(error: Error) -> PyErr {
     }
 }
 
-/// What JSON from our own Python should have been.
-pub(crate) fn typed(what: &str, error: &serde_json::Error) -> PyErr {
-    PyValueError::new_err(format!("{what}: {error}"))
+/// What JSON from our own Python says; an error names the setting, and not where in the text it stands.
+pub(crate) fn read<T: DeserializeOwned>(what: &str, text: &str) -> PyResult<T> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|error| {
+        let (path, reason) = (error.path().to_string(), error.inner().to_string());
+        let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
+        let setting = if path == "." { String::new() } else { format!(" `{path}`") };
+        PyValueError::new_err(format!("{what}{setting}: {reason}"))
+    })
 }

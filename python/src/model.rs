@@ -1,6 +1,6 @@
 //! Models from their description, as recipes have it.
 
-use crate::errors::{exception, typed};
+use crate::errors::{exception, read};
 use fastweights::losses::Loss;
 use fastweights::model::{
     Activation, Conv4, Downsample, Graph, Mlp, NamedOp, Op, Preset, Resnet12, Shape, Siren, WideResnet,
@@ -91,7 +91,7 @@ impl Model {
     /// A graph: a JSON list of ops, each with a `name` and `inputs` where it has them.
     #[staticmethod]
     fn of_layers(input: Vec<usize>, layers: &str) -> PyResult<Self> {
-        let layers: Vec<NamedOp> = serde_json::from_str(layers).map_err(|e| typed("a layer", &e))?;
+        let layers: Vec<NamedOp> = read("layer", layers)?;
         let mut graph = Graph::new(shape(&input)?).map_err(exception)?;
         graph.add_named(&layers).map_err(exception)?;
         finish(graph)
@@ -100,7 +100,7 @@ impl Model {
     /// A network by its name: a JSON table with `preset` and settings.
     #[staticmethod]
     fn of_preset(input: Vec<usize>, outputs: usize, network: &str) -> PyResult<Self> {
-        let network: Network = serde_json::from_str(network).map_err(|e| typed("a preset", &e))?;
+        let network: Network = read("a preset", network)?;
         let preset = network.preset()?;
         preset.check().map_err(exception)?;
         finish(preset.graph(shape(&input)?, outputs).map_err(exception)?)
@@ -109,7 +109,7 @@ impl Model {
     /// How the parameters of a preset are drawn, if nothing else is asked for.
     #[staticmethod]
     fn init_of_preset(network: &str) -> PyResult<Option<String>> {
-        let network: Network = serde_json::from_str(network).map_err(|e| typed("a preset", &e))?;
+        let network: Network = read("a preset", network)?;
         let init = network.preset()?.init();
         Ok(init.and_then(|init| Some(serde_json::to_value(init).ok()?.as_str()?.to_owned())))
     }
@@ -168,7 +168,7 @@ pub(crate) fn losses() -> Vec<&'static str> {
 #[pyfunction]
 pub(crate) fn check_loss(loss: &str) -> PyResult<&'static str> {
     use fastweights::losses::Truth;
-    let loss: Loss = serde_json::from_str(loss).map_err(|e| typed("loss", &e))?;
+    let loss: Loss = read("loss", loss)?;
     loss.check().map_err(exception)?;
     Ok(match loss.truth() {
         Truth::Numbers => "numbers",

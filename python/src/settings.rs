@@ -1,6 +1,6 @@
 //! An algorithm from the settings that Python gives, as JSON: what is left out is as its constructor has it.
 
-use crate::errors::{exception, typed};
+use crate::errors::{exception, read};
 use fastweights::learner::Algorithm;
 use fastweights::losses::Loss;
 use fastweights::meta::{Adapt, InnerRule, MetaGradient, OuterKind, RateShape, Schedule};
@@ -63,7 +63,7 @@ fn put<T>(place: &mut T, given: Option<T>) {
 
 impl Settings {
     pub(crate) fn read(text: &str) -> PyResult<Self> {
-        serde_json::from_str(text).map_err(|e| typed("a setting", &e))
+        read("the setting", text)
     }
 
     /// The algorithm that they stand for.

@@ -103,6 +103,34 @@ def test_bad_arguments_are_refused():
         runaway.fit(tasks, 10)
 
 
+def test_trainings_and_tasks_that_cannot_be_are_refused_by_name():
+    maml, tasks = network(), fw.tasks.Sinusoid(5, 5)
+    x, labels = np.zeros((10, 3)), np.arange(10) // 5
+    for call, kind, words in [
+        (lambda: maml.fit(tasks, -1), ValueError, "iterations is -1; a whole number of 0 or more is needed"),
+        (lambda: maml.fit(tasks, 1e3), ValueError, "iterations is 1000.0"),
+        (lambda: maml.fit(tasks, 2**70), ValueError, "iterations is 1180591620717411303424"),
+        (lambda: maml.fit(tasks, 1, every=0), ValueError, "every is 0; a whole number of 1 or more is needed"),
+        (lambda: maml.fit(tasks, 1, meta_batch=0), ValueError, "meta_batch is 0"),
+        (lambda: maml.fit(tasks, 1, seed=-1), ValueError, "seed is -1"),
+        (lambda: maml.fit(tasks, 1, callback=3), TypeError, "callback is 3; a function is needed"),
+        (lambda: maml.fit("sinusoid", 1), TypeError, r"FromRecipe\('sinusoid'\)"),
+        (lambda: tasks.sample(0), ValueError, "tasks is 0"),
+        (lambda: tasks.sample(1, iteration=-1), ValueError, "iteration is -1"),
+        (lambda: fw.tasks.Sinusoid(-1), ValueError, "support is -1"),
+        (lambda: fw.tasks.Sinusoid(amplitude=(5, 1)), ValueError, r"amplitude is \(5, 1\); \(low, high\) with low ≤ high"),
+        (lambda: fw.tasks.Sinusoid(phase=(0, float("nan"))), ValueError, "phase is nan"),
+        (lambda: fw.tasks.Sinusoid(x=3), ValueError, r"x is 3; \(low, high\) is needed"),
+        (lambda: fw.tasks.Sinusoid(pool=0), ValueError, "pool is 0"),
+        (lambda: fw.tasks.Classes(x, labels, ways=2, shots=-1), ValueError, "shots is -1"),
+        (lambda: fw.tasks.Classes(x * np.nan, labels, ways=2, queries=1), FloatingPointError, "row 0, feature 0 is NaN"),
+        (lambda: fw.tasks.FromRecipe("sinusoidd"), ValueError, "neither a recipe nor a file"),
+    ]:
+        with pytest.raises(kind, match=words):
+            call()
+    assert maml.iteration == 0
+
+
 def test_classes_of_ones_own_and_their_splits():
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(12, 4))
@@ -185,4 +213,13 @@ def test_a_recipe_runs_into_a_directory(tmp_path):
         fw.train("sinusoid", {"inner.stepz": 1}, out=tmp_path / "x")
     with pytest.raises(OSError, match="exists already"):
         fw.train("sinusoid", out=tmp_path / "run")
-    assert "omniglot-5way-1shot" in fw.recipes()
+    for call, kind, words in [
+        (lambda: fw.train("sinusoid", "inner.steps=5"), TypeError, "overrides is 'inner.steps=5'"),
+        (lambda: fw.train("sinusoid", {"model.hidden": None}), ValueError, "`model.hidden` is None"),
+        (lambda: fw.train(None), TypeError, "recipe is None"),
+        (lambda: fw.train(resume=run.path, out=tmp_path / "y"), ValueError, "out and resume"),
+        (lambda: fw.train("sinusoid", {"inner.steps": np.float32(1.5)}, out=tmp_path / "x"), ValueError, "inner.steps`: is 1.5"),
+    ]:
+        with pytest.raises(kind, match=words):
+            call()
+    assert not (tmp_path / "x").exists() and "omniglot-5way-1shot" in fw.recipes()

@@ -208,7 +208,7 @@ def test_bad_input_is_refused_by_name():
         (sx, (qx, qy), ValueError, r"support: \(x, y\)"),
         ((sx[:, :0], sy[:, :0]), (qx, qy), ValueError, "support"),
         ((sx[:0], sy[:0]), (qx[:0], qy[:0]), ValueError, "tasks"),
-        (([sx[0], sx[1][:0]], [sy[0], sy[1][:0]]), ([qx[0], qx[1]], [qy[0], qy[1]]), ValueError, "support of task 1 has no points"),
+        (([sx[0], sx[1][:0]], [sy[0], sy[1][:0]]), ([qx[0], qx[1]], [qy[0], qy[1]]), ValueError, "support x of task 1 has no points"),
     ]:
         with pytest.raises(kind, match=words):
             maml.step(support, query)
@@ -223,13 +223,47 @@ def test_bad_input_is_refused_by_name():
             classes.adapt(sx, np.zeros((3, 5)), 1).evaluate(sx, labels)
 
 
+def test_what_an_adapted_learner_cannot_take():
+    maml = network()
+    (sx, sy), _ = sines(3, 5)
+    learner = maml.adapt(sx[0], sy[0])
+    nan = np.full_like(sx[0], np.nan)
+    for call, kind, words in [
+        (lambda: maml.adapt(sx[0, :0], sy[0, :0]), ValueError, r"x has no points: \[0, 1\]"),
+        (lambda: maml.adapt(sx, sy, steps=-1), ValueError, "steps is -1"),
+        (lambda: maml.adapt(sx, sy, steps=10**12), ValueError, "steps is 1000000000000; a whole number from 0 to 100000"),
+        (lambda: maml.evaluate((sx, sy), (sx, sy), steps=10**9), ValueError, "steps"),
+        (lambda: learner.adapt(sx[0], sy[0], steps=1.5), ValueError, "steps is 1.5"),
+        (lambda: learner.predict(sx[0, :0]), ValueError, "x has no points"),
+        (lambda: learner.predict(nan), FloatingPointError, "x has numbers that are not finite"),
+        (lambda: learner.evaluate(nan, sy[0]), FloatingPointError, "x has numbers"),
+        (lambda: learner.predict(sx), ValueError, r"\[points, 1\] is needed"),
+        (lambda: learner[0], IndexError, "no task 0"),
+        (lambda: maml.load_state_dict(None), TypeError, "the state is NoneType"),
+        (lambda: maml.step((np.ma.masked_array(sx, sx > 0), sy), (sx, sy)), ValueError, "a masked array is not read"),
+    ]:
+        with pytest.raises(kind, match=words):
+            call()
+    assert learner.steps == 1 and np.isfinite(learner.predict(sx[0])).all()
+
+
 def test_bad_settings_are_refused_by_name():
     model = fw.Sequential(fw.Linear(1, 3), fw.ReLU(), fw.Linear(3, 1))
     for settings, kind, words in [
         ({"loss": "mae"}, ValueError, "mae"),
         ({"loss": fw.Huber(-1)}, ValueError, "delta"),
-        ({"inner_lr": float("inf")}, ValueError, "a setting"),
-        ({"order": "third"}, ValueError, "third"),
+        ({"inner_lr": float("inf")}, ValueError, "inner_lr is inf; a finite number of 0 or more is needed"),
+        ({"inner_lr": -0.1}, ValueError, "inner_lr is -0.1"),
+        ({"inner_steps": 1.5}, ValueError, "inner_steps is 1.5; a whole number from 0 to 1000 is needed"),
+        ({"inner_steps": 10**12}, ValueError, "inner_steps"),
+        ({"loss_weights": [0.0, float("nan")]}, ValueError, "loss_weights is nan"),
+        ({"per_step_batch_norm": "yes"}, ValueError, "per_step_batch_norm is 'yes'; True or False is needed"),
+        ({"seed": -1}, ValueError, "seed is -1"),
+        ({"iterations": "many"}, ValueError, "iterations is 'many'"),
+        ({"order": "third"}, ValueError, "the setting `inner.order`: unknown variant `third`, expected one of `first`"),
+        ({"init": "zeros"}, ValueError, "the setting `init`: unknown variant `zeros`"),
+        ({"optimizer": fw.Adam(float("nan"))}, ValueError, "Adam: lr is nan; a finite number is needed"),
+        ({"optimizer": fw.Adam("fast")}, ValueError, "the setting `outer.lr`: .*fast"),
         ({"adapt": ["head.*"]}, ValueError, "matches no parameter"),
         ({"init": "siren"}, ValueError, "no sine"),
         ({"optimizer": fw.Adam(betas=(0.9, 1.0))}, ValueError, "outer.betas"),
@@ -237,11 +271,20 @@ def test_bad_settings_are_refused_by_name():
         ({"optimizer": "adam"}, TypeError, "optimizer"),
         ({"inner_optimizer": fw.InnerMomentum(1.5)}, ValueError, "inner.momentum"),
         ({"device": "no such adapter"}, fw.DeviceError, "no such adapter"),
+        ({"device": ""}, TypeError, "device is ''; a name is needed"),
+        ({"device": 99}, fw.DeviceError, "no adapter 99"),
         ({"threads": 0}, ValueError, "threads"),
+        ({"threads": "2"}, ValueError, "threads is '2'"),
         ({"lr": 0.1}, TypeError, "lr"),
     ]:
         with pytest.raises(kind, match=words):
             fw.MAML(model, **{"device": "cpu", **settings})
+    for wrong, words in [
+        (fw.Linear(1, 1), "model is the op Linear.*Sequential"),
+        (None, "model is NoneType"),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            fw.MAML(wrong, device="cpu")
     with pytest.raises(ValueError, match="MAMLPlusPlus needs"):
         fw.MAMLPlusPlus(model, device="cpu")
     with pytest.raises(OSError, match="nowhere.safetensors"):

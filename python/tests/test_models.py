@@ -57,6 +57,23 @@ def test_graphs_and_presets_are_copied_and_written():
     assert "of input" in repr(graph)
 
 
+def test_ops_and_settings_are_values():
+    for make, other, text in [
+        (lambda: fw.Linear(1, 2), fw.Linear(1, 3), "Linear(in_features=1, out_features=2, bias=True)"),
+        (lambda: fw.ELU(0.5), fw.LeakyReLU(0.5), "ELU(alpha=0.5)"),
+        (lambda: fw.Add("a", "b"), fw.Mul("a", "b"), "Add('a', 'b')"),
+        (lambda: fw.Huber(0.5), fw.Huber(), "Huber(delta=0.5)"),
+        (lambda: fw.SGD(0.1), fw.SGD(0.2), "SGD(lr=0.1, schedule='constant', clip_value=None, clip_norm=None)"),
+    ]:
+        one = make()
+        assert one == make() and hash(one) == hash(make()) and one != other and repr(one) == text
+        assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+        for name in (next(iter(one.__dataclass_fields__)), "colour"):
+            with pytest.raises(AttributeError, match=f"does not change: {name}"):
+                setattr(one, name, 3)
+        assert repr(one) == text
+
+
 def test_what_does_not_fit_is_refused_by_name():
     for make, words in [
         (lambda: fw.Sequential(fw.ReLU()), "input_shape"),
@@ -73,3 +90,7 @@ def test_what_does_not_fit_is_refused_by_name():
             make()
     with pytest.raises(TypeError, match="no op"):
         fw.Sequential(fw.Linear(1, 1), "relu")
+    with pytest.raises(TypeError, match=r"call it, ReLU\(…\)"):
+        fw.Sequential(fw.Linear(1, 1), fw.ReLU)
+    with pytest.raises(ValueError, match=r"layer `\[0\]`: .*3.5"):
+        fw.Sequential(fw.Linear(1, 3.5))

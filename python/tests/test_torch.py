@@ -350,10 +350,36 @@ def test_what_there_is_not_is_refused_by_name_and_line():
     ]:
         with pytest.raises(ValueError, match=words):
             fw.torch.from_module(module, shape)
+    for wrong in (3, torch.relu):
+        for make in (fw.torch.from_module, fw.torch.MAML):
+            with pytest.raises(TypeError, match="a torch.nn.Module is needed"):
+                make(wrong)
+    for wrong in (nn.L1Loss(), F.mse_loss, 3):
+        with pytest.raises(TypeError, match=r"loss is .*nn.MSELoss\(\)"):
+            fw.torch.MAML(Siren(), wrong)
     with pytest.raises(TypeError, match="optimizer"):
         fw.torch.MAML(Siren(), optimizer=fw.Adam())
     with pytest.raises(ValueError, match="mean over points"):
         fw.torch.MAML(Siren(), nn.MSELoss(reduction="sum"))
+
+
+def test_numbers_of_other_kinds_and_numbers_that_are_none():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+    maml = fw.torch.MAML(module, device="cpu")
+    support, query = fw.tasks.Sinusoid(5, 5).sample(4)
+    expected = maml.meta_grad(support, query)
+    wide = [torch.tensor(a, dtype=torch.float64) for a in support]
+    turned = [torch.tensor(a).transpose(0, 1).contiguous().transpose(0, 1) for a in query]
+    assert maml.meta_grad(wide, turned) == expected
+    halves = [torch.tensor(a).bfloat16() for a in support]
+    assert maml.meta_grad(halves, query) == pytest.approx(expected, rel=0.1)
+    with torch.no_grad():
+        module[2].bias[0] = float("nan")
+    module.zero_grad()
+    with pytest.raises(FloatingPointError, match="2.bias is not finite"):
+        maml.meta_grad(support, query)
+    assert all(parameter.grad is None for parameter in module.parameters())
 
 
 def test_fixed_parameters_have_no_gradient():

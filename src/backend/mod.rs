@@ -11,5 +11,5 @@ mod together;
 
 #[cfg(feature = "mpi")]
 pub use cluster::Cluster;
-pub use open::{Opened, device_names, open, open_cpu, open_devices, open_shared};
+pub use open::{DeviceKind, Opened, device_names, open, open_cpu, open_devices, open_shared};
 pub use together::{Devices, MakeDevice, Sharing, local_exchange};

@@ -8,6 +8,7 @@ use super::gpu::{Device, GpuBackend};
 use super::together::{Devices, Sharing};
 use crate::error::{Error, Result};
 use crate::meta::{Backend, Exchange};
+use std::fmt;
 use std::sync::Arc;
 
 /// An opened device.
@@ -18,6 +19,35 @@ pub struct Opened {
     pub why: String,
     /// Whether it is the CPU.
     pub is_cpu: bool,
+}
+
+/// What rounding depends on: devices of one kind compute the same bits.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// A CPU.
+    Cpu {
+        /// The widest vectors that it uses.
+        instructions: String,
+    },
+    /// A GPU.
+    Gpu {
+        /// What its driver calls it.
+        name: String,
+        /// What it is spoken to through.
+        api: String,
+        /// Name and version of the driver.
+        driver: String,
+    },
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu { instructions } => write!(f, "cpu with {instructions}"),
+            Self::Gpu { name, api, driver } => write!(f, "{name} through {api}, driver {driver}"),
+        }
+    }
 }
 
 /// The CPU with so many threads, or all, and at most so many bytes of memory.
@@ -47,7 +77,7 @@ pub fn open_shared(
     cpu: &CpuBackend,
     memory: Option<u64>,
     exchange: &Arc<dyn Exchange>,
-) -> Result<(Opened, String)> {
+) -> Result<(Opened, DeviceKind)> {
     let (found, why) = Found::by_name(device, cpu, memory)?;
     let (is_cpu, kind) = (found.is_cpu(), found.kind());
     Ok((Opened { backend: found.sharing(exchange), why, is_cpu }, kind))
@@ -139,14 +169,14 @@ impl Found {
         matches!(self, Self::Cpu(_))
     }
 
-    /// What rounding depends on.
-    fn kind(&self) -> String {
+    fn kind(&self) -> DeviceKind {
         match self {
-            Self::Cpu(cpu) => format!("cpu with {}", cpu.instructions().name()),
+            Self::Cpu(cpu) => DeviceKind::Cpu { instructions: cpu.instructions().name().to_owned() },
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => {
                 let report = gpu.device().report();
-                format!("{} through {}, driver {}", report.name, report.backend, report.driver)
+                let api = report.backend.to_string();
+                DeviceKind::Gpu { name: report.name.clone(), api, driver: report.driver.clone() }
             }
         }
     }

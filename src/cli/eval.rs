@@ -4,9 +4,12 @@ use super::device::DeviceArguments;
 use super::failure::{Outcome, note, warn};
 use super::flags::inner_rate;
 use super::out::{Out, check_writable};
+use super::passport::Passport;
+use super::sharing::SharingArguments;
 use super::table;
-use fastweights::recipe::{Family, Protocol, Recipe};
-use fastweights::run::{Models, RunDir, judge, write_atomic};
+use super::team::Team;
+use fastweights::recipe::{EvaluationSettings, Family, Protocol, Recipe};
+use fastweights::run::{Models, RunDir, judge, told_models, write_atomic};
 use fastweights::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -50,6 +53,8 @@ pub(super) struct Arguments {
     images: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
+    #[command(flatten)]
+    sharing: SharingArguments,
     /// Write the result to this file, in the format of evaluation.json; `-` is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -77,54 +82,93 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    let dir = RunDir::open(&arguments.run)?;
-    let mut recipe = dir.recipe()?;
-    arguments.check(&recipe)?;
-    let mut settings = recipe.evaluation.clone();
-    for (setting, value) in [
-        (&mut settings.tasks, arguments.tasks),
-        (&mut settings.steps, arguments.steps),
-        (&mut settings.points, arguments.points),
-        (&mut settings.dense, arguments.dense),
-    ] {
-        *setting = value.unwrap_or(*setting);
-    }
-    settings.queries = arguments.queries.or(settings.queries);
-    let protocol = arguments.protocol.as_deref();
-    let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
-    settings.protocol = protocol.or(settings.protocol);
-    recipe.task.check_evaluation(&settings)?;
-    arguments.check_json()?;
-    match (&arguments.csv, &arguments.rows, &arguments.images) {
-        (Some(csv), ..) => recipe.judge_series(csv)?,
-        (_, Some(rows), _) => recipe.judge_rows(rows)?,
-        (.., Some(set)) => {
-            recipe.judge_images(&set.display().to_string(), arguments.data.as_deref())?;
+    let team = Team::join(arguments.sharing.mpi)?;
+    let outcome = arguments.evaluate(&team, out);
+    team.end(outcome)
+}
+
+impl Arguments {
+    fn evaluate(&self, team: &Team, out: &mut Out) -> Outcome {
+        let (dir, recipe, settings) = team.agree(self.loaded(team))?;
+        for line in recipe.notes() {
+            note(&line);
         }
-        (None, None, None) => recipe.load_data(arguments.data.as_deref())?,
+        let rate = team.agree(inner_rate(self.inner_lr))?;
+        let models = team.agree(dir.as_ref().map(|dir| Models::load(dir, &recipe, &mut warn)).transpose())?;
+        let memory = recipe.run.max_memory.map(|size| size.as_u64());
+        let opened = self.sharing.cpu(&self.device, memory, team).and_then(|cpu| {
+            let (device, kind) = self.sharing.open(&self.device, &cpu, memory, team)?;
+            Ok((device, Passport::of_run(&recipe, kind)?.with("--inner-lr", rate)))
+        });
+        let (device, passport) = team.agree(opened)?;
+        team.meet(&passport)?;
+        let models = told_models(models, &recipe, team.exchange().as_deref())?;
+        let judged = judge(&recipe, &settings, &models, &*device.backend, rate)?;
+        let Some(dir) = dir else { return Ok(()) };
+        let json = judged.report.to_json()?;
+        match self.json.as_deref() {
+            Some(path) if path == Path::new("-") => return out.text(&json),
+            Some(path) => write_atomic(path, json.as_bytes())?,
+            None => {}
+        }
+        out.line(&format!(
+            "{} after {} meta-iterations, on {}",
+            dir.path().display(),
+            models.iterations,
+            judged.report.device
+        ))?;
+        table::print(&judged.report, out)
     }
-    // What is said of small classes is of the queries that are asked for here.
-    recipe.evaluation.queries = settings.queries;
-    for line in recipe.notes() {
-        note(&line);
+
+    /// The run, which only the first process looks into, its recipe with the data to judge on, and what is asked for.
+    fn loaded(&self, team: &Team) -> Result<(Option<RunDir>, Recipe, EvaluationSettings)> {
+        let open = || RunDir::open(&self.run).and_then(|dir| Ok((dir.recipe()?, dir)));
+        let own = team.agree(team.is_first().then(open).transpose())?;
+        let text = own.as_ref().map_or_else(|| Ok(String::new()), |(recipe, _)| recipe.to_toml())?;
+        let text = team.of_first(text.as_bytes())?;
+        let (mut recipe, dir) = match own {
+            Some((recipe, dir)) => (recipe, Some(dir)),
+            None => (Recipe::parse(&String::from_utf8_lossy(&text), "the run's recipe", &[])?, None),
+        };
+        self.check(&recipe)?;
+        let settings = self.settings(&recipe)?;
+        if team.is_first() {
+            self.check_json()?;
+        }
+        match (&self.csv, &self.rows, &self.images) {
+            (Some(csv), ..) => recipe.judge_series(csv)?,
+            (_, Some(rows), _) => recipe.judge_rows(rows)?,
+            (.., Some(set)) => recipe.judge_images(&set.display().to_string(), self.data.as_deref())?,
+            (None, None, None) => recipe.load_data(self.data.as_deref())?,
+        }
+        let (tasks, ranks) = (recipe.evaluation_count(&settings), team.members());
+        if ranks > tasks && ranks > 1 {
+            let reason = format!("has {ranks} processes for an evaluation of {tasks} tasks; start fewer");
+            return Err(Error::recipe("--mpi", reason));
+        }
+        // What is said of small classes is of the queries that are asked for here.
+        recipe.evaluation = settings.clone();
+        Ok((dir, recipe, settings))
     }
-    let rate = inner_rate(arguments.inner_lr)?;
-    let models = Models::load(&dir, &recipe, &mut warn)?;
-    let device = arguments.device.open(recipe.run.max_memory.map(|size| size.as_u64()))?;
-    let judged = judge(&recipe, &settings, &models, &*device.backend, rate)?;
-    let json = judged.report.to_json()?;
-    match arguments.json.as_deref() {
-        Some(path) if path == Path::new("-") => return out.text(&json),
-        Some(path) => write_atomic(path, json.as_bytes())?,
-        None => {}
+
+    /// The evaluation that is asked for.
+    fn settings(&self, recipe: &Recipe) -> Result<EvaluationSettings> {
+        let mut settings = recipe.evaluation.clone();
+        for (setting, value) in [
+            (&mut settings.tasks, self.tasks),
+            (&mut settings.steps, self.steps),
+            (&mut settings.points, self.points),
+            (&mut settings.dense, self.dense),
+        ] {
+            *setting = value.unwrap_or(*setting);
+        }
+        settings.queries = self.queries.or(settings.queries);
+        let protocol = self.protocol.as_deref();
+        let protocol = protocol.map(|name| if name == "same" { Protocol::Same } else { Protocol::Ahead });
+        settings.protocol = protocol.or(settings.protocol);
+        recipe.task.check_evaluation(&settings)?;
+        Ok(settings)
     }
-    out.line(&format!(
-        "{} after {} meta-iterations, on {}",
-        dir.path().display(),
-        models.iterations,
-        judged.report.device
-    ))?;
-    table::print(&judged.report, out)
 }
 
 impl Arguments {

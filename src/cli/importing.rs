@@ -2,6 +2,7 @@
 
 use super::failure::{Outcome, note};
 use super::out::Out;
+use super::passport::Passport;
 use super::steps::Steps;
 use super::team::Team;
 use fastweights::data::{ImageSet, Imported, OpenedPictures, Split, Watch, counted, data_dir};
@@ -124,7 +125,7 @@ fn shared(
     watch: Watch<'_>,
 ) -> Result<Imported> {
     let opened = team.agree(open(watch))?;
-    team.meet(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("source", opened.checksum())])?;
+    team.meet(&Passport::of_import(opened.checksum()))?;
     team.agree(opened.import(team.exchange().as_deref(), watch))
 }
 

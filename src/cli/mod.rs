@@ -19,6 +19,7 @@ mod memory;
 mod model;
 mod numbers;
 mod out;
+mod passport;
 mod predict;
 mod progress;
 mod rates;

@@ -3,7 +3,7 @@
 use super::device::DeviceArguments;
 use super::team::Team;
 use fastweights::backend::cpu::{CpuBackend, Instructions};
-use fastweights::backend::{Opened, device_names, open_cpu, open_devices, open_shared};
+use fastweights::backend::{DeviceKind, Opened, device_names, open_cpu, open_devices, open_shared};
 use fastweights::data::counted;
 use fastweights::recipe::Recipe;
 use fastweights::{Error, Result};
@@ -11,14 +11,14 @@ use fastweights::{Error, Result};
 /// More than one device, process or seed.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SharingArguments {
-    /// Devices that share every meta-batch, e.g. 0,1 or cpu,0; all takes the real GPUs. With --mpi one for each process of a machine
+    /// Devices that share the tasks, e.g. 0,1 or cpu,0; all takes the real GPUs. With --mpi one for each process of a machine
     #[arg(long, value_name = "LIST", conflicts_with = "device")]
     devices: Option<String>,
     /// Allow devices of several kinds: bits then depend on which of them computes what
     #[arg(long)]
     mixed: bool,
-    /// Share every meta-batch with the other processes that mpirun or srun has started
-    #[arg(long, conflicts_with = "recover")]
+    /// Share the tasks with the other processes that mpirun or srun has started
+    #[arg(long)]
     pub(super) mpi: bool,
     /// Widest vectors of the CPU to use [default: the widest there are]
     #[arg(long, value_name = "SET", value_parser = ["portable", "avx2", "avx512"])]
@@ -43,32 +43,32 @@ impl SharingArguments {
         }
     }
 
-    /// Opens what was asked for. Returns besides what must be the same of all processes.
+    /// Opens what was asked for. Returns besides what must be of one kind among all processes, if it must.
     pub(super) fn open(
         &self,
         device: &DeviceArguments,
         cpu: &CpuBackend,
         memory: Option<u64>,
         team: &Team,
-    ) -> Result<(Opened, String)> {
+    ) -> Result<(Opened, Option<DeviceKind>)> {
         let Some(exchange) = team.exchange() else {
             if let Some(names) = &self.devices {
-                return Ok((open_devices(names, cpu, memory, self.mixed)?, String::new()));
+                return Ok((open_devices(names, cpu, memory, self.mixed)?, None));
             }
             let name = device.name()?;
             if self.instructions.is_some() && name == "cpu" {
                 let backend = Box::new(cpu.clone());
                 let opened = Opened { backend, why: "as asked".to_owned(), is_cpu: true };
-                return Ok((opened, String::new()));
+                return Ok((opened, None));
             }
-            return Ok((device.open(memory)?, String::new()));
+            return Ok((device.open(memory)?, None));
         };
         let name = match &self.devices {
             Some(names) => of_process(device_names(names)?, team)?,
             None => device.name()?.to_owned(),
         };
         let (opened, kind) = open_shared(&name, cpu, memory, &exchange)?;
-        Ok((opened, if self.mixed { String::new() } else { kind }))
+        Ok((opened, (!self.mixed).then_some(kind)))
     }
 
     /// Has a process of a team train by itself, on its own device of the list if there is one.
@@ -111,15 +111,4 @@ fn of_process(mut names: Vec<String>, team: &Team) -> Result<String> {
             "names {devices} for {processes} of this machine; with --mpi start a process for each device"
         ),
     ))
-}
-
-/// What must be the same of all processes, by name.
-pub(super) fn passport(recipe: &Recipe, device: String) -> Result<Vec<(&'static str, String)>> {
-    let data = recipe.data().map(|data| data.checksum().to_owned()).unwrap_or_default();
-    Ok(vec![
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("recipe", recipe.to_toml()?),
-        ("data", data),
-        ("device", device),
-    ])
 }

@@ -1,6 +1,7 @@
 //! The processes of `--mpi`: they agree before they begin, one of them speaks, and none outlives another's failure.
 
 use super::failure::{Failure, Outcome, silence};
+use super::passport::Passport;
 #[cfg(not(feature = "mpi"))]
 use absent::Cluster;
 #[cfg(feature = "mpi")]
@@ -117,26 +118,15 @@ impl Team {
     }
 
     /// Refuses processes of which one differs from the first in what must be the same.
-    pub(super) fn meet(&self, passport: &[(&str, String)]) -> Result<()> {
+    pub(super) fn meet(&self, passport: &Passport) -> Result<()> {
         let (Some(exchange), Some(cluster)) = (self.exchange(), &self.cluster) else { return Ok(()) };
-        let own: Vec<&str> = passport.iter().map(|(_, value)| value.as_str()).collect();
-        let told = exchange.tell(own.join("\0").as_bytes())?;
-        let told: Vec<String> = told.iter().map(|said| String::from_utf8_lossy(said).into_owned()).collect();
-        let first: Vec<&str> = told[0].split('\0').collect();
-        for (rank, said) in told.iter().enumerate().skip(1) {
-            let values: Vec<&str> = said.split('\0').collect();
-            for ((what, _), (ours, theirs)) in passport.iter().zip(first.iter().zip(&values)) {
-                if ours != theirs {
-                    self.all_know.set(true);
-                    let (ours, theirs) = differing(ours, theirs);
-                    return Err(Error::failed(format!(
-                        "rank {rank} on {} has another {what} than rank 0 on {}: `{theirs}`, not `{ours}`; all must have the \
-                         same, for the same bytes{}",
-                        cluster.hosts()[rank],
-                        cluster.hosts()[0],
-                        way_out(what)
-                    )));
-                }
+        let told = exchange.tell(&passport.said()?)?;
+        let all: Vec<_> = told.iter().map(|said| Passport::heard(said)).collect();
+        let named = |rank: usize| format!("rank {rank} on {}", cluster.hosts()[rank]);
+        for (rank, other) in all.iter().enumerate().skip(1) {
+            if let Some(difference) = all[0].differs(other) {
+                self.all_know.set(true);
+                return Err(Error::failed(difference.told(&named(0), &named(rank))));
             }
         }
         Ok(())
@@ -174,23 +164,6 @@ fn chain(error: &Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// The first lines that differ.
-fn differing<'a>(ours: &'a str, theirs: &'a str) -> (&'a str, &'a str) {
-    let mut lines = ours.lines().zip(theirs.lines());
-    lines.find(|(ours, theirs)| ours != theirs).unwrap_or((ours, theirs))
-}
-
-fn way_out(what: &str) -> &'static str {
-    match what {
-        "device" => {
-            "; --instructions avx2 or portable is what older processors have too, and --mixed allows it"
-        }
-        "version" => "; install one version everywhere",
-        "data" => "; import the data on one machine, and copy the file to the others",
-        _ => "",
-    }
 }
 
 /// What there is of a cluster where the program was built without.
@@ -235,17 +208,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_setting_that_differs_is_named() {
-        assert_eq!(differing("a = 1\nb = 2\nc = 3", "a = 1\nb = 4\nc = 5"), ("b = 2", "b = 4"));
-        assert_eq!(differing("0.1.0", "0.2.0"), ("0.1.0", "0.2.0"));
-    }
-
-    #[test]
     fn who_is_alone_agrees_with_itself() {
         let team = Team::alone();
         assert_eq!((team.rank(), team.members(), team.threads()), (0, 1, None));
         assert_eq!(team.agree(Ok(7)).unwrap(), 7);
         assert_eq!(team.of_first(b"said").unwrap(), b"said");
-        assert!(team.meet(&[("version", "1".to_owned())]).is_ok());
+        assert!(team.meet(&Passport::of_import("sum".to_owned())).is_ok());
     }
 }

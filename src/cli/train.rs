@@ -7,9 +7,10 @@ use super::fields::FieldArguments;
 use super::flags::{as_typed, of_setting};
 use super::memory;
 use super::out::Out;
+use super::passport::Passport;
 use super::progress::{Meter, best_trial, time};
 use super::series::SeriesArguments;
-use super::sharing::{SharingArguments, passport};
+use super::sharing::SharingArguments;
 use super::signals::Signals;
 use super::table;
 use super::tabular::TableArguments;
@@ -54,7 +55,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     training: TrainingArguments,
     /// Where the device fails, open it anew and go on from the newest checkpoint
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mpi")]
     recover: bool,
     /// Go on with a run from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "seed", "out"])]
@@ -178,7 +179,7 @@ impl Arguments {
         let asked = || signals.asked();
         let opened = self.sharing.cpu(&self.device, memory, team).and_then(|cpu| {
             let (device, kind) = self.sharing.open(&self.device, &cpu, memory, team)?;
-            Ok((cpu, device, passport(recipe, kind)?))
+            Ok((cpu, device, Passport::of_run(recipe, kind)?))
         });
         let (cpu, mut device, passport) = team.agree(opened)?;
         team.meet(&passport)?;

@@ -117,6 +117,7 @@ pub trait MetaLearner {
     /// # Errors
     /// As [`Plan::check`](crate::meta::Plan::check).
     fn evaluation_plan(&self, tasks: &TaskBatch, steps: usize) -> Result<crate::meta::Plan> {
+        possible(steps)?;
         let plan = self.algorithm().plan(tasks.support.max(1), tasks.query)?;
         Ok(plan.for_evaluation(&self.state().params, tasks.support, tasks.query, steps, None))
     }
@@ -176,6 +177,19 @@ pub trait MetaLearner {
     fn load(&mut self, path: &Path) -> Result<()> {
         *self.state_mut() = file::load(self.algorithm(), path)?;
         Ok(())
+    }
+}
+
+/// Most inner steps of one call.
+const MOST_STEPS: usize = 100_000;
+
+/// Refuses steps that nobody waits for.
+fn possible(steps: usize) -> Result<()> {
+    match steps <= MOST_STEPS {
+        true => Ok(()),
+        false => {
+            Err(Error::recipe("steps", format!("is {steps}; at most {MOST_STEPS} are taken in one call")))
+        }
     }
 }
 

@@ -122,6 +122,7 @@ impl<'a> Learner<'a> {
         if steps == 0 {
             return Ok(());
         }
+        super::possible(steps)?;
         let (inputs, targets) = (self.plan.model.inputs(), self.plan.targets());
         let mut task = TaskBatch::zeros(1, count, 1, inputs, targets);
         task.support_x.copy_from_slice(&support.x);

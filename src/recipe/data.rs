@@ -129,6 +129,18 @@ impl Recipe {
         }
     }
 
+    /// SHA-256 of what is learned from, once that is loaded; nothing of tasks that are made of no file.
+    #[must_use]
+    pub fn data_checksum(&self) -> Option<&str> {
+        match &self.task.family {
+            Family::Sinusoid(_) => None,
+            Family::Series(series) => series.data.checksum(),
+            Family::Images(images) => images.set.checksum(),
+            Family::Table(table) => table.table.checksum(),
+            Family::Field(field) => field.data.checksum(),
+        }
+    }
+
     /// The table, once read.
     #[must_use]
     pub fn table(&self) -> Option<&Arc<LoadedTable>> {

@@ -83,4 +83,5 @@ pub use series::{Against, Difference, Effect, SeriesFile, SeriesReport, Third, T
 pub use table_outcome::{By, ClassJudgement, Fit, Found, Judgement, TableOutcome};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, write_results};
+pub use together::told_models;
 pub use trial::{ValidationLine, read_validation};

@@ -4,6 +4,7 @@ use super::models::Models;
 use super::trial::Trials;
 use crate::error::{Error, Result};
 use crate::meta::{Exchange, TrainState};
+use crate::recipe::Recipe;
 
 /// What member 0 says.
 fn of_first(exchange: &dyn Exchange, said: &[u8]) -> Result<Vec<u8>> {
@@ -55,6 +56,15 @@ pub(super) fn followed_state(exchange: &dyn Exchange, own: &TrainState) -> Resul
     };
     let part = |i: usize| values[i * params.len()..(i + 1) * params.len()].to_vec();
     Ok(TrainState { iteration, params: part(0), m: part(1), v: part(2) })
+}
+
+/// The models that member 0 of an exchange has loaded; the others need not have the run, and give nothing.
+///
+/// # Errors
+/// If a member is gone.
+pub fn told_models(own: Option<Models>, recipe: &Recipe, exchange: Option<&dyn Exchange>) -> Result<Models> {
+    let load = || own.ok_or_else(|| Error::failed("the first of the processes has loaded no models"));
+    followed_models(exchange, load, recipe.control.enabled)
 }
 
 /// The models that member 0 has loaded.

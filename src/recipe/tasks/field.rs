@@ -43,7 +43,7 @@ pub struct FieldSettings {
     #[serde(flatten)]
     pub source: FieldSource,
     #[serde(skip)]
-    pub(super) data: Loaded<FieldData>,
+    pub(in crate::recipe) data: Loaded<FieldData>,
 }
 
 impl FieldSettings {

@@ -44,7 +44,7 @@ pub struct ImageSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<PictureReading>,
     #[serde(skip)]
-    set: Loaded<ImageSet>,
+    pub(in crate::recipe) set: Loaded<ImageSet>,
 }
 
 impl Summed for ImageSet {

@@ -16,14 +16,14 @@ pub(super) fn still_there(path: &Path, known: Option<&str>, flag: &str) -> Resul
 }
 
 /// Data with a checksum.
-pub(super) trait Summed {
+pub(in crate::recipe) trait Summed {
     /// SHA-256 of their contents.
     fn sum(&self) -> &str;
 }
 
 /// Data, once they are loaded; equal where their sums are.
 #[derive(Debug)]
-pub(super) struct Loaded<T>(pub(super) Option<Arc<T>>);
+pub(in crate::recipe) struct Loaded<T>(pub(super) Option<Arc<T>>);
 
 impl<T> Default for Loaded<T> {
     fn default() -> Self {
@@ -37,8 +37,15 @@ impl<T> Clone for Loaded<T> {
     }
 }
 
+impl<T: Summed> Loaded<T> {
+    /// SHA-256 of the data, once there are some.
+    pub(in crate::recipe) fn checksum(&self) -> Option<&str> {
+        self.0.as_ref().map(|data| data.sum())
+    }
+}
+
 impl<T: Summed> PartialEq for Loaded<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_ref().map(|data| data.sum()) == other.0.as_ref().map(|data| data.sum())
+        self.checksum() == other.checksum()
     }
 }

@@ -28,7 +28,7 @@ pub struct SeriesSettings {
     #[serde(flatten)]
     pub source: SeriesSource,
     #[serde(skip)]
-    data: Loaded<SeriesData>,
+    pub(in crate::recipe) data: Loaded<SeriesData>,
 }
 
 /// Where series come from.

@@ -52,7 +52,7 @@ pub struct TableSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
     #[serde(skip)]
-    pub(super) table: Loaded<LoadedTable>,
+    pub(in crate::recipe) table: Loaded<LoadedTable>,
 }
 
 impl TableSettings {

@@ -1,5 +1,7 @@
 //! Trainings under `mpirun`, as they come from the command line; needs an MPI library, and no cluster.
 
+mod refusals;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -137,8 +139,8 @@ fn same(one: &Path, other: &Path) {
     }
 }
 
-fn learners(run: &Path) -> serde_json::Value {
-    let text = fs::read_to_string(run.join("evaluation.json")).expect("an evaluation");
+fn learners(evaluation: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(evaluation).expect("an evaluation");
     serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["learners"].take()
 }
 
@@ -158,7 +160,8 @@ fn any_number_of_ranks_and_threads_writes_the_bytes_of_one_process() {
             let text = succeeds(ranks(dir.path(), count, &train(settings, threads, &["--out", &out])));
             assert_eq!(text.matches("device: ").count(), 1, "one stream of output: {text}");
             same(&path(&whole), &path(&out));
-            assert_eq!(learners(&path(&whole)), learners(&path(&out)), "{count} ranks");
+            let evaluation = |run: &str| learners(&path(run).join("evaluation.json"));
+            assert_eq!(evaluation(&whole), evaluation(&out), "{count} ranks");
         }
     }
 }
@@ -177,42 +180,6 @@ fn a_run_goes_on_with_another_number_of_ranks_to_the_same_bytes() {
     same(&dir.path().join("whole"), &dir.path().join("a"));
     let text = succeeds(ranks(dir.path(), 2, &resume(&[])));
     assert_eq!(text.matches("is finished").count(), 1, "{text}");
-}
-
-#[test]
-fn ranks_that_do_not_fit_are_refused_by_name_before_anything_is_written() {
-    let dir = temp();
-    let small = ["sinusoid", "--set", "outer.meta_batch=3"];
-    let text = fails(ranks(dir.path(), 4, &train(&small, "1", &["--out", "a"])));
-    assert!(text.contains("4 processes for a meta-batch of 3 tasks"), "{text}");
-    assert_eq!(text.matches("error:").count(), 1, "{text}");
-    let text = fails(ranks(dir.path(), 2, &train(&["no-such-recipe"], "1", &["--out", "a"])));
-    assert!(text.contains("no-such-recipe") && text.matches("error:").count() == 1, "{text}");
-    for (what, first, second) in [
-        ("recipe", &["--seed", "1"], &["--seed", "2"]),
-        ("device", &["--instructions", "portable"], &["--instructions", "avx2"]),
-    ] {
-        if what == "device" && !avx2() {
-            continue;
-        }
-        let mut command = mpirun(dir.path());
-        command.args(["-n", "1", PROGRAM]).args(train(&small, "1", &["--mpi", "--out", "a"])).args(first);
-        command
-            .args([":", "-n", "1", PROGRAM])
-            .args(train(&small, "1", &["--mpi", "--out", "a"]))
-            .args(second);
-        let text = fails(command);
-        assert!(text.contains("rank 1 on ") && text.contains(&format!("another {what}")), "{text}");
-        assert_eq!(text.matches("error:").count(), 1, "{text}");
-    }
-    assert!(!dir.path().join("a").exists());
-}
-
-fn avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }
 
 /// Waits until something has come true.
