@@ -32,8 +32,8 @@ use fastweights::case::relative_error;
 use fastweights::losses::Truth;
 use fastweights::meta::{Backend as _, InnerRule, Loss, MetaGradient, Plan, RateShape, Rates};
 use fastweights::task::{PointWeights, TaskBatch};
-use random::random_model;
 use names::{BatchNorm, Conv2d, Flatten, Function, Linear, Model, Shape};
+use random::random_model;
 
 const TOLERANCE: f64 = 2e-5;
 

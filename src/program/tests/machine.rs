@@ -1,6 +1,14 @@
 //! The plainest executor of programs, in memory that is poisoned where nothing lives.
 
-use super::*;
+use crate::backend::oracle::{self, Dual, Scalar};
+use crate::meta::{Plan, RateShape};
+use crate::model::{Model, Value};
+use crate::ops::{self, Arity, Backward, Curvature, Op, Rows, Shape};
+use crate::program::{
+    Array, ArrayId, ArrayKind, Cut, Extent, Instr, Kept, Pass, Placement, Program, Put, Set, Sink, Site,
+    Target, Wanted, place,
+};
+use crate::task::TaskBatch;
 
 /// An executor's ways, for tests.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@
 mod machine;
 
 use super::*;
-use crate::backend::oracle::{self, Dual, Scalar};
+use crate::backend::oracle;
 use crate::case::relative_error;
 use crate::losses::Truth;
 use crate::meta::{Adapt, Loss, RateShape, Rates};
@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::model::{Graph, Value};
 use crate::ops::Op;
 use crate::ops::elementwise::Function;
-use crate::ops::{self, Arity, Backward, Curvature, Rows, Shape};
+use crate::ops::{self, Shape};
 use crate::task::TaskBatch;
 use machine::*;
 
