@@ -1,105 +1,53 @@
 //! Names of months and of zones, in dates.
 
-/// Names of months in other languages, and as people cut them, by the month from 1; English ones are read without.
-const NAMES: [(&str, usize); 92] = [
-    ("januar", 1),
-    ("jänner", 1),
-    ("jän", 1),
-    ("janvier", 1),
-    ("janv", 1),
-    ("enero", 1),
-    ("ene", 1),
-    ("gennaio", 1),
-    ("gen", 1),
-    ("janeiro", 1),
-    ("januari", 1),
-    ("februar", 2),
-    ("février", 2),
-    ("fevrier", 2),
-    ("févr", 2),
-    ("fév", 2),
-    ("fevr", 2),
-    ("febrero", 2),
-    ("febbraio", 2),
-    ("fevereiro", 2),
-    ("fev", 2),
-    ("februari", 2),
-    ("märz", 3),
-    ("maerz", 3),
-    ("mär", 3),
-    ("mrz", 3),
-    ("mars", 3),
-    ("marzo", 3),
-    ("março", 3),
-    ("marco", 3),
-    ("maart", 3),
-    ("mrt", 3),
-    ("avril", 4),
-    ("avr", 4),
-    ("abril", 4),
-    ("abr", 4),
-    ("aprile", 4),
-    ("mai", 5),
-    ("mayo", 5),
-    ("maggio", 5),
-    ("mag", 5),
-    ("maio", 5),
-    ("mei", 5),
-    ("juni", 6),
-    ("juin", 6),
-    ("junio", 6),
-    ("giugno", 6),
-    ("giu", 6),
-    ("junho", 6),
-    ("juli", 7),
-    ("juillet", 7),
-    ("juil", 7),
-    ("julio", 7),
-    ("luglio", 7),
-    ("lug", 7),
-    ("julho", 7),
-    ("août", 8),
-    ("aout", 8),
-    ("agosto", 8),
-    ("ago", 8),
-    ("augustus", 8),
-    ("augusti", 8),
-    ("sept", 9),
-    ("septembre", 9),
-    ("septiembre", 9),
-    ("setiembre", 9),
-    ("settembre", 9),
-    ("set", 9),
-    ("setembro", 9),
-    ("oktober", 10),
-    ("okt", 10),
-    ("octobre", 10),
-    ("octubre", 10),
-    ("ottobre", 10),
-    ("ott", 10),
-    ("outubro", 10),
-    ("out", 10),
-    ("novembre", 11),
-    ("noviembre", 11),
-    ("novembro", 11),
-    ("dezember", 12),
-    ("dez", 12),
-    ("décembre", 12),
-    ("decembre", 12),
-    ("déc", 12),
-    ("diciembre", 12),
-    ("dic", 12),
-    ("dicembre", 12),
-    ("dezembro", 12),
-    ("desember", 12),
-    ("des", 12),
-    ("maj", 5),
+/// Names of months in other languages, and as people cut them.
+const NAMES: [&str; 12] = [
+    "januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
+    "februar février fevrier févr fév fevr febrero febbraio fevereiro fev februari",
+    "märz maerz mär mrz mars marzo março marco maart mrt",
+    "avril avr abril abr aprile",
+    "mai mayo maggio mag maio mei maj",
+    "juni juin junio giugno giu junho",
+    "juli juillet juil julio luglio lug julho",
+    "août aout agosto ago augustus augusti",
+    "sept septembre septiembre setiembre settembre set setembro",
+    "oktober okt octobre octubre ottobre ott outubro out",
+    "novembre noviembre novembro",
+    "dezember dez décembre decembre déc diciembre dic dicembre dezembro desember des",
+];
+
+/// The English ones, in whole.
+const WHOLE: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 ];
 
 const ENGLISH: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A date whose month has its name in another language, with the English one in its place; nothing if it has none.
+/// Whether a month has its name in another language.
+pub(super) fn is_foreign(text: &str) -> bool {
+    let month = |word: &str| NAMES.iter().any(|names| names.split(' ').any(|name| name == word));
+    text.split(|c: char| !c.is_alphabetic()).any(|word| word.len() > 2 && month(&word.to_lowercase()))
+}
+
+/// The place of a month by its name in any language.
+fn month(word: &str) -> Option<usize> {
+    let english = || (0..12).find(|&at| WHOLE[at] == word || ENGLISH[at].eq_ignore_ascii_case(word));
+    NAMES.iter().position(|names| names.split(' ').any(|name| name == word)).or_else(english)
+}
+
+/// A date whose month has a name, with its short English one in its place; nothing if it has none.
 pub(super) fn in_english(text: &str) -> Option<String> {
     let start = text.find(char::is_alphabetic)?;
     // A weekday may stand before.
@@ -108,7 +56,7 @@ pub(super) fn in_english(text: &str) -> Option<String> {
         let rest = &text[at..];
         let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
         let word = rest[..end].to_lowercase();
-        if let Some((_, month)) = NAMES.iter().find(|(name, _)| *name == word) {
+        if let Some(month) = month(&word) {
             let after = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
             let before = text[..at].trim_end();
             let space = if before.len() < at { " " } else { "" };
@@ -116,7 +64,7 @@ pub(super) fn in_english(text: &str) -> Option<String> {
             let day = day.strip_suffix('.').unwrap_or(day);
             let after =
                 after.strip_prefix(" de ").map_or_else(|| after.to_owned(), |year| format!(" {year}"));
-            return Some(format!("{day}{space}{}{after}", ENGLISH[month - 1]));
+            return Some(format!("{day}{space}{}{after}", ENGLISH[month]));
         }
         at += end;
         at += text[at..].find(char::is_alphabetic).unwrap_or(text.len() - at);
@@ -172,12 +120,18 @@ mod tests {
             ("Mi, 3. Juli 2024", Some("Mi, 3 Jul 2024")),
             ("Okt-24", Some("Oct-24")),
             ("Sept 3, 2024", Some("Sep 3, 2024")),
-            ("March 3, 2024", None),
+            ("1. April 2024", Some("1 Apr 2024")),
+            ("1. Apr. 2024", Some("1 Apr 2024")),
+            ("March 3, 2024", Some("Mar 3, 2024")),
             ("2024-03-01", None),
             ("ü", None),
         ] {
             assert_eq!(in_english(text).as_deref(), expected, "{text}");
         }
+        assert!(is_foreign("10. März 2024") && is_foreign("2 mai 2024"));
+        assert!(
+            !is_foreign("March 3, 2024") && !is_foreign("1. April 2024") && !is_foreign("2024-01-01T00:00Z")
+        );
         assert_eq!(
             (named_zone("EST"), named_zone("cest"), named_zone("XYZ")),
             (Some(-18_000), Some(7200), None)

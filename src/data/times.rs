@@ -3,7 +3,7 @@
 use super::clock_time::{has_zone, seconds, split, stamp};
 use super::compact_dates::compact;
 use super::dates::{FORMS, Form, days};
-use super::months::in_english;
+use super::months::{in_english, is_foreign};
 use jiff::fmt::strtime::BrokenDownTime;
 use std::borrow::Cow;
 
@@ -78,7 +78,7 @@ pub(super) fn read(texts: &[&str], said: Option<&str>) -> Result<Times, Unread> 
             None => numbers(texts),
         };
     }
-    if texts.iter().take(100).any(|text| in_english(text).is_some()) {
+    if texts.iter().any(|text| is_foreign(text)) {
         let english: Vec<_> =
             texts.iter().map(|text| in_english(text).map_or(Cow::Borrowed(*text), Cow::Owned)).collect();
         return dates(&english.iter().map(Cow::as_ref).collect::<Vec<_>>(), FORMS.to_vec(), said);
