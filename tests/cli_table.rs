@@ -139,7 +139,7 @@ fn what_is_told_from_a_file_is_said() {
     let arguments =
         ["train", "table", "--train", "people.csv", "--device", "cpu", "--steps", "20", "--out", "run"];
     fastweights(dir.path(), &arguments).success().stderr(
-        contains("people.csv: left out: `Id (it numbers the rows)`")
+        contains("people.csv: left out: `Id` (it numbers the rows)")
             .and(contains("categories, an input for each")),
     );
     // Labels that are empty are to be predicted.

@@ -231,10 +231,16 @@ fn parse_split(text: &str) -> Result<ShareOf, String> {
 }
 
 fn parse_color(text: &str) -> Result<[u8; 3], String> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6);
+    let digits = match text.to_lowercase().as_str() {
+        "white" => "ffffff".to_owned(),
+        "black" => "000000".to_owned(),
+        other => other.trim_start_matches('#').to_owned(),
+    };
+    // `fff` doubles each digit.
+    let digits = if digits.len() == 3 { digits.chars().flat_map(|c| [c, c]).collect() } else { digits };
+    let number = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 6);
     let [_, r, g, b] =
-        number.ok_or("six hexadecimal digits are needed, e.g. ffffff for white")?.to_be_bytes();
+        number.ok_or("white, black or six hexadecimal digits are needed, e.g. 808080")?.to_be_bytes();
     Ok([r, g, b])
 }
 

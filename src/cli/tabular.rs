@@ -78,7 +78,11 @@ pub(super) fn print(report: &Report, outcome: &TableOutcome, out: &mut Out) -> O
         Some(target) => format!("numbers of `{}`", shown(target)),
         None => counted(classes.len(), "class"),
     };
-    out.line(&format!("{rows} {judged_by} of {data}, {what}; trained on {}", counted(*train_rows, "row")))?;
+    let trained = counted(*train_rows, "row");
+    out.line(&match judged_by.as_str() {
+        "held-out rows" => format!("{rows} {judged_by} of {data}, {what}; trained on {trained}"),
+        file => format!("{} of {file}, {what}; trained on {trained} of {data}", counted(*rows, "row")),
+    })?;
     match &outcome.found {
         Found::Classes(by) => classified(report, classes, by, out),
         Found::Numbers { by, mean } => fitted(report, by, mean, out),

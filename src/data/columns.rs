@@ -350,18 +350,19 @@ pub(super) fn number(sheet: &Sheet, row: usize, column: usize) -> Result<f64> {
     match sheet.number(row, column)? {
         Some(number) if (number as f32).is_finite() => Ok(number),
         Some(_) => Err(sheet.wrong(row, column, &format!("`{text}` is not a finite number"))),
-        None if ["inf", "infinity"].contains(&text.trim_start_matches(['+', '-']).to_ascii_lowercase().as_str()) => {
+        None if ["inf", "infinity"]
+            .contains(&text.trim_start_matches(['+', '-']).to_ascii_lowercase().as_str()) =>
+        {
             Err(sheet.wrong(row, column, &format!("`{text}` is not a finite number")))
         }
-        None => Err(sheet.wrong(
-            row,
-            column,
-            &format!(
-                "`{text}` is not a number; if it stands for no value, --set 'task.missing_values=[\"{text}\"]', or leave the \
-                 column out: --set 'task.ignore=[\"{}\"]'",
-                shown(&sheet.columns[column])
-            ),
-        )),
+        None => {
+            let name = shown(&sheet.columns[column]);
+            let what = format!(
+                "`{text}` is not a number; if it stands for no value, empty the cell, or train with --set \
+                 'task.missing_values=[\"{text}\"]'; --set 'task.ignore=[\"{name}\"]' leaves the column out"
+            );
+            Err(sheet.wrong(row, column, &what))
+        }
     }
 }
 

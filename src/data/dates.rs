@@ -12,12 +12,14 @@ pub(super) enum Form {
     Quarter,
     /// `2024H1`, `H1 2024`.
     Half,
+    /// `2024M01`, `2024m1`.
+    Month,
     /// `2024-W05`, `2024-W05-1`.
     Week,
 }
 
 /// Forms of dates; of two that fit all dates of a column alike the first is taken.
-pub(super) const FORMS: [Form; 58] = [
+pub(super) const FORMS: [Form; 59] = [
     Form::Pattern("%Y-%m-%d"),
     Form::Pattern("%Y/%m/%d"),
     Form::Pattern("%Y.%m.%d"),
@@ -70,7 +72,8 @@ pub(super) const FORMS: [Form; 58] = [
     Form::Pattern("%b-%d-%Y"),
     Form::Pattern("%b/%d/%Y"),
     Form::Pattern("%Y-%j"),
-    Form::Pattern("%YM%m"),
+    Form::Month,
+    Form::Pattern("%Y_%m_%d"),
     Form::Pattern("%Y年%m月%d日"),
     Form::Pattern("%Y年%m月"),
     Form::Half,
@@ -96,6 +99,7 @@ impl Form {
                 (!bare || pattern.contains('b') || (1800..2200).contains(&date.year())).then(|| days(date))
             }
             Self::Quarter => part_of_year(text, 'Q', 4).filter(plausible).map(days),
+            Self::Month => part_of_year(text, 'M', 12).filter(plausible).map(days),
             Self::Half => part_of_year(text, 'H', 2).filter(plausible).map(days),
             Self::Week => {
                 let (year, rest) = text.split_once(['W', 'w'])?;
@@ -116,7 +120,7 @@ fn part_of_year(text: &str, mark: char, parts: i8) -> Option<Date> {
     let trim = |part: &str| part.trim_matches([' ', '-', '/', '_', ':']).to_owned();
     let (before, after) = (trim(before), trim(after));
     let (year, part) = match (before.len(), after.len()) {
-        (4, 1) => (before, after),
+        (4, 1 | 2) => (before, after),
         (0, 5..) => {
             // The first byte alone may be no character.
             let (part, year) = (after.get(..1)?, after.get(1..)?);

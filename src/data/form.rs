@@ -3,40 +3,6 @@
 use super::sheet::{Decimal, Dialect, number};
 use csv::ReaderBuilder;
 
-/// A table in ARFF, the format of Weka and OpenML: its names, and where its rows begin.
-pub(super) struct Arff<'a> {
-    pub(super) names: Vec<String>,
-    pub(super) rows: &'a str,
-    pub(super) lines_before: u64,
-}
-
-/// Reads the head of an ARFF file; nothing if the text is none.
-pub(super) fn arff(text: &str) -> Option<Arff<'_>> {
-    let is =
-        |line: &str, word: &str| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    let plain = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('%');
-    if !is(text.lines().find(plain)?.trim_start(), "@relation") {
-        return None;
-    }
-    let (mut names, mut at, mut lines_before) = (Vec::new(), 0, 0);
-    for line in text.split_inclusive('\n') {
-        (at, lines_before) = (at + line.len(), lines_before + 1);
-        let line = line.trim();
-        if is(line, "@attribute") {
-            let rest = line["@attribute".len()..].trim_start();
-            let quoted = rest.chars().next().filter(|c| "'\"".contains(*c));
-            let name = match quoted {
-                Some(mark) => rest[1..].split(mark).next(),
-                None => rest.split(char::is_whitespace).next(),
-            };
-            names.push(name.unwrap_or_default().to_owned());
-        } else if is(line, "@data") {
-            return Some(Arff { names, rows: &text[at..], lines_before });
-        }
-    }
-    None
-}
-
 /// A text without what stands above its table: `sep=;`, and lines of comment. Gives the text, the lines that were passed over,
 /// and the separator that was named.
 pub(super) fn without_head(text: &str) -> (&str, u64, Option<u8>) {
@@ -99,7 +65,12 @@ pub(super) fn separator(text: &str) -> u8 {
         .map(|line| line.split_whitespace().count())
         .collect();
     let blanks = counts.first().is_some_and(|&first| first > 1 && counts.iter().all(|&count| count == first));
-    if blanks { b' ' } else { best.map_or(b',', |(_, _, separator)| separator) }
+    if blanks {
+        return b' ';
+    }
+    // Marks that few use, and that texts, times and addresses hold as well: where they divide every row alike.
+    let rare = [b'^', b'~', 1, 31, b':'].into_iter().filter_map(even).find(|(share, ..)| *share == 1.0);
+    best.or(rare).map_or(b',', |(_, _, separator)| separator)
 }
 
 /// Whether all cells of the first rows that are not empty stand between single quotes.
@@ -166,6 +137,11 @@ mod tests {
             ("a\n1\n", b','),
             ("name,text\nx,\"a;b;c\"\ny,\"d;e;f\"\n", b','),
             ("date,a;b\n", b','),
+            ("a^b\n1^2\n", b'^'),
+            ("a~b\n1~2\n", b'~'),
+            ("a\u{1}b\n1\u{1}2\n", 1),
+            ("a:b\n1:2\n", b':'),
+            ("time\n10:20\n", b','),
         ] {
             assert_eq!(separator(text) as char, expected as char, "{text}");
         }
@@ -205,12 +181,5 @@ mod tests {
         ] {
             assert_eq!(without_head(text), (rest, lines, mark), "{text:?}");
         }
-        let text = "% c\n@RELATION r\n@attribute 'sepal length' REAL\n@Attribute class {a,b}\n\n@DATA\n1,a\n";
-        let found = arff(text).unwrap();
-        assert_eq!(
-            (found.names, found.rows, found.lines_before),
-            (vec!["sepal length".into(), "class".into()], "1,a\n", 6)
-        );
-        assert!(arff("a,b\n").is_none());
     }
 }

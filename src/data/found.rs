@@ -2,7 +2,7 @@
 //! `image_layout`.
 
 use super::archive::{self, Bounds};
-use super::picture::{Picture, is_picture};
+use super::picture::{Picture, begins_as_picture, is_picture};
 use super::{Phase, Step, Watch, arrays, tarball};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -268,7 +268,7 @@ fn walk(dir: &Path, below: &mut String, depth: usize, found: &mut Found, watch: 
             }
             found.folders.insert(below.clone());
             walk(&path, below, depth + 1, found, watch)?;
-        } else if !is_dir && !stray && is_picture(&path) && path.is_file() {
+        } else if !is_dir && !stray && path.is_file() && (is_picture(&path) || begins_as_picture(&path)) {
             found.add(below.clone(), Picture::File(path))?;
             watch(Step { phase: Phase::Read, done: found.pictures.len() as u64, total: 0 });
         } else if !is_dir {

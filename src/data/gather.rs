@@ -6,7 +6,7 @@ use super::picture::{Picture, Rule};
 use super::set::{ImageClass, ImageSet};
 use super::sheet::counted;
 use super::split::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Exchange;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -51,17 +51,21 @@ impl Pictures {
     }
 
     /// Decodes everything on all cores, sharing it with the other members of an exchange, and packs it: `splits` holds the split of each class, in order of the names. With `skip`
-    /// pictures that cannot be read are left out, and classes with fewer than two; a line for each is given back, and the least
+    /// pictures that cannot be read are left out, and classes with fewer than two, where that can be chosen; a line for each is given back, and the least
     /// and the largest width and height.
     pub(super) fn assemble(
         self,
         name: &str,
         rule: &Rule,
-        (splits, skip): (&[Split], bool),
+        (splits, skip): (&[Split], Option<bool>),
         (exchange, watch): (Option<&dyn Exchange>, Watch<'_>),
     ) -> Result<Assembled> {
+        let (way_on, skip) = match skip {
+            Some(false) => ("; --skip-bad leaves it out", false),
+            skip => ("", skip == Some(true)),
+        };
         if !skip {
-            self.check_classes()?;
+            self.check_classes(way_on)?;
         }
         let mut order = splits.iter().copied().zip(self.classes).collect::<Vec<_>>();
         // Stable, so that names stay sorted within a split.
@@ -76,7 +80,11 @@ impl Pictures {
         let (pixels, mut decoded) = decode(&pictures, rule, exchange, watch)?;
         // The first by name is told, whichever is found first.
         if !skip && let Some(at) = decoded.iter().position(Result::is_err) {
-            return Err(decoded.swap_remove(at).err().unwrap_or_else(|| Error::failed("a picture was lost")));
+            let error = decoded.swap_remove(at).err().unwrap_or_else(|| Error::failed("a picture was lost"));
+            return Err(match error.kind() {
+                ErrorKind::File { path, reason, .. } => Error::file(path, format!("{reason}{way_on}")),
+                _ => error,
+            });
         }
         let good: Vec<_> = decoded.iter().map(Result::is_ok).collect();
         let sizes = decoded.iter().flatten();
@@ -103,10 +111,11 @@ impl Pictures {
     }
 
     /// Refuses a class of one picture: it cannot be both shown and asked for.
-    fn check_classes(&self) -> Result<()> {
+    fn check_classes(&self, way_on: &str) -> Result<()> {
         for (class, pictures) in &self.classes {
             if let (1, Some(only)) = (pictures.len(), pictures.values().next()) {
-                return Err(only.error(format!("is the only picture of the class `{class}`; two are needed")));
+                let reason = format!("is the only picture of the class `{class}`; two are needed{way_on}");
+                return Err(only.error(reason));
             }
         }
         Ok(())

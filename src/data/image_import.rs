@@ -133,7 +133,7 @@ impl ImageImport {
             rule: self.rule(),
             pictures,
             splits,
-            skip_bad: self.skip_bad,
+            skip_bad: Some(self.skip_bad),
             told,
             notes: Vec::new(),
             finish: Box::new(move |assembled, told, notes| {

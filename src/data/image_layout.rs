@@ -79,17 +79,38 @@ fn cut(found: &Found, wish: &Wish<'_>, told: &mut Vec<String>) -> Result<Vec<Pla
         }
         return Ok(places);
     }
-    let is_train =
-        |place: &Place| place.folders.len() > 1 && split::named(&place.folders[0]) == Some(Split::Train);
-    if !wish.lists.is_empty() || !places.iter().any(is_train) {
+    if !wish.lists.is_empty() {
         return Ok(places);
     }
+    by_folders_of_splits(places, wish)
+}
+
+/// Takes the folders of splits off the paths, if there is one of training.
+fn by_folders_of_splits(mut places: Vec<Place>, wish: &Wish<'_>) -> Result<Vec<Place>> {
+    let tops: BTreeSet<String> =
+        places.iter().filter(|place| place.folders.len() > 1).map(|place| place.folders[0].clone()).collect();
+    // Other words beside those of splits, where all folders have one: `train_images`, `val_images`.
+    let within = |top: &String| split::named_within(top);
+    let all_within = tops.len() > 1
+        && tops.iter().all(|top| within(top).is_some())
+        && tops.iter().any(|top| within(top) == Some(Split::Train))
+        && tops.iter().any(|top| within(top) != Some(Split::Train));
+    if !(all_within || tops.iter().any(|top| split::named(top) == Some(Split::Train))) {
+        return Ok(places);
+    }
+    // What is called evaluation is for validation where something else is called test.
+    let evaluates = |top: &str| top.to_lowercase().contains("eval");
+    let tested = tops.iter().any(|top| within(top) == Some(Split::Test) && !evaluates(top));
+    let split_of = |top: &String| match if all_within { within(top) } else { split::named(top) } {
+        Some(Split::Test) if tested && evaluates(top) => Some(Split::Validation),
+        split => split,
+    };
     for place in &mut places {
         if place.folders.is_empty() {
             continue;
         }
         place.above.push(place.folders.remove(0));
-        place.split = place.above.last().and_then(|top| split::named(top));
+        place.split = place.above.last().and_then(split_of);
         if place.split.is_none() {
             let reason = "stands beside the folder of training; only those of validation and test may (val, valid, dev, test, novel)";
             return Err(Error::file(wish.path.join(place.above.join("/")), reason));

@@ -34,7 +34,7 @@ pub(super) fn listed_rows(
     let known = Known::new(&paths, &classes);
     let (mut all, mut used, missing) = read_lists(found, texts, wish, &known)?;
     if used.is_empty() && wish.lists.is_empty() {
-        (all, used) = said_within(found, wish, &known, paths.len())?;
+        (all, used) = said_within(found, wish, &known, [paths.len(), classes.len()])?;
     }
     if used.is_empty() {
         return Ok(None);
@@ -44,7 +44,9 @@ pub(super) fn listed_rows(
         found.skipped.saturating_sub(used.iter().filter(|name| found.texts.contains_key(*name)).count());
     told.push(format!("classes by lists: {}", listed(&used)));
     if !missing.is_empty() {
-        let reason = format!("{} lines name what is not there: {}", missing.len(), listed(&missing));
+        let names = if missing.len() == 1 { "names" } else { "name" };
+        let reason =
+            format!("{} {names} what is not there: {}", counted(missing.len(), "line"), listed(&missing));
         if !wish.skip_bad {
             return Err(Error::file(
                 wish.path,
@@ -112,19 +114,19 @@ fn brought_along(found: &Found, places: &[Place]) -> Vec<String> {
 /// Most files beside the pictures that are looked into for what they are not called.
 const LOOKED_INTO: usize = 20;
 
-/// The one list at the top, whatever it is called, that names all of so many pictures, each of one of several splits.
+/// The one list at the top, whatever it is called, that names all of so many pictures or classes, each of one of several splits.
 fn said_within<'a>(
     found: &Found,
     wish: &Wish<'_>,
     known: &Known<'a>,
-    pictures: usize,
+    [pictures, classes]: [usize; 2],
 ) -> Result<(Vec<Line<'a>>, Vec<String>)> {
     let mut whole = Vec::new();
     for name in found.texts.keys().filter(|name| !name.contains('/')).take(LOOKED_INTO) {
         let (lines, used, missing) = read_lists(found, vec![name.clone()], wish, known)?;
         let splits: BTreeSet<_> = lines.iter().map(|line| line.split).collect();
-        let each =
-            lines.len() == pictures && lines.iter().all(|line| matches!(line.named, Named::Picture(_)));
+        let of_pictures = lines.iter().filter(|line| matches!(line.named, Named::Picture(_))).count();
+        let each = [(pictures, pictures), (classes, 0)].contains(&(lines.len(), of_pictures));
         if each && missing.is_empty() && splits.len() > 1 && !splits.contains(&None) {
             whole.push((lines, used));
         }
@@ -205,7 +207,7 @@ fn rows_of(
                     line.class.as_ref().filter(|class| folder.is_none() || class.parse::<u64>().is_err());
                 let Some(class) = said.or(folder) else {
                     let reason = format!(
-                        "`{path}` lies in no folder of a class, and its list has no column of classes;                          a line `filename,label` is needed"
+                        "`{path}` lies in no folder of a class, and its list has no column of classes; a line `filename,label` is needed"
                     );
                     return Err(Error::file(wish.path, reason));
                 };

@@ -8,7 +8,11 @@
 #[cfg(feature = "import")]
 mod archive;
 #[cfg(feature = "import")]
+mod arff;
+#[cfg(feature = "import")]
 mod arrays;
+#[cfg(feature = "import")]
+mod clock_time;
 mod columns;
 #[cfg(feature = "import")]
 mod compact_dates;
@@ -29,6 +33,8 @@ mod found;
 mod gather;
 pub mod glyphs;
 #[cfg(feature = "import")]
+mod heads;
+#[cfg(feature = "import")]
 mod image_import;
 #[cfg(feature = "import")]
 mod image_layout;
@@ -39,7 +45,10 @@ mod listed_layout;
 #[cfg(feature = "import")]
 mod lists;
 #[cfg(feature = "import")]
+mod months;
+#[cfg(feature = "import")]
 mod npy;
+mod numbers;
 #[cfg(feature = "import")]
 mod omniglot;
 #[cfg(feature = "import")]
@@ -74,6 +83,8 @@ mod split;
 #[cfg(feature = "import")]
 mod tarball;
 #[cfg(feature = "import")]
+mod time_columns;
+#[cfg(feature = "import")]
 mod times;
 #[cfg(feature = "import")]
 mod units;
@@ -96,7 +107,7 @@ pub use picture_form::{PictureClasses, PictureForm, ReadPictures};
 pub use picture_reading::PictureReading;
 pub use place::{Stored, data_dir, load, stored};
 pub use roles::{Choices, Roles};
-pub use series::{Gaps, Layout, SeriesColumns, SeriesSet};
+pub use series::{Duplicates, Gaps, Layout, SeriesColumns, SeriesSet};
 pub use set::{ImageClass, ImageSet, check_name};
 pub use sheet::{Decimal, Dialect, Sheet, counted, listed, shown};
 pub use split::{Split, split_counts};

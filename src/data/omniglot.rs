@@ -61,7 +61,7 @@ pub fn open_omniglot(paths: &[PathBuf], seed: u64, watch: Watch<'_>) -> Result<O
         name: "omniglot".to_owned(),
         rule: RULE,
         splits,
-        skip_bad: false,
+        skip_bad: None,
         told: Vec::new(),
         notes: notes(&pictures),
         pictures,

@@ -19,7 +19,8 @@ pub struct OpenedPictures {
     pub(super) pictures: Pictures,
     /// The split of each class, in order of the names.
     pub(super) splits: Vec<Split>,
-    pub(super) skip_bad: bool,
+    /// Whether what cannot be read is left out; nothing where nobody can choose.
+    pub(super) skip_bad: Option<bool>,
     pub(super) told: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) finish: Finish,
@@ -31,7 +32,11 @@ impl OpenedPictures {
     pub fn checksum(&self) -> String {
         let Self { name, rule, pictures, splits, skip_bad, .. } = self;
         let counts = Split::ALL.map(|split| splits.iter().filter(|&&of| of == split).count());
-        format!("{name}, {rule:?}, classes {counts:?}, skip {skip_bad}, {}", pictures.checksum())
+        format!(
+            "{name}, {rule:?}, classes {counts:?}, skip {}, {}",
+            *skip_bad == Some(true),
+            pictures.checksum()
+        )
     }
 
     /// Decodes them on all cores and packs them. As a member of an exchange this process decodes a part, and every member has the

@@ -59,8 +59,13 @@ thread_local! {
 }
 
 fn rows(path: &Path, bytes: Vec<u8>) -> Result<Found> {
-    let damaged =
-        |e| Error::file_caused(path, "is a Parquet file that cannot be read; saved as CSV it may be", e);
+    let damaged = |e| {
+        Error::file_caused(
+            path,
+            "is a Parquet file that cannot be read; save it as CSV, or packed by Snappy or zstd",
+            e,
+        )
+    };
     let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
     let metadata = reader.metadata();
     let unpacked: i128 = metadata.row_groups().iter().map(|group| i128::from(group.total_byte_size())).sum();

@@ -117,6 +117,17 @@ fn ends_as(path: &Path, mut endings: impl Iterator<Item = &'static str>) -> bool
     endings.any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// Whether a file whose name has no ending is a picture by how it begins.
+pub(super) fn begins_as_picture(path: &Path) -> bool {
+    let head = || {
+        let mut head = Vec::new();
+        std::fs::File::open(path)?.take(16).read_to_end(&mut head)?;
+        std::io::Result::Ok(head)
+    };
+    let read = |format| FORMATS.iter().any(|(known, _)| *known == format);
+    path.extension().is_none() && head().is_ok_and(|head| image::guess_format(&head).is_ok_and(read))
+}
+
 impl Rule {
     /// Bytes of an image.
     pub(super) fn len(&self) -> usize {
@@ -173,7 +184,12 @@ impl Rule {
         let mut limits = Limits::default();
         limits.max_alloc = Some(self.max_bytes);
         reader.limits(limits);
-        let damaged = |e: ImageError| format!("is a damaged picture: {e}");
+        let damaged = |e: ImageError| match e {
+            ImageError::Unsupported(_) => {
+                format!("is a picture of a kind that is not read ({e}); save it as PNG or JPEG")
+            }
+            e => format!("is a damaged picture: {e}"),
+        };
         let mut decoder = reader.into_decoder().map_err(damaged)?;
         let (width, height) = decoder.dimensions();
         if width == 0 || height == 0 || width.max(height) > self.max_side {

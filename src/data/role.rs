@@ -20,7 +20,7 @@ pub(super) enum Role {
 /// What a column is, by all of its cells.
 pub(super) fn role(sheet: &Sheet, column: usize, keep: &[String], categories: &[String]) -> Result<Role> {
     let name = &sheet.columns[column];
-    let (kept, said) = (keep.contains(name), categories.contains(name));
+    let (kept, said) = (keep.contains(name), categories.contains(name) || sheet.is_nominal(column));
     let (mut cells, mut numbers, mut words) = (0, Vec::new(), HashMap::<&str, (usize, usize)>::new());
     for row in 0..sheet.len() {
         let Some(value) = sheet.value(row, column) else { continue };

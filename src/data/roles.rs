@@ -5,7 +5,7 @@ use super::columns::{
 };
 use super::role::{Role, role};
 use super::sentinel;
-use super::sheet::{Sheet, counted, listed, shown};
+use super::sheet::{Sheet, counted, listed, shown, ten};
 use crate::error::{Error, Result};
 use std::collections::{BTreeSet, HashMap};
 
@@ -122,9 +122,9 @@ impl Roles {
             let name = sheet.columns[column].clone();
             let coding = if category {
                 let (values, all) = frequent(sheet, column, training);
-                told.push(format!("{} ({})", shown(&name), values.len()));
+                told.push(format!("`{}` ({})", shown(&name), values.len()));
                 if all > values.len() {
-                    cut.push(format!("{} ({all})", shown(&name)));
+                    cut.push(format!("`{}` ({all})", shown(&name)));
                 }
                 Coding::Category { values }
             } else {
@@ -137,11 +137,10 @@ impl Roles {
             features.push(Feature { name, coding });
         }
         if !told.is_empty() {
-            self.notes.push(format!("categories, an input for each value: {}", listed(&told)));
+            self.notes.push(format!("categories, an input for each value: {}", ten(&told)));
         }
         if !cut.is_empty() {
-            self.notes
-                .push(format!("only the {VALUES} most frequent values have an input: {}", listed(&cut)));
+            self.notes.push(format!("only the {VALUES} most frequent values have an input: {}", ten(&cut)));
         }
         if !filled.is_empty() {
             self.notes
@@ -167,14 +166,14 @@ fn left_out_note(sheet: &Sheet, left_out: &[(usize, &str)]) -> Option<String> {
         .iter()
         .map(|(column, why)| match sheet.columns[*column].as_str() {
             "" => format!("the column without a name ({why})"),
-            name => format!("{} ({why})", shown(name)),
+            name => format!("`{}` ({why})", shown(name)),
         })
         .collect();
     let first =
         left_out.iter().map(|(column, _)| sheet.columns[*column].as_str()).find(|name| !name.is_empty());
     let keep =
         first.map_or_else(String::new, |name| format!("; --set 'task.keep=[\"{}\"]' keeps one", shown(name)));
-    Some(format!("left out: {}{keep}", listed(&names)))
+    Some(format!("left out: {}{keep}", ten(&names)))
 }
 
 /// The rows that can be learned from: those with a label and, where others are dropped, without a missing cell.
@@ -189,10 +188,12 @@ fn usable(
     if let Some(&row) = unlabelled.first() {
         if choices.missing == MissingCells::Refuse {
             let reason = format!(
-                "is missing, as in {} rows of {}; --set task.missing=drop leaves such rows out, task.missing=median too, and \
+                "is missing{}; --set task.missing=drop leaves such rows out, task.missing=median too, and \
                  fills missing features in",
-                unlabelled.len(),
-                sheet.len()
+                match unlabelled.len() {
+                    1 => String::new(),
+                    n => format!(", as in {n} of {} rows", sheet.len()),
+                }
             );
             return Err(sheet.wrong(row, label, &reason));
         }
@@ -275,7 +276,7 @@ fn labels(sheet: &Sheet, column: usize, rows: &[usize], choices: &Choices<'_>) -
             classes.first().is_some_and(|first| ["0", "1"].contains(&first.as_str()))
                 && class.parse::<f64>().ok() == classes[0].parse::<f64>().ok().map(|first| first + at as f64)
         });
-    let said = choices.categories.iter().any(|name| name == choices.label);
+    let said = sheet.is_nominal(column) || choices.categories.iter().any(|name| name == choices.label);
     if numeric && !said && !(whole && found <= NUMBERS || counted) {
         let name = shown(choices.label);
         return refused(format!(

@@ -23,6 +23,8 @@ pub struct SeriesColumns {
     pub drop_missing: bool,
     /// What becomes of times that are missing between others.
     pub gaps: Gaps,
+    /// What becomes of a time that a series has more than once.
+    pub duplicates: Duplicates,
     /// Stretches that each series is cut into, to be a series each (1: as it is; 0 counts as 1).
     pub pieces: usize,
 }
@@ -50,6 +52,30 @@ pub enum Gaps {
     Fill,
 }
 
+/// What becomes of values of one series and time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicates {
+    /// They are an error.
+    #[default]
+    Refuse,
+    /// Their mean stands in for them.
+    Mean,
+    /// Their sum does.
+    Sum,
+    /// The first in the file does.
+    First,
+    /// The last does.
+    Last,
+}
+
+impl Duplicates {
+    /// Whether they are an error.
+    pub(crate) fn is_refuse(&self) -> bool {
+        *self == Self::Refuse
+    }
+}
+
 /// Series of a file, in the order of their names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesSet {
@@ -65,6 +91,8 @@ pub struct SeriesSet {
     pub notes: Vec<String>,
     /// For each series what its times go on with.
     pub(super) clocks: Vec<Option<Clock>>,
+    /// Whether times came with zones.
+    pub(super) zoned: bool,
 }
 
 /// The last time of a series, and the step between times.
@@ -119,18 +147,21 @@ impl SeriesSet {
                 let month = last + n * step;
                 format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
             }
-            Clock::Seconds { last, step } => day_and_time(last + n * step)?,
+            Clock::Seconds { last, step } => day_and_time(last + n * step, self.zoned)?,
         })
     }
 }
 
-/// Seconds since 1970 as `2024-02-29`, with the time if it is not midnight.
-fn day_and_time(seconds: i64) -> Option<String> {
+/// Seconds since 1970 as `2024-02-29`, with the time if it is not midnight, and a `Z` where times have zones.
+fn day_and_time(seconds: i64, zoned: bool) -> Option<String> {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let day = day_text(days)?;
     Some(match rest {
-        0 => day,
-        _ => format!("{day}T{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60),
+        0 if !zoned => day,
+        _ => {
+            let mark = if zoned { "Z" } else { "" };
+            format!("{day}T{:02}:{:02}:{:02}{mark}", rest / 3600, rest / 60 % 60, rest % 60)
+        }
     })
 }
 

@@ -1,10 +1,10 @@
 //! Series out of files of text.
 
 use super::sentinel;
-use super::series::{Gaps, Layout, SeriesColumns, SeriesSet};
+use super::series::{Duplicates, Gaps, Layout, SeriesColumns, SeriesSet};
 use super::sheet::{Dialect, Sheet, check, listed, shown};
 use super::spacing::{Found, Row, Spacing};
-use super::{series_layout, times};
+use super::{series_layout, time_columns, times};
 use crate::error::{Error, Result};
 use series_layout::Places;
 use sha2::{Digest as _, Sha256};
@@ -28,7 +28,7 @@ impl SeriesSet {
     ) -> Result<Self> {
         let folder = path.is_dir();
         let files = if folder { files_of(path)? } else { vec![path.to_owned()] };
-        let (mut sums, mut notes, mut dropped) = (Vec::new(), Vec::new(), 0);
+        let (mut sums, mut notes, mut dropped, mut zoned) = (Vec::new(), Vec::new(), 0, false);
         let (mut all, mut dated) = (Vec::<Found>::new(), None);
         for file in files {
             let before = known.filter(|_| !folder).map(|sum| ("task.sha256", sum));
@@ -58,6 +58,7 @@ impl SeriesSet {
                 notes.push(note);
             }
             dropped += part.dropped;
+            zoned |= part.zoned;
             sums.push(sheet.sha256);
             all.extend(part.found);
         }
@@ -71,8 +72,8 @@ impl SeriesSet {
         }
         all.retain(|found| !found.rows.is_empty());
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut set =
-            Self { path: path.to_owned(), sha256, series: Vec::new(), dropped, notes, clocks: Vec::new() };
+        let (series, clocks) = (Vec::new(), Vec::new());
+        let mut set = Self { path: path.to_owned(), sha256, series, dropped, notes, clocks, zoned };
         set.take(all, columns, dated.unwrap_or(false));
         Ok(set)
     }
@@ -131,6 +132,7 @@ struct Part {
     places: Places,
     found: Vec<Found>,
     dated: bool,
+    zoned: bool,
     dropped: usize,
     notes: Vec<String>,
 }
@@ -138,16 +140,31 @@ struct Part {
 impl Part {
     fn read(sheet: &Sheet, columns: &SeriesColumns) -> Result<Self> {
         let (places, notes) = series_layout::of(sheet, columns)?;
-        let mut part = Self { places, found: Vec::new(), dated: false, dropped: 0, notes };
+        let mut part = Self { places, found: Vec::new(), dated: false, zoned: false, dropped: 0, notes };
         match part.places.layout {
             Layout::Rows => part.rows(sheet)?,
             Layout::Long | Layout::Wide => part.columns(sheet, columns)?,
         }
         let time = part.places.time.map(|column| sheet.columns[column].clone());
+        let mut twice = 0;
         if let Some(time) = time {
             for found in &mut part.found {
-                sort(sheet, found, &time, &part.places)?;
+                let doubled = sort(found, columns.duplicates);
+                match columns.duplicates {
+                    Duplicates::Refuse => check_twice(sheet, found, &time, &part.places)?,
+                    _ => twice += doubled,
+                }
             }
+        }
+        if twice > 0 {
+            let one = match columns.duplicates {
+                Duplicates::Mean => "the mean",
+                Duplicates::Sum => "the sum",
+                Duplicates::First => "the first",
+                Duplicates::Refuse | Duplicates::Last => "the last",
+            };
+            part.notes
+                .push(format!("times that a series has again: {twice}; {one} of their values is taken"));
         }
         Ok(part)
     }
@@ -173,9 +190,10 @@ impl Part {
 
     /// A row for each time.
     fn columns(&mut self, sheet: &Sheet, columns: &SeriesColumns) -> Result<()> {
-        let Places { ids, values, time, layout } = &self.places;
-        let moments = time.map(|column| moments(sheet, column, columns)).transpose()?;
+        let Places { ids, values, time, more, layout } = &self.places;
+        let moments = time.map(|column| moments(sheet, (column, more), columns)).transpose()?;
         self.dated = moments.as_ref().is_some_and(|times| times.dated);
+        self.zoned = moments.as_ref().is_some_and(|times| times.zoned);
         for &column in values {
             let mut numbers = HashMap::<String, usize>::new();
             let (from, to) = match layout {
@@ -251,8 +269,20 @@ fn value(sheet: &Sheet, row: usize, column: usize, pass: bool) -> Result<Option<
 }
 
 /// The times of all rows.
-fn moments(sheet: &Sheet, column: usize, columns: &SeriesColumns) -> Result<times::Times> {
-    let texts: Vec<_> = (0..sheet.len()).map(|row| sheet.cell(row, column)).collect();
+fn moments(
+    sheet: &Sheet,
+    (column, more): (usize, &[usize]),
+    columns: &SeriesColumns,
+) -> Result<times::Times> {
+    let all = [&[column], more].concat();
+    let joined: Vec<String> = match more {
+        [] => Vec::new(),
+        _ => (0..sheet.len()).map(|row| time_columns::text(sheet, row, &all)).collect(),
+    };
+    let texts: Vec<_> = match more {
+        [] => (0..sheet.len()).map(|row| sheet.cell(row, column)).collect(),
+        _ => joined.iter().map(String::as_str).collect(),
+    };
     times::read(&texts, columns.dates.as_deref()).map_err(|times::Unread { at, what }| {
         Error::file(
             &sheet.path,
@@ -261,32 +291,60 @@ fn moments(sheet: &Sheet, column: usize, columns: &SeriesColumns) -> Result<time
     })
 }
 
-/// Puts the rows of a series in the order of time.
-fn sort(sheet: &Sheet, found: &mut Found, time: &str, places: &Places) -> Result<()> {
-    let order = |a: &Row, b: &Row| match (&a.time, &b.time) {
+fn order(a: &Row, b: &Row) -> std::cmp::Ordering {
+    match (&a.time, &b.time) {
         (Some(a), Some(b)) => a.order(b),
         _ => std::cmp::Ordering::Equal,
-    };
+    }
+}
+
+/// Puts the rows of a series in the order of time, those of one time together if that is asked for; gives how many fewer they are.
+fn sort(found: &mut Found, duplicates: Duplicates) -> usize {
     found.rows.sort_by(|a, b| order(a, b).then(a.line.cmp(&b.line)));
+    if duplicates.is_refuse() {
+        return 0;
+    }
+    let all = found.rows.len();
+    let together = |same: &[Row]| {
+        let sum = || same.iter().map(|row| row.value).sum::<f64>();
+        let (first, last) = (same[0].clone(), same[same.len() - 1].clone());
+        match duplicates {
+            Duplicates::Mean => Row { value: sum() / same.len() as f64, ..first },
+            Duplicates::Sum => Row { value: sum(), ..first },
+            Duplicates::First => first,
+            Duplicates::Refuse | Duplicates::Last => last,
+        }
+    };
+    found.rows = found.rows.chunk_by(|a, b| order(a, b).is_eq()).map(together).collect();
+    all - found.rows.len()
+}
+
+/// Refuses a time that a series has twice.
+fn check_twice(sheet: &Sheet, found: &Found, time: &str, places: &Places) -> Result<()> {
     let Some(pair) = found.rows.windows(2).find(|pair| order(&pair[0], &pair[1]).is_eq()) else {
         return Ok(());
     };
     let (first, line) = (pair[0].line, pair[1].line);
     let others: Vec<_> = (0..sheet.columns.len())
         .filter(|column| {
-            !places.ids.contains(column) && !places.values.contains(column) && Some(*column) != places.time
+            !places.ids.contains(column)
+                && !places.more.contains(column)
+                && (places.layout == Layout::Wide || !places.values.contains(column))
+                && Some(*column) != places.time
         })
         .map(|column| sheet.columns[column].as_str())
         .collect();
     let hint = match (others.is_empty(), places.layout) {
-        (false, Layout::Long) => format!(
-            "; if other columns tell series apart ({}), name them too: --id-column A,B",
+        (false, Layout::Long | Layout::Wide) => format!(
+            "; if other columns tell series apart ({0}), name them too: --id-column A,B; if the time stands in several, name those: \
+             --time-column A,B",
             listed(&others)
         ),
         _ => String::new(),
     };
     let reason = format!(
-        "line {line}: series `{}` has the same `{}` as in line {first}; a time may come once{hint}",
+        "line {line}: series `{}` has the same `{}` as in line {first}; a time may come once{hint}; --set task.duplicates=mean \
+         (sum, first, last) makes one value of several",
         shown(&found.name),
         shown(time)
     );

@@ -1,7 +1,8 @@
 //! How series stand in a sheet: what is said of it, and what can be told.
 
 use super::series::{Layout, SeriesColumns};
-use super::sheet::{Sheet, listed, shown};
+use super::sheet::{Sheet, listed, shown, ten};
+use super::time_columns;
 use super::times::is_date;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -13,6 +14,8 @@ pub(super) struct Places {
     pub(super) ids: Vec<usize>,
     pub(super) values: Vec<usize>,
     pub(super) time: Option<usize>,
+    /// Further columns of the time, e.g. that of the time of day beside a date.
+    pub(super) more: Vec<usize>,
 }
 
 impl Places {
@@ -36,31 +39,26 @@ const ROW: usize = 20;
 /// [`Recipe`](crate::ErrorKind::Recipe) naming the setting of a column that is not there, or that has to be said.
 pub(super) fn of(sheet: &Sheet, said: &SeriesColumns) -> Result<(Places, Vec<String>)> {
     let mut notes = Vec::new();
-    let named = |names: &[&str]| {
-        names
-            .iter()
-            .find_map(|name| sheet.columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
-    };
+    let named = |names: &[&str]| called(sheet, names);
     let mut ids = find_all(sheet, "task.id_column", &said.ids)?;
     let mut values = find_all(sheet, "task.value_column", &said.values)?;
     let told = ids.is_empty() && values.is_empty();
-    let mut time = said.time.as_ref().map(|column| sheet.find("task.time_column", column)).transpose()?;
-    let dates = |column: &usize| is_dates(sheet, *column);
-    if time.is_none() && said.layout != Some(Layout::Rows) {
-        let free = |column: &usize| !ids.contains(column) && !values.contains(column);
-        time = named(&TIMES).filter(free).filter(|c| dates(c) || told && is_numbers(sheet, *c));
-        time = time.or_else(|| (0..sheet.columns.len()).filter(free).find(dates));
-        if let Some(column) = time {
-            notes.push(format!("times are taken from `{}`", shown(&sheet.columns[column])));
+    let mut times = find_all(sheet, "task.time_column", said.time.as_slice())?;
+    if times.is_empty() && said.layout != Some(Layout::Rows) {
+        times = told_times(sheet, &|column| !ids.contains(column) && !values.contains(column), told);
+        if !times.is_empty() {
+            notes.push(format!("times are taken from {}", named_columns(sheet, &times)));
         }
     }
+    let time = times.first().copied();
+    let more = times.get(1..).unwrap_or_default().to_vec();
     if ids.is_empty() && said.layout.is_none_or(|layout| layout == Layout::Long) {
-        ids.extend(named(&IDS).filter(|column| !values.contains(column) && Some(*column) != time));
+        ids.extend(named(&IDS).filter(|column| !values.contains(column) && !times.contains(column)));
         if ids.is_empty() && values.len() < 2 && time.is_some_and(|column| repeats(sheet, column)) {
-            ids.extend(words(sheet, time));
+            ids.extend(words(sheet, &times));
         }
     }
-    let free = |column: usize| !ids.contains(&column) && Some(column) != time;
+    let free = |column: usize| !ids.contains(&column) && !times.contains(&column);
     let numeric: Vec<_> = (0..sheet.columns.len())
         .filter(|&column| free(column) && !sheet.columns[column].is_empty() && is_numbers(sheet, column))
         .collect();
@@ -73,11 +71,11 @@ pub(super) fn of(sheet: &Sheet, said: &SeriesColumns) -> Result<(Places, Vec<Str
         let usual =
             named(&VALUES).filter(|column| numeric.contains(column) && said.layout != Some(Layout::Wide));
         values = usual.map_or(numeric, |column| vec![column]);
-        notes.push(told_values(sheet, &ids, &values, time)?);
+        notes.push(told_values(sheet, &ids, &values, &times)?);
     }
     let layout =
         said.layout.unwrap_or(if ids.is_empty() && values.len() > 1 { Layout::Wide } else { Layout::Long });
-    let places = Places { layout, ids, values, time };
+    let places = Places { layout, ids, values, time, more };
     check(sheet, &places)?;
     notes.extend(no_times(sheet, &places));
     if said.ids.is_empty()
@@ -86,6 +84,39 @@ pub(super) fn of(sheet: &Sheet, said: &SeriesColumns) -> Result<(Places, Vec<Str
         notes.push(format!("series are told apart by `{}`", shown(&sheet.columns[id])));
     }
     Ok((places, notes))
+}
+
+/// The first column that is called by one of these names, in their order.
+fn called(sheet: &Sheet, names: &[&str]) -> Option<usize> {
+    names.iter().find_map(|name| sheet.columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
+}
+
+/// The columns of times among those that are free: of dates, with the time of day; of year, month and so on; where nothing is
+/// said of a file (`told`), of numbers by its name.
+fn told_times(sheet: &Sheet, free: &dyn Fn(&usize) -> bool, told: bool) -> Vec<usize> {
+    let dates = |column: &usize| is_dates(sheet, *column);
+    let usual = called(sheet, &TIMES).filter(free);
+    let of_year = || time_columns::of_year(sheet, free);
+    let mut times = usual.filter(dates).map(|column| vec![column]).or_else(of_year).unwrap_or_default();
+    if times.is_empty() {
+        let numbers = usual.filter(|column| told && is_numbers(sheet, *column));
+        times.extend(numbers.or_else(|| (0..sheet.columns.len()).filter(free).find(dates)));
+    }
+    if let [date] = times[..]
+        && dates(&date)
+    {
+        times.extend(time_columns::of_day(sheet, date, free));
+    }
+    times
+}
+
+/// Columns by their names, and at most ten.
+fn named_columns(sheet: &Sheet, columns: &[usize]) -> String {
+    let name = |&column: &usize| match sheet.columns[column].as_str() {
+        "" => "the column without a name".to_owned(),
+        name => format!("`{}`", shown(name)),
+    };
+    ten(&columns.iter().map(name).collect::<Vec<_>>())
 }
 
 /// Says that nothing was taken for times, and what they may have been.
@@ -107,7 +138,7 @@ fn no_times(sheet: &Sheet, places: &Places) -> Option<String> {
 }
 
 /// What is said of columns of values that nobody named.
-fn told_values(sheet: &Sheet, ids: &[usize], values: &[usize], time: Option<usize>) -> Result<String> {
+fn told_values(sheet: &Sheet, ids: &[usize], values: &[usize], times: &[usize]) -> Result<String> {
     let file = sheet.path.display();
     let names: Vec<_> = values.iter().map(|&column| sheet.columns[column].as_str()).collect();
     let to_say =
@@ -115,14 +146,23 @@ fn told_values(sheet: &Sheet, ids: &[usize], values: &[usize], time: Option<usiz
     match names[..] {
         [] => to_say("no column of numbers".to_owned()),
         [only] => Ok(format!("values are taken from `{}`", shown(only))),
-        _ if !ids.is_empty() => to_say(format!("several columns of numbers, {}", listed(&names))),
+        _ if !ids.is_empty() => {
+            let rows = match names.len() > ROW {
+                true => "; if each row is a series: --set task.layout=rows",
+                false => "",
+            };
+            to_say(format!("several columns of numbers, {}{rows}", listed(&names)))
+        }
         _ => {
             let others =
-                (0..sheet.columns.len()).filter(|column| !values.contains(column) && Some(*column) != time);
-            let others: Vec<_> = others.map(|column| sheet.columns[column].as_str()).collect();
+                (0..sheet.columns.len()).filter(|column| !values.contains(column) && !times.contains(column));
+            let others: Vec<_> = others.collect();
             let left_out = match others.is_empty() {
                 true => String::new(),
-                false => format!("; left out, as they are no numbers or have no name: {}", listed(&others)),
+                false => format!(
+                    "; left out, as they are no numbers or have no name: {}",
+                    named_columns(sheet, &others)
+                ),
             };
             Ok(format!("a column each, {} series: {}{left_out}", names.len(), listed(&names)))
         }
@@ -138,7 +178,10 @@ fn by_row(sheet: &Sheet, ids: &[usize], values: &[usize]) -> Result<(Places, Vec
         false => values.to_vec(),
     };
     let note = format!("a row each, {} series", sheet.len());
-    Ok((Places { layout: Layout::Rows, ids: id.into_iter().collect(), values, time: None }, vec![note]))
+    Ok((
+        Places { layout: Layout::Rows, ids: id.into_iter().collect(), values, time: None, more: Vec::new() },
+        vec![note],
+    ))
 }
 
 /// Columns by name; one name may list several.
@@ -183,9 +226,9 @@ fn repeats(sheet: &Sheet, column: usize) -> bool {
 }
 
 /// The only column of words, some of them more than once: where times repeat, it tells series apart.
-fn words(sheet: &Sheet, time: Option<usize>) -> Option<usize> {
+fn words(sheet: &Sheet, times: &[usize]) -> Option<usize> {
     let named = |column: &usize| {
-        Some(*column) != time
+        !times.contains(column)
             && !is_numbers(sheet, *column)
             && (0..sheet.len()).all(|row| sheet.value(row, *column).is_some())
             && repeats(sheet, *column)

@@ -1,5 +1,7 @@
 //! Text in rows and columns, as files of tables and of series hold it.
 
+pub use super::numbers::Decimal;
+pub(super) use super::numbers::number;
 use super::set::hex;
 use crate::error::{Error, Result};
 use crate::philox::{Philox, Purpose};
@@ -29,20 +31,39 @@ pub struct Dialect {
     pub missing_values: Vec<String>,
 }
 
-/// What stands before a number's fraction; the other of the two may set groups of three digits apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decimal {
-    /// `1,234.5`.
-    Point,
-    /// `1.234,5`.
-    Comma,
-}
-
 /// Words that stand for no value in any case, besides an empty cell.
-const MISSING: [&str; 15] = [
-    "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "?", "-", "--", "\\n",
+const MISSING: [&str; 31] = [
+    "na",
+    "n/a",
+    "n.a.",
+    "#n/a",
+    "#n/a n/a",
+    "#na",
+    "<na>",
+    "nan",
+    "-nan",
+    "nat",
+    "1.#ind",
+    "-1.#ind",
+    "1.#qnan",
+    "-1.#qnan",
+    "null",
+    "(null)",
+    "<null>",
+    "none",
+    "nil",
+    "undefined",
+    "?",
+    "-",
+    "--",
+    ".",
+    "..",
+    "\\n",
     "#value!",
+    "#div/0!",
+    "#ref!",
+    "#num!",
+    "#name?",
 ];
 
 impl Dialect {
@@ -97,6 +118,8 @@ pub struct Sheet {
     pub(super) dialect: Dialect,
     /// What stands before the fraction in each column; nothing where that cannot be told.
     pub(super) decimals: Vec<Option<Decimal>>,
+    /// Whether each column holds categories by the file's own word; empty where a file says nothing.
+    pub(super) nominal: Vec<bool>,
     /// The line that each row begins at.
     pub(super) lines: Vec<u64>,
     pub(super) text: String,
@@ -129,6 +152,11 @@ impl Sheet {
     #[must_use]
     pub fn value(&self, row: usize, column: usize) -> Option<&str> {
         Some(self.cell(row, column)).filter(|cell| !self.dialect.is_missing(cell))
+    }
+
+    /// Whether the file itself says that a column holds categories.
+    pub(super) fn is_nominal(&self, column: usize) -> bool {
+        self.nominal.get(column).is_some_and(|nominal| *nominal)
     }
 
     /// The line of a row.
@@ -238,6 +266,7 @@ impl Sheet {
             notes: Vec::new(),
             dialect: Dialect::default(),
             decimals: vec![Some(Decimal::Point); features + 1],
+            nominal: Vec::new(),
             lines: (0..(classes * rows) as u64).map(|row| row + 2).collect(),
             text,
             ends,
@@ -272,10 +301,21 @@ pub fn counted(n: usize, of: &str) -> String {
 /// At most ten names in quotes, and how many more there are.
 #[must_use]
 pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let some: Vec<_> = names.iter().take(10).map(|name| format!("`{}`", shown(name.as_ref()))).collect();
-    match names.len() - some.len() {
-        0 => some.join(", "),
-        more => format!("{} and {more} more", some.join(", ")),
+    let quoted = |name: &S| format!("`{}`", shown(name.as_ref()));
+    // The eleventh is counted only.
+    ten(&names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| if at < 10 { quoted(name) } else { String::new() })
+        .collect::<Vec<_>>())
+}
+
+/// At most ten texts, and how many more there are.
+pub(super) fn ten(texts: &[String]) -> String {
+    let some = texts[..texts.len().min(10)].join(", ");
+    match texts.len() {
+        ..=10 => some,
+        all => format!("{some} and {} more", all - 10),
     }
 }
 
@@ -296,82 +336,9 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// Reads a number with groups of digits set apart or not.
-pub(super) fn number(text: &str, decimal: Decimal) -> Option<f64> {
-    let (mark, group) = match decimal {
-        Decimal::Point => ('.', ','),
-        Decimal::Comma => (',', '.'),
-    };
-    let plain = |text: &str| {
-        let first = text.trim_start_matches(['+', '-']).chars().next()?;
-        (first.is_ascii_digit() || first == '.').then(|| text.parse().ok())?
-    };
-    if decimal == Decimal::Point
-        && !text.contains(group)
-        && text.is_ascii()
-        && let Some(number) = plain(text)
-    {
-        return Some(number);
-    }
-    let text = text.replace('\u{2212}', "-");
-    let (sign, rest) = match text.strip_prefix(['+', '-']) {
-        Some(rest) => (&text[..1], rest),
-        None => ("", text.as_str()),
-    };
-    // Only what could be a number is looked at further: most text is none.
-    if !rest.chars().all(|c| c.is_ascii_digit() || "eE+-.,' \u{a0}\u{202f}".contains(c)) {
-        return None;
-    }
-    let (whole, fraction) = rest.split_once(mark).map_or((rest, None), |(whole, rest)| (whole, Some(rest)));
-    let grouped = [group, ' ', '\'', '\u{a0}', '\u{202f}'].into_iter().find(|&mark| whole.contains(mark));
-    let digits = match grouped {
-        Some(mark) => {
-            let groups: Vec<_> = whole.split(mark).collect();
-            let of_digits = groups.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()));
-            let fits = (1..=3).contains(&groups[0].len()) && groups[1..].iter().all(|part| part.len() == 3);
-            (of_digits && fits).then(|| groups.concat())?
-        }
-        None => whole.to_owned(),
-    };
-    match fraction {
-        Some(fraction) => plain(&format!("{sign}{digits}.{fraction}")),
-        None => plain(&format!("{sign}{digits}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_read_with_both_marks() {
-        use Decimal::{Comma, Point};
-        for (text, decimal, expected) in [
-            ("1.5", Point, Some(1.5)),
-            ("-2e3", Point, Some(-2000.0)),
-            (".5", Point, Some(0.5)),
-            ("+7", Point, Some(7.0)),
-            ("1,234.5", Point, Some(1234.5)),
-            ("1,234,567", Point, Some(1_234_567.0)),
-            ("12,34", Point, None),
-            ("1,5", Comma, Some(1.5)),
-            ("1.234,5", Comma, Some(1234.5)),
-            ("1 234,5", Comma, Some(1234.5)),
-            ("1\u{a0}234,5e1", Comma, Some(12345.0)),
-            ("\u{2212}0,25", Comma, Some(-0.25)),
-            ("12.34", Comma, None),
-            ("", Point, None),
-            ("-", Point, None),
-            ("nan", Point, None),
-            ("inf", Point, None),
-            ("a1", Comma, None),
-            ("2024-01-01", Point, None),
-            ("1..2", Point, None),
-            ("ü", Point, None),
-        ] {
-            assert_eq!(number(text, decimal), expected, "{text}");
-        }
-    }
 
     #[test]
     fn what_is_shown_is_short_and_controls_nothing() {

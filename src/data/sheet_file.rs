@@ -1,9 +1,9 @@
 //! Sheets out of files.
 
-use super::form::{self, Arff};
-use super::sheet::{Decimal, Dialect, Sheet, check, number};
+use super::form;
+use super::sheet::{Decimal, Dialect, Sheet, check, counted, number};
 use super::sheet_rows::Rows;
-use super::{decode, parquet, units, unpacked};
+use super::{arff, decode, heads, parquet, units, unpacked};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
@@ -25,23 +25,18 @@ impl Sheet {
         if let Some((key, known)) = known {
             check(path, key, Some(known), &sha256)?;
         }
-        let Cells { mut rows, names, separator, numeric, mut notes } = match parquet::is(&bytes) {
+        let Cells { mut rows, names, separator, numeric, nominal, mut notes } = match parquet::is(&bytes) {
             true => {
                 let parquet::Found { rows, names, numeric, notes } = parquet::read(path, bytes)?;
-                Cells { rows, names: Some(names), separator: b',', numeric, notes }
+                Cells { rows, names: Some(names), separator: b',', numeric, nominal: Vec::new(), notes }
             }
             false => from_text(path, bytes, dialect)?,
         };
         if rows.len() == 0 {
             return Err(Error::file(path, "has no rows"));
         }
-        let titles = if names.is_none() { rows.titles() } else { 0 };
-        if titles > 0 {
-            notes.push(match titles {
-                1 => "the line above the table is passed over".to_owned(),
-                n => format!("{n} lines above the table are passed over"),
-            });
-            rows.skip(titles);
+        if names.is_none() {
+            notes.extend(heads::pass_over(&mut rows, dialect));
         }
         let mut sheet = assemble(path, rows, names, dialect, expected)?;
         if !sheet.named {
@@ -55,7 +50,7 @@ impl Sheet {
         if dialect.decimal.is_none() && decimals.contains(&Some(Decimal::Comma)) {
             notes.push("has decimal commas".to_owned());
         }
-        Ok(Self { sha256, notes, decimals, ..sheet })
+        Ok(Self { sha256, notes, decimals, nominal, ..sheet })
     }
 }
 
@@ -67,6 +62,8 @@ struct Cells {
     separator: u8,
     /// Of each column, whether it holds numbers by the file's own word; empty where a file says nothing.
     numeric: Vec<bool>,
+    /// And whether it holds categories.
+    nominal: Vec<bool>,
     notes: Vec<String>,
 }
 
@@ -75,15 +72,20 @@ fn from_text(path: &Path, bytes: Vec<u8>, dialect: &Dialect) -> Result<Cells> {
     if text.trim().is_empty() {
         return Err(Error::file(path, "is empty; a header and rows are needed"));
     }
-    let (rows, names, separator) = match form::arff(&text) {
-        Some(Arff { names, rows, lines_before }) => (arff_rows(path, rows, lines_before)?, Some(names), b','),
-        None => {
-            let (body, lines, named) = form::without_head(&text);
-            let separator = dialect.separator_byte().or(named).unwrap_or_else(|| form::separator(body));
-            (divided(path, body, (separator, lines))?, None, separator)
+    let notes = note.into_iter().collect();
+    if let Some(arff) = arff::read(&text) {
+        let mut rows = Rows::default();
+        for (line, cells) in arff.rows().map_err(|what| Error::file(path, what))? {
+            rows.push(line, cells.iter());
         }
-    };
-    Ok(Cells { rows, names, separator, numeric: Vec::new(), notes: note.into_iter().collect() })
+        let nominal = arff.attributes.iter().map(|a| !a.values.is_empty()).collect();
+        let names = Some(arff.attributes.into_iter().map(|a| a.name).collect());
+        return Ok(Cells { rows, names, separator: b',', numeric: Vec::new(), nominal, notes });
+    }
+    let (body, lines, named) = form::without_head(&text);
+    let separator = dialect.separator_byte().or(named).unwrap_or_else(|| form::separator(body));
+    let rows = divided(path, body, (separator, lines))?;
+    Ok(Cells { rows, names: None, separator, numeric: Vec::new(), nominal: Vec::new(), notes })
 }
 
 /// Rows of cells between separators.
@@ -96,15 +98,6 @@ fn divided(path: &Path, body: &str, (separator, lines_before): (u8, u64)) -> Res
     let cells = |line: &str| line.split_whitespace().collect::<Vec<_>>().join("\t") + "\n";
     let tabbed: String = body.lines().map(cells).collect();
     records(path, &tabbed, lines_before, csv::ReaderBuilder::new().delimiter(b'\t').quoting(false))
-}
-
-fn arff_rows(path: &Path, body: &str, lines_before: u64) -> Result<Rows> {
-    let first = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('%'));
-    if first.is_some_and(|line| line.starts_with('{')) {
-        return Err(Error::file(path, "is a sparse ARFF file; save it as CSV"));
-    }
-    let quote = if body.contains('\'') { b'\'' } else { b'"' };
-    records(path, body, lines_before, csv::ReaderBuilder::new().comment(Some(b'%')).quote(quote))
 }
 
 /// Parses rows, with the line that each begins at.
@@ -169,6 +162,7 @@ fn assemble(
         notes: Vec::new(),
         dialect: dialect.clone(),
         decimals: Vec::new(),
+        nominal: Vec::new(),
         lines: rows.lines[from..].to_vec(),
         text: String::with_capacity(rows.text.len()),
         ends: Vec::with_capacity(rows.all_cells()),
@@ -177,7 +171,8 @@ fn assemble(
         let (cells, line) = (rows.cells(row), rows.lines[row]);
         if cells < width || rows.filled(row) > width {
             let what = if named { "the header" } else { "the first row" };
-            return Err(Error::file(path, format!("line {line} has {cells} cells, {what} {width}")));
+            let cells = counted(cells, "cell");
+            return Err(Error::file(path, format!("line {line} has {cells}, {what} {width}")));
         }
         for column in 0..width {
             sheet.text.push_str(rows.cell(row, column));

@@ -67,10 +67,10 @@ impl Rows {
         if width > 1 && 10 * alike >= 9 * (self.len() - titles) { titles } else { 0 }
     }
 
-    /// Leaves the first rows out.
-    pub(super) fn skip(&mut self, rows: usize) {
+    /// Leaves rows out.
+    pub(super) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
         let mut rest = Self::default();
-        for row in rows..self.len() {
+        for row in (0..self.len()).filter(|&row| keep(row)) {
             rest.push(self.lines[row], (0..self.cells(row)).map(|column| self.cell(row, column)));
         }
         *self = rest;

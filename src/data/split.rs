@@ -61,6 +61,20 @@ pub(super) fn named(name: &str) -> Option<Split> {
     }
 }
 
+/// The split that a folder's name holds as a word among others: `train_images`, `01_test`, `mini-imagenet-val`.
+#[cfg(feature = "import")]
+pub(super) fn named_within(name: &str) -> Option<Split> {
+    let of = |word: &str| {
+        let ends = ["set", "images", "imgs", "data"];
+        let bare = ends.iter().find_map(|end| word.strip_suffix(end));
+        // Omniglot's own word.
+        if word == "background" { Some(Split::Train) } else { named(word).or_else(|| named(bare?)) }
+    };
+    let lower = name.to_lowercase();
+    let mut found = lower.split(|c: char| !c.is_alphabetic()).filter_map(of);
+    named(name).or_else(|| found.next().filter(|split| found.all(|other| other == *split)))
+}
+
 /// The split that a file's name ends with, e.g. `mini-imagenet-cache-train`.
 #[cfg(feature = "import")]
 pub(super) fn named_last(stem: &str) -> Option<Split> {
@@ -110,6 +124,25 @@ pub(super) fn deal(n: usize, shares: [usize; 3], seed: u64) -> Vec<Split> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "import")]
+    #[test]
+    fn names_of_splits_stand_among_other_words() {
+        for (name, split) in [
+            ("train_images", Some(Split::Train)),
+            ("images_background", Some(Split::Train)),
+            ("01_Val", Some(Split::Validation)),
+            ("meta-valid", Some(Split::Validation)),
+            ("mini--test", Some(Split::Test)),
+            ("testset", Some(Split::Test)),
+            ("images_evaluation", Some(Split::Test)),
+            ("train_test", None),
+            ("images", None),
+            ("latest", None),
+        ] {
+            assert_eq!(named_within(name), split, "{name}");
+        }
+    }
 
     #[test]
     fn shares_are_kept_and_every_class_is_used() {

@@ -1,8 +1,11 @@
 //! Times in a column of a file: numbers, or dates in any of the forms that programs and people write.
 
+use super::clock_time::{has_zone, seconds, split, stamp};
 use super::compact_dates::compact;
-use super::dates::{FORMS, Form, days, is_digits};
+use super::dates::{FORMS, Form, days};
+use super::months::{in_english, is_foreign};
 use jiff::fmt::strtime::BrokenDownTime;
+use std::borrow::Cow;
 
 /// A time as a table gives it, in the order of time within its kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +40,8 @@ pub(super) struct Times {
     pub(super) moments: Vec<Moment>,
     /// Whether they are dates, not numbers.
     pub(super) dated: bool,
+    /// Whether some came with a zone; all are given in UTC.
+    pub(super) zoned: bool,
 }
 
 /// Why a column's times cannot be read: at which of them, and what is wrong.
@@ -49,7 +54,8 @@ pub(super) struct Unread {
 /// Whether a text is a date in some form, not a number.
 pub(super) fn is_date(text: &str) -> bool {
     Moment::number(text).is_none()
-        && split(text).is_some_and(|parts| FORMS.iter().any(|form| form.date(parts.0).is_some()))
+        && split(&in_english(text).unwrap_or_else(|| text.to_owned()))
+            .is_some_and(|parts| FORMS.iter().any(|form| form.date(&parts.0).is_some()))
 }
 
 /// Reads the times of a column. `said` is `number`, `day_first`, `month_first` or a pattern of `strptime` such as `%d.%m`.
@@ -72,6 +78,11 @@ pub(super) fn read(texts: &[&str], said: Option<&str>) -> Result<Times, Unread> 
             None => numbers(texts),
         };
     }
+    if texts.iter().any(|text| is_foreign(text)) {
+        let english: Vec<_> =
+            texts.iter().map(|text| in_english(text).map_or(Cow::Borrowed(*text), Cow::Owned)).collect();
+        return dates(&english.iter().map(Cow::as_ref).collect::<Vec<_>>(), FORMS.to_vec(), said);
+    }
     dates(texts, FORMS.to_vec(), said)
 }
 
@@ -79,7 +90,11 @@ fn numbers(texts: &[&str]) -> Result<Times, Unread> {
     let number = |(at, text): (usize, &&str)| {
         Moment::number(text).ok_or_else(|| Unread { at, what: format!("is `{text}`; a number is needed") })
     };
-    Ok(Times { moments: texts.iter().enumerate().map(number).collect::<Result<_, _>>()?, dated: false })
+    Ok(Times {
+        moments: texts.iter().enumerate().map(number).collect::<Result<_, _>>()?,
+        dated: false,
+        zoned: false,
+    })
 }
 
 fn by_pattern(texts: &[&str], pattern: &str) -> Result<Times, Unread> {
@@ -103,7 +118,11 @@ fn by_pattern(texts: &[&str], pattern: &str) -> Result<Times, Unread> {
             what: format!("is `{text}`, which is not as task.dates = \"{pattern}\" says"),
         })
     };
-    Ok(Times { moments: texts.iter().enumerate().map(one).collect::<Result<_, _>>()?, dated: true })
+    Ok(Times {
+        moments: texts.iter().enumerate().map(one).collect::<Result<_, _>>()?,
+        dated: true,
+        zoned: pattern.contains("%z") || pattern.contains("%:z"),
+    })
 }
 
 /// Reads dates in the one of these forms that fits them all.
@@ -129,10 +148,10 @@ fn dates(texts: &[&str], mut forms: Vec<Form>, said: Option<&str>) -> Result<Tim
             };
             return Err(Unread { at, what });
         };
-        forms.retain(|form| form.date(part.0).is_some());
+        forms.retain(|form| form.date(&part.0).is_some());
         parts.push(part);
     }
-    let all = |form: &Form| -> Vec<i64> { parts.iter().filter_map(|part| form.date(part.0)).collect() };
+    let all = |form: &Form| -> Vec<i64> { parts.iter().filter_map(|part| form.date(&part.0)).collect() };
     let days = forms.first().map(all).unwrap_or_default();
     for other in &forms[1.min(forms.len())..] {
         if let Some(at) = all(other).iter().zip(&days).position(|(a, b)| a != b) {
@@ -145,124 +164,14 @@ fn dates(texts: &[&str], mut forms: Vec<Form>, said: Option<&str>) -> Result<Tim
         }
     }
     let moment =
-        |(day, part): (i64, &(&str, i64, f64))| Moment { whole: day * 86_400 + part.1, rest: part.2 };
-    Ok(Times { moments: days.into_iter().zip(&parts).map(moment).collect(), dated: true })
-}
-
-/// `2024010123`, `202401012359`, `20240101235959`: date and clock of digits alone.
-fn stamp(text: &str) -> Option<(&str, i64, f64)> {
-    let (date, clock) = text.split_at_checked(8).filter(|(_, clock)| [2, 4, 6].contains(&clock.len()))?;
-    let fits = is_digits(text, text.len()) && (1900..=2100).contains(&date[..4].parse::<i32>().ok()?);
-    let two = |at: usize| clock.get(at..at + 2).map_or(Some(0), |part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (two(0)?, two(2)?, two(4)?);
-    let fits = fits && hour < 24 && minute < 60 && second < 60;
-    (fits && Form::Pattern("%Y%m%d").date(date).is_some()).then_some((
-        date,
-        seconds(hour, minute, second),
-        0.0,
-    ))
+        |(day, part): (i64, &(Cow<'_, str>, i64, f64))| Moment { whole: day * 86_400 + part.1, rest: part.2 };
+    let zoned = texts.iter().any(|text| has_zone(text));
+    Ok(Times { moments: days.into_iter().zip(&parts).map(moment).collect(), dated: true, zoned })
 }
 
 /// Whether all are such, of one length.
 fn stamps(texts: &[&str]) -> bool {
     texts.iter().all(|text| text.len() == texts[0].len() && stamp(text).is_some())
-}
-
-fn seconds(hour: i64, minute: i64, second: i64) -> i64 {
-    3600 * hour + 60 * minute + second
-}
-
-/// The part of a text that is its date, and seconds since midnight in UTC, whole and rest.
-fn split(text: &str) -> Option<(&str, i64, f64)> {
-    let text = text.trim();
-    if let Some(stamp) = stamp(text) {
-        return Some(stamp);
-    }
-    if let Some(colon) = text.find(':') {
-        let run = text[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
-        // `01/Jan/2024:10:20:30`, as servers log it.
-        let start = if run == 4 { colon + 1 } else { colon - run.min(2) };
-        let date = text[..start].trim_end_matches([' ', 'T', 't', ',', '_', ':', '-']);
-        let (time, rest) = clock(&text[start..])?;
-        return Some((date, time, rest));
-    }
-    // `20240101T0930Z`.
-    let marked = text.rsplit_once('T').filter(|(date, time)| {
-        date.ends_with(|c: char| c.is_ascii_digit()) && time.starts_with(|c: char| c.is_ascii_digit())
-    });
-    if let Some((date, time)) = marked {
-        let end = time.find(|c: char| !c.is_ascii_digit()).unwrap_or(time.len());
-        let (digits, offset) = (&time[..end], zone(&time[end..])?);
-        let two = |at: usize| digits.get(at..at + 2).map_or(Some(0), |part| part.parse::<i64>().ok());
-        let fits = [2, 4, 6].contains(&digits.len());
-        let (hour, minute, second) = (two(0)?, two(2)?, two(4)?);
-        return (fits && hour < 24 && minute < 60 && second < 60)
-            .then(|| (date, seconds(hour, minute, second) - offset, 0.0));
-    }
-    // `2024-01-01 23`: an hour alone.
-    if let Some((date, hour)) = text.rsplit_once(' ')
-        && hour.len() == 2
-        && date.len() == 10
-        && let Some(hour) = hour.parse().ok().filter(|hour| (0..24).contains(hour))
-    {
-        return Some((date, seconds(hour, 0, 0), 0.0));
-    }
-    let date = text.strip_suffix('Z').or_else(|| text.strip_suffix(" UTC")).unwrap_or(text);
-    Some((date, 0, 0.0))
-}
-
-/// `10:20`, `10:20:30.5 PM`, `10:20:30+01:00`: seconds since midnight in UTC, whole and rest.
-fn clock(text: &str) -> Option<(i64, f64)> {
-    let end = text.find(|c: char| !(c.is_ascii_digit() || ":.,".contains(c))).unwrap_or(text.len());
-    let mut parts = text[..end].split(':');
-    let mut next = || parts.next();
-    let whole = |part: &str| (1..=2).contains(&part.len()).then(|| part.parse::<i64>().ok())?;
-    let (mut hour, minute) = (whole(next()?)?, whole(next()?)?);
-    let (second, fraction) = match next() {
-        None => (0, 0.0),
-        Some(part) => {
-            let (second, fraction) = part.split_once(['.', ',']).unwrap_or((part, "0"));
-            (whole(second)?, format!("0.{fraction}").parse::<f64>().ok()?)
-        }
-    };
-    if next().is_some() {
-        return None;
-    }
-    let mut rest = text[end..].trim();
-    let lower = rest.to_ascii_lowercase().replace('.', "");
-    if let Some(afternoon) = ["am", "pm"].iter().position(|word| lower.starts_with(word)) {
-        if !(1..=12).contains(&hour) {
-            return None;
-        }
-        hour = hour % 12 + 12 * afternoon as i64;
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == '.').trim();
-    }
-    // A leap second is the one before.
-    let fits = hour < 24 && minute < 60 && second <= 60;
-    fits.then(|| Some((seconds(hour, minute, second.min(59)) - zone(rest)?, fraction)))?
-}
-
-/// Seconds that a zone is ahead of UTC: nothing, `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00`.
-fn zone(text: &str) -> Option<i64> {
-    // What stands in brackets names the zone of the offset before it.
-    let text = text.split('[').next().unwrap_or(text).trim();
-    if ["", "z", "utc", "gmt", "+00:00 utc"].contains(&text.to_ascii_lowercase().as_str()) {
-        return Some(0);
-    }
-    let text = text.strip_prefix("UTC").or_else(|| text.strip_prefix("GMT")).unwrap_or(text);
-    let sign = match text.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let digits: String = text[1..].chars().filter(|c| *c != ':').collect();
-    let (hours, minutes) = match digits.len() {
-        1 | 2 => (digits.as_str(), "0"),
-        4 => digits.split_at_checked(2)?,
-        _ => return None,
-    };
-    let (hours, minutes) = (hours.parse::<i64>().ok()?, minutes.parse::<i64>().ok()?);
-    (hours < 24 && minutes < 60).then_some(sign * seconds(hours, minutes, 0))
 }
 
 #[cfg(test)]
@@ -343,6 +252,37 @@ mod tests {
         ] {
             assert_eq!(day(text), 19_810 * 86_400, "{text}");
         }
+        for (text, seconds) in [
+            ("2024-03-28 01:05:07 PM", 13 * 3600 + 5 * 60 + 7),
+            ("2024032813", 13 * 3600),
+            ("202403281305", 13 * 3600 + 300),
+            ("20240328130507", 13 * 3600 + 307),
+        ] {
+            assert_eq!(day(text), 19_810 * 86_400 + seconds, "{text}");
+        }
+        // Seconds since 1970 stay what they are.
+        assert!(!read(&["1704067200", "1704070800"], None).unwrap().dated);
+    }
+
+    #[test]
+    fn forms_of_programs_and_languages_are_known() {
+        let day = |text: &str| one(text).unwrap_or_else(|| panic!("{text}")).whole;
+        for text in [
+            "2024_03_28",
+            "20240328 000000",
+            "20240328_0000",
+            "Thu Mar 28 00:00:00 2024",
+            "Thu Mar 28 00:00:00 UTC 2024",
+            "28. März 2024",
+            "28 mars 2024",
+            "28 de marzo de 2024",
+            "28-Mrz-24",
+            "2024-03-28 01:00 CET",
+            "2024-03-27 19:00:00 EST",
+            "2024-03-28/2024-04-03",
+        ] {
+            assert_eq!(day(text), 19_810 * 86_400, "{text}");
+        }
         for text in [
             "2024-04",
             "2024/04",
@@ -355,19 +295,13 @@ mod tests {
             "Q2 2024",
             "2024-Q2",
             "2Q2024",
+            "2024:Q2",
+            "2024M04",
+            "2024m4",
+            "avril 2024",
         ] {
             assert_eq!(day(text), 19_814 * 86_400, "{text}");
         }
-        for (text, seconds) in [
-            ("2024-03-28 01:05:07 PM", 13 * 3600 + 5 * 60 + 7),
-            ("2024032813", 13 * 3600),
-            ("202403281305", 13 * 3600 + 300),
-            ("20240328130507", 13 * 3600 + 307),
-        ] {
-            assert_eq!(day(text), 19_810 * 86_400 + seconds, "{text}");
-        }
-        // Seconds since 1970 stay what they are.
-        assert!(!read(&["1704067200", "1704070800"], None).unwrap().dated);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Numbers with a unit in every cell of their column, such as `$5` and `12 %`.
 
-use super::sheet::{Decimal, Sheet, listed, number, shown};
+use super::sheet::{Decimal, Sheet, number, shown, ten};
 
-/// What stands before or behind a number.
-const UNITS: [&str; 9] = ["$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF"];
+/// What stands before or behind a number; last what stands for no unit, where some numbers are written as bookkeepers do.
+const UNITS: [&str; 10] = ["$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", BRACKETS];
+/// Numbers below 0 in brackets.
+const BRACKETS: &str = "()";
 
 /// Takes the unit out of the cells of each column whose numbers all have the same, and says so.
 pub(super) fn take(sheet: &mut Sheet) -> Option<String> {
@@ -22,10 +24,13 @@ pub(super) fn take(sheet: &mut Sheet) -> Option<String> {
     }
     (sheet.text, sheet.ends) = (text, ends);
     let named = |(column, unit): (usize, &Option<&str>)| {
-        unit.map(|unit| format!("{} ({unit})", shown(&sheet.columns[column])))
+        unit.map(|unit| match unit {
+            BRACKETS => format!("`{}` (in brackets: below 0)", shown(&sheet.columns[column])),
+            unit => format!("`{}` ({unit})", shown(&sheet.columns[column])),
+        })
     };
     let names: Vec<_> = units.iter().enumerate().filter_map(named).collect();
-    Some(format!("numbers with a unit, read without it: {}", listed(&names)))
+    Some(format!("numbers with a unit, read without it: {}", ten(&names)))
 }
 
 /// The unit of a column; none where one of its values has none or another.
@@ -33,16 +38,23 @@ fn unit(sheet: &Sheet, column: usize) -> Option<&'static str> {
     let mut values = (0..sheet.len()).filter_map(|row| sheet.value(row, column));
     let first = values.next()?;
     let unit = UNITS.into_iter().find(|unit| without(first, unit).is_some())?;
-    values.all(|value| without(value, unit).is_some()).then_some(unit)
+    let all = values.all(|value| without(value, unit).is_some());
+    let written = unit != BRACKETS
+        || (0..sheet.len()).filter_map(|row| sheet.value(row, column)).any(|value| value.starts_with('('));
+    (all && written).then_some(unit)
 }
 
 /// The number of a cell without its unit; nothing if it has not that unit, or is no number.
 fn without(cell: &str, unit: &str) -> Option<String> {
-    let (sign, rest) = match cell.strip_prefix('-') {
-        Some(rest) => ("-", rest.trim_start()),
+    let inner = cell.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let (sign, rest) = match inner.or_else(|| cell.strip_prefix('-')) {
+        Some(rest) => ("-", rest.trim()),
         None => ("", cell),
     };
-    let bare = rest.strip_prefix(unit).or_else(|| rest.strip_suffix(unit))?.trim();
+    let bare = match unit {
+        BRACKETS => rest,
+        unit => rest.strip_prefix(unit).or_else(|| rest.strip_suffix(unit))?.trim(),
+    };
     let is_number = |decimal| number(bare, decimal).is_some();
     (is_number(Decimal::Point) || is_number(Decimal::Comma)).then(|| format!("{sign}{bare}"))
 }
@@ -61,6 +73,11 @@ mod tests {
             ("$five", "$", None),
             ("5", "$", None),
             ("$", "$", None),
+            ("($1,234.50)", "$", Some("-1,234.50")),
+            ("(12)", "()", Some("-12")),
+            ("12", "()", Some("12")),
+            ("-12", "()", Some("-12")),
+            ("(a)", "()", None),
         ] {
             assert_eq!(without(cell, unit).as_deref(), expected, "{cell}");
         }

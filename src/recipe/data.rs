@@ -2,7 +2,7 @@
 
 use super::evaluation::EvaluationSettings;
 use super::settings::Recipe;
-use super::tasks::{Family, FieldData, FieldSettings, LoadedTable, Loading, SeriesData, TableRows};
+use super::tasks::{Family, FieldData, FieldSettings, LoadedTable, Loading, SeriesData};
 use crate::data::{ImageSet, SeriesSet, Split};
 use crate::error::{Error, Result};
 use crate::task::{FieldTasks, SeriesTable};
@@ -97,14 +97,7 @@ impl Recipe {
     pub fn judge_rows(&mut self, path: &Path) -> Result<()> {
         let Family::Table(table) = &mut self.task.family else { return Ok(()) };
         table.judge_on(path)?;
-        self.load_data(None)?;
-        match self.table().map(|table| &table.rows) {
-            Some(TableRows::Batches { unlabelled: Some(_), .. }) => {
-                let reason = "has no labels to judge by; `predict` gives it some";
-                Err(Error::file(path, reason))
-            }
-            Some(TableRows::Batches { unlabelled: None, .. } | TableRows::Classes(_)) | None => Ok(()),
-        }
+        self.load_data(None)
     }
 
     /// Checks that tasks and model fit what was loaded.

@@ -15,6 +15,9 @@ fn splits_are_known_by_any_of_their_usual_names() {
         ["base", "dev", "novel"],
         ["Seen", "val", "Unseen"],
         ["meta_train", "meta-val", "metatest"],
+        ["train_images", "val_images", "test_images"],
+        ["01-train", "02-valid", "03-test"],
+        ["birds--Train", "birds--eval", "birds--Test"],
     ]
     .into_iter()
     .enumerate()
@@ -36,6 +39,29 @@ fn splits_are_known_by_any_of_their_usual_names() {
     images(&["pets", "pets", "--split", "classes"]).success().stdout(contains("12 images"));
     unpack(&dir.path().join("two"), &folders(&["train/ant", "train/bee", "test/cat", "test/dog"]));
     images(&["two", "two"]).success().stderr(contains("validation.every=0"));
+    // A list of classes with their splits, whatever it is called.
+    unpack(&dir.path().join("said"), &folders(&["all/ant", "all/bee", "all/cat", "all/dog"]));
+    let list = "class,split\nant,test\nbee,train\ncat,val\ndog,train\n";
+    fs::write(dir.path().join("said/classes.csv"), list).unwrap();
+    images(&["said", "said"]).success().stdout(contains("classes: 2 train, 1 validation, 1 test"));
+    assert_eq!(classes(dir.path(), "said"), ["train:bee", "train:dog", "validation:cat", "test:ant"]);
+}
+
+#[test]
+fn a_bad_picture_names_the_way_on_and_names_without_endings_are_looked_into() {
+    let dir = temp();
+    let mut files = folders(&["ant", "bee", "cat"]);
+    files.push(("ant/cut.png".to_owned(), files[0].1[..40].to_vec()));
+    unpack(&dir.path().join("in"), &files);
+    let (done, _, err) = import(dir.path(), &["x", "in"]);
+    assert!(!done && err.contains("cut.png") && err.contains("; --skip-bad leaves it out"), "{err}");
+    let bare: Vec<_> = folders(&["ant", "bee", "cat"])
+        .into_iter()
+        .map(|(name, bytes)| (name.replace(['.'], "-"), bytes))
+        .collect();
+    unpack(&dir.path().join("bare"), &bare);
+    let (done, out, err) = import(dir.path(), &["y", "bare", "--background", "white"]);
+    assert!(done && out.contains("6 images"), "{out}{err}");
 }
 
 #[test]

@@ -221,7 +221,13 @@ fn forms_of_dates_are_known_or_said_not_to_be() {
             &SeriesColumns::default(),
         )
     };
-    let known: [&dyn Fn(usize) -> String; 9] = [
+    let known: [&dyn Fn(usize) -> String; 15] = [
+        &|t| format!("{}m{}", 1990 + t / 12, t % 12 + 1),
+        &|t| format!("{}:Q{}", 1990 + t / 4, t % 4 + 1),
+        &|t| format!("202401{:02} {:02}0000", 1 + t / 24, t % 24),
+        &|t| format!("{}. März 2024", t % 28 + 1).replace("März", ["März", "April"][t / 28]),
+        &|t| format!("Mon Jan {:2} {:02}:00:00 2024", 1 + t / 24, t % 24),
+        &|t| format!("2024-01-{:02} {:02}:00:00 EST", 1 + t / 24, t % 24),
         &|t| format!("2024-{:03}", t + 1),
         &|t| format!("{}M{:02}", 1990 + t / 12, t % 12 + 1),
         &|t| format!("{}H{}", 1990 + t / 2, t % 2 + 1),
@@ -239,4 +245,61 @@ fn forms_of_dates_are_known_or_said_not_to_be() {
     }
     let notes = of(&|t| format!("the {t}th")).unwrap().notes.join("\n");
     assert!(notes.contains("passed over are `when`") && notes.contains("--time-column"), "{notes}");
+}
+
+#[test]
+fn times_stand_in_several_columns_and_in_zones() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = SeriesColumns::default();
+    let of = |head: &str, form: &dyn Fn(usize) -> String, said: &SeriesColumns| {
+        // Backwards, so that what is not sorted shows.
+        let rows = (0..60).rev().map(|t| format!("a,{},{t}\n", form(t))).collect::<String>();
+        read(&write(dir.path(), "times.csv", format!("id,{head},y\n{rows}").as_bytes()), said)
+    };
+    let upwards: Vec<_> = (0..60).map(f64::from).collect();
+    let (day, hour) = (|t: usize| 1 + t / 24, |t: usize| t % 24);
+    let cases: [(&str, &dyn Fn(usize) -> String, &str); 6] = [
+        ("date,time", &|t| format!("2024-01-{:02},{:02}:00", day(t), hour(t)), "2024-01-03T12:00:00"),
+        ("date,hour", &|t| format!("2024-01-{:02},{}", day(t), hour(t)), "2024-01-03T12:00:00"),
+        ("year,month,day,hour", &|t| format!("2024,1,{},{}", day(t), hour(t)), "2024-01-03T12:00:00"),
+        ("Year,Month,Day", &|t| format!("2024,{},{}", 1 + t / 31, 1 + t % 31), "2024-03-01"),
+        ("year,month", &|t| format!("{},{}", 1990 + t / 12, 1 + t % 12), "1995-01"),
+        ("when", &|t| format!("2024-01-{:02}T{:02}:00+01:00", day(t), hour(t)), "2024-01-03T11:00:00Z"),
+    ];
+    for (head, form, next) in cases {
+        let set = of(head, form, &told).unwrap_or_else(|e| panic!("{head}: {e}"));
+        assert_eq!(
+            (&set.series[0].1, set.time_after(0, 1).as_deref()),
+            (&upwards, Some(next)),
+            "{head}: {:?}",
+            set.notes
+        );
+    }
+    // The hour that comes twice where clocks are put back, by choice one.
+    let back = |t: usize| format!("2024-10-27 {:02}:00", t - usize::from(t > 2));
+    let text = |n: usize| (0..n).map(|t| format!("a,{},{t}\n", back(t))).collect::<String>();
+    let path = write(dir.path(), "twice.csv", format!("id,when,y\n{}", text(24)).as_bytes());
+    let error = read(&path, &told).unwrap_err().to_string();
+    assert!(
+        error.contains("line 5") && error.contains("line 4") && error.contains("task.duplicates=mean"),
+        "{error}"
+    );
+    for (duplicates, value) in
+        [(Duplicates::Mean, 2.5), (Duplicates::Sum, 5.0), (Duplicates::First, 2.0), (Duplicates::Last, 3.0)]
+    {
+        let set = read(&path, &SeriesColumns { duplicates, ..told.clone() }).unwrap();
+        assert_eq!((set.series[0].1.len(), set.series[0].1[2], set.series[0].1[3]), (23, value, 4.0));
+        assert!(set.notes.iter().any(|note| note.contains("has again: 1")), "{:?}", set.notes);
+    }
+    let form = |t: usize| format!("{:02}.01.2024,{}h", day(t), hour(t));
+    let plain = |t: usize| format!("{:02}.01.2024,{}", day(t), hour(t));
+    let said = SeriesColumns { time: Some("d,h".to_owned()), ..told.clone() };
+    assert_eq!(
+        of("d,h", &plain, &SeriesColumns { dates: Some("day_first".to_owned()), ..said }).unwrap().series[0]
+            .1,
+        upwards
+    );
+    let error =
+        of("d,h", &form, &SeriesColumns { time: Some("d".to_owned()), ..told }).unwrap_err().to_string();
+    assert!(error.contains("--time-column A,B") || error.contains("day_first"), "{error}");
 }

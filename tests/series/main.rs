@@ -5,7 +5,7 @@ mod files;
 mod learned;
 
 use fastweights::backend::cpu::CpuBackend;
-use fastweights::data::{Dialect, Gaps, Layout, SeriesColumns, SeriesSet};
+use fastweights::data::{Dialect, Duplicates, Gaps, Layout, SeriesColumns, SeriesSet};
 use fastweights::meta::Trainer;
 use fastweights::recipe::{Recipe, parse_setting};
 use fastweights::run::{Judged, Models, judge};

@@ -26,7 +26,8 @@ fn words_are_categories_and_what_numbers_the_rows_is_left_out() {
     assert_eq!(names, [("sex", 2), ("alive", 2), ("town", 3), ("zip", 2)]);
     assert_eq!(x[..9], [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
     let notes = notes.join("\n");
-    for word in ["`Id (it numbers the rows)`", "`name (a text of its own", "task.keep=[\"Id\"]", "`town (3)`"]
+    for word in
+        ["`Id` (it numbers the rows)", "`name` (a text of its own", "task.keep=[\"Id\"]", "`town` (3)"]
     {
         assert!(notes.contains(word), "{notes}, without {word}");
     }
@@ -201,7 +202,7 @@ fn ids_dates_and_labels_that_differ_in_case_are_named() {
     let names: Vec<_> = columns.features.iter().map(|f| (f.name.as_str(), f.coding.width())).collect();
     assert_eq!(names, [("shop_id", 4), ("PAID", 1), ("a", 1)]);
     let notes = notes.join("\n");
-    for word in ["`user_id (numbers that are ids)`", "`seen (dates;", "case alone", "`Yes`, `yes`"] {
+    for word in ["`user_id` (numbers that are ids)", "`seen` (dates;", "case alone", "`Yes`, `yes`"] {
         assert!(notes.contains(word), "{notes}, without {word}");
     }
     let keep = ["user_id".to_owned(), "seen".to_owned()];

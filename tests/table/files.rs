@@ -27,10 +27,11 @@ fn a_file_is_read_as_it_stands_and_refused_by_line_and_column() {
         ("x,label\n1,a\n1e99,b\n", &["line 3", "column `x`", "finite"]),
         ("x,label\n1,a\n,b\n", &["line 3", "column `x`", "is empty", "task.ignore", "task.missing=median"]),
         ("x,label\n1,a\n?,b\n", &["line 3", "column `x`", "`?` stands for no value"]),
-        ("x,label\n1,a\n2,\n", &["line 3", "column `label`", "missing", "in 1 rows"]),
-        ("x,label\n1,a\n2\n", &["line 3 has 1 cells", "2"]),
+        ("x,label\n1,a\n2,\n", &["line 3", "column `label`: is missing; --set task.missing=drop"]),
+        ("x,label\n1,a\n2,\n3,\n", &["line 3", "is missing, as in 2 of 3 rows"]),
+        ("x,label\n1,a\n2\n", &["line 3 has 1 cell, the header 2"]),
         ("x,label\n1,a,5\n2,b,\n", &["line 2 has 3 cells", "2"]),
-        ("x,label\r\n1,a\r\n\r\n2\r\n", &["line 4 has 1 cells", "2"]),
+        ("x,label\r\n1,a\r\n\r\n2\r\n", &["line 4 has 1 cell, the header 2"]),
         ("x,label\r\n1,\"a\nb\"\r\n3,b\r\n2,b\r\n\r\nwide,b\r\n", &["line 7", "column `x`", "`wide`"]),
         ("x,label\n\"1,234\",a\n\"2,345\",b\n", &["line 2", "column `x`", "task.decimal=comma"]),
         ("5.1,3.5,x\n4.9,3.0,y\n4.7,3.2,x\n", &["`task.label`", "`1`, `2`, `3`", "task.header=true"]),
@@ -57,6 +58,7 @@ fn any_program_may_have_written_the_file() {
     let expected = coded(&file(&dir, "plain.csv", plain), &CHOICES).unwrap().1;
     let utf16: Vec<u8> = format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let arff = "% by hand\n@relation r\n@attribute a numeric\n@attribute b real\n@attribute label {x,y}\n@data\n1.5,2,x\n2.5,3,y\n% no\n3.5,5,x\n";
+    let sparse = "@relation r\n@attribute a numeric\n@attribute b real\n@attribute label {x,y}\n@data\n{0 1.5, 1 2}\n{0 2.5, 1 3, 2 y}\n{0 3.5, 1 5}\n";
     let gzipped = {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         std::io::Write::write_all(&mut packed, plain.as_bytes()).unwrap();
@@ -76,6 +78,12 @@ fn any_program_may_have_written_the_file() {
         ("r.csv", b"a,b,label\nr1,1.5,2,x\nr2,2.5,3,y\nr3,3.5,5,x\n".to_vec()),
         ("utf16.csv", utf16),
         ("weka.arff", arff.as_bytes().to_vec()),
+        ("sparse.arff", sparse.as_bytes().to_vec()),
+        ("caret.csv", plain.replace(',', "^").into_bytes()),
+        ("tilde.txt", plain.replace(',', "~").into_bytes()),
+        ("hive.txt", plain.replace(',', "\u{1}").into_bytes()),
+        ("joined.csv", format!("{plain}{}", &plain[..10]).into_bytes()),
+        ("titled.csv", format!("made by a tool\n\n{plain}").into_bytes()),
         ("packed.csv.gz", gzipped),
         (
             "quoted.csv",
@@ -121,4 +129,98 @@ fn labels_that_are_numbers_are_classes_or_a_quantity() {
     let (columns, ..) = coded(&path, &Choices { regression: true, ..CHOICES }).unwrap();
     let Target::Number { mean, .. } = columns.target else { panic!("no number") };
     assert!((mean - 2.5).abs() < 1e-12 && columns.outputs() == 1);
+}
+
+#[test]
+fn what_stands_in_files_besides_rows_is_passed_over_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = "1.5,2,x\n2.5,3,y\n-3.5,5,x\n4,6,y\n";
+    let (_, expected, notes) =
+        coded(&file(&dir, "plain.csv", &format!("a,b,label\n{rows}")), &CHOICES).unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
+    for (name, text, words) in [
+        (
+            "units",
+            format!("a,b,label\n[m],[s],[-]\n{rows}"),
+            "line 2 holds units and is passed over: `[m]`, `[s]`, `[-]`",
+        ),
+        ("words", format!("a,b,label\nmetres,seconds,\n{rows}"), "line 2 holds units"),
+        ("joined", format!("a,b,label\n{rows}a,b,label\n"), "stand again in line 6: passed over"),
+        ("title", format!("By me\na,b,label\n{rows}"), "the line above the table is passed over"),
+        ("brackets", format!("a,b,label\n{}", rows.replace("-3.5", "(3.5)")), "`a` (in brackets: below 0)"),
+        (
+            "money",
+            format!(
+                "a,b,label\n{}",
+                rows.replace("-3.5", "($3.5)")
+                    .replace("1.5", "$1.5")
+                    .replace("2.5", "$2.5")
+                    .replace("\n4,", "\n$4,")
+            ),
+            "`a` ($)",
+        ),
+    ] {
+        let path = file(&dir, name, &text);
+        let (_, x, _) = coded(&path, &CHOICES).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(x, expected, "{name}");
+        let notes = sheet(&path).unwrap().notes.join("\n");
+        assert!(notes.contains(words), "{name}: {notes}");
+    }
+    // Words in one column are values; so is a first row that stands there twice, where nothing tells it from others.
+    let (columns, ..) =
+        coded(&file(&dir, "one.csv", "a,c,label\n1,big,x\n2,big,y\n3,small,x\n4,big,y\n"), &CHOICES).unwrap();
+    assert_eq!(columns.features.len(), 2);
+    assert_eq!(sheet(&file(&dir, "words.csv", "x,s\ny,t\nx,s\ny,s\n")).unwrap().len(), 4);
+    // Of ARFF quotes go, and what the file calls a category is one.
+    let arff = "@relation r\n@attribute n {1,2,3}\n@attribute 'a b' real\n@attribute label {'x y',z}\n@data\n\
+                1,5,'x y'\n2,6,z\n3, 7 ,'x y' % seen\n1,8,z\n";
+    let (columns, x, notes) = coded(&file(&dir, "n.arff", arff), &CHOICES).unwrap();
+    assert_eq!((columns.classes(), x.len()), (&["x y".to_owned(), "z".to_owned()][..], 4 * 4), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("an input for each value: `n` (3)")), "{notes:?}");
+}
+
+#[test]
+fn words_for_no_value_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    for word in [
+        "",
+        "NA",
+        "n/a",
+        "N.A.",
+        "#N/A",
+        "#N/A N/A",
+        "<NA>",
+        "NaN",
+        "-nan",
+        "NaT",
+        "1.#QNAN",
+        "-1.#IND",
+        "NULL",
+        "(null)",
+        "none",
+        "nil",
+        "undefined",
+        "?",
+        "-",
+        "--",
+        ".",
+        "..",
+        "\\N",
+        "#VALUE!",
+        "#DIV/0!",
+        "#REF!",
+    ] {
+        let path = file(&dir, "words.csv", &format!("a,b,label\n1,2,x\n{word},3,y\n5,4,x\n6,7,y\n"));
+        let error = coded(&path, &CHOICES).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3, column `a`") && error.contains("task.missing=median"),
+            "{word}: {error}"
+        );
+        let (_, x, notes) = coded(&path, &Choices { missing: MissingCells::Drop, ..CHOICES }).unwrap();
+        assert_eq!(
+            (x.len(), notes[0].as_str()),
+            (6, "1 of 4 rows left out since a value is missing"),
+            "{word}"
+        );
+    }
 }

@@ -67,7 +67,7 @@ fn mixed_units_are_no_numbers() {
     let sheet = read("t.csv", text.as_bytes()).unwrap();
     assert_eq!((sheet.cell(4, 0), sheet.number(4, 0).unwrap()), ("€5", None));
     let (_, notes) = learned(&rows("a,b,kind", |i| format!("{i} %")), false).unwrap();
-    assert!(notes.contains("a (%)"), "{notes}");
+    assert!(notes.contains("`a` (%)"), "{notes}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn columns_that_number_rows_are_told_from_measures() {
     let (features, notes) =
         names(&rows("zip,b,kind", |i| ["02115", "10001", "90210"][i as usize % 3].to_owned()));
     assert_eq!(features, ["zip", "b"]);
-    assert!(notes.contains("zip (3)"), "{notes}");
+    assert!(notes.contains("`zip` (3)"), "{notes}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn refusals_say_what_to_type() {
     assert!(learned(&texts, false).unwrap().1.contains("a text of its own"));
     let only: String = (0..30).map(|i| format!("about {i},{}\n", ["x", "y"][i % 2])).collect();
     let error = refused(&format!("a,kind\n{only}"), false);
-    assert!(error.contains("besides `kind`: left out: `a (a text of its own"), "{error}");
+    assert!(error.contains("besides `kind`: left out: `a` (a text of its own"), "{error}");
     let error = refused(&rows("a,b,kind", |i| i.to_string()), true);
     assert!(error.contains("line 2, column `kind`: `x`") && error.contains("--label kind"), "{error}");
     let own: String = (0..30).map(|i| format!("{},thing {i}\n", i * i)).collect();

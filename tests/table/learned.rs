@@ -167,6 +167,19 @@ fn a_test_file_is_judged_by_or_predicted() {
     let predictions = table_predictions(&own, &trained(&own), &CpuBackend::new(Some(1))).unwrap().unwrap();
     assert_eq!(probabilities(&predictions).len(), 2 * 18);
     assert!(probabilities(&predictions).chunks_exact(2).all(|p| (p[0] + p[1] - 1.0).abs() < 1e-9));
+    // Judged by other rows later, it is scaled as it was learned: by the rows that were not held out.
+    let mut anew = recipe("table", &path, &[]).unwrap();
+    let learned = |recipe: &Recipe| {
+        let table = recipe.table().unwrap();
+        let TableRows::Batches { train, judged, judged_by, .. } = &table.rows else { panic!() };
+        (table.columns.clone(), train.x.clone(), (judged.numbers.len(), judged_by.clone()))
+    };
+    let (columns, x, held) = learned(&anew);
+    assert_eq!(held, (16, "held-out rows".to_owned()));
+    anew.judge_rows(&labelled).unwrap();
+    assert_eq!(learned(&anew), (columns, x, (30, "labelled.csv".to_owned())));
+    let error = anew.judge_rows(&bare).unwrap_err().to_string();
+    assert!(error.contains("bare.csv") && error.contains("no labels"), "{error}");
     let foreign = file(&dir, "foreign.csv", "a,b,c,kind\n1,2,3,k00\n1,2,3,k07\n");
     let error = with(&foreign).unwrap_err().to_string();
     assert!(error.contains("foreign.csv: line 3") && error.contains("k07"), "{error}");

@@ -136,10 +136,18 @@ fn labelled(columns: &Columns, sheet: &Sheet, rows: impl Iterator<Item = usize>)
     Ok(LabelledRows { x: coded.x, y, numbers: coded.numbers })
 }
 
-/// Rows of mini-batches: those of a test file or a share of the rows are held out.
+/// Refuses rows without labels.
+fn check_labels(bare: Option<&Sheet>) -> Result<()> {
+    let refused =
+        |sheet: &Sheet| Err(Error::file(&sheet.path, "has no labels to judge by; `predict` gives it some"));
+    bare.map_or(Ok(()), refused)
+}
+
+/// Rows of mini-batches: those of a test file or a share of the rows are held out. With rows to be judged by `anew` the others
+/// are what they were without.
 pub(super) fn batches(
     sheet: &Sheet,
-    test: Option<&Sheet>,
+    (test, anew): (Option<&Sheet>, Option<&Sheet>),
     choices: &Choices<'_>,
     held_out: &HeldOut,
     both: bool,
@@ -151,6 +159,7 @@ pub(super) fn batches(
         column.is_some_and(|column| (0..test.len()).any(|row| test.value(row, column).is_some()))
     };
     let judging = test.filter(has_labels);
+    check_labels(anew.filter(|anew| !has_labels(anew)))?;
     let labels: Vec<_> = match choices.regression {
         true => vec![""; roles.rows.len()],
         false => roles.labels.iter().map(String::as_str).collect(),
@@ -175,14 +184,14 @@ pub(super) fn batches(
     let train = labelled(&columns, sheet, train.into_iter())?;
     let tried = trials.then(|| labelled(&columns, sheet, tried.into_iter())).transpose()?;
     let mut notes = [sheet.notes.clone(), roles.notes].concat();
-    let (judged, judged_by) = match judging {
+    let (judged, judged_by) = match anew.or(judging) {
         Some(test) => (labelled(&columns, test, 0..test.len())?, test.name()),
         None => (labelled(&columns, sheet, held.into_iter())?, "held-out rows".to_owned()),
     };
     let unlabelled = test.filter(|test| !has_labels(test));
     let unlabelled = unlabelled.map(|test| labelled(&columns, test, 0..test.len())).transpose()?;
-    if let Some(test) = test {
-        let whole = unlabelled.as_ref().unwrap_or(&judged).numbers.len();
+    if let Some(test) = anew.or(test) {
+        let whole = unlabelled.as_ref().filter(|_| anew.is_none()).unwrap_or(&judged).numbers.len();
         if whole < test.len() {
             notes.push(format!(
                 "{} of {} left out since a value is missing",

@@ -2,10 +2,10 @@
 
 use super::kind::{Draw, Kind, Loading, Targets, Usual, check_points, points};
 use super::loaded::{Loaded, still_there};
-use super::series_csv::{Missing, Names, SeriesCsv};
+use super::series_csv::{Missing, Names, SeriesCsv, check_dates};
 use super::series_data::{Cut, SeriesData};
 use crate::adapted::{SeriesForm, SeriesScale};
-use crate::data::{Decimal, Dialect, Gaps, Layout, SeriesColumns, SeriesSet, Split};
+use crate::data::{Decimal, Dialect, Duplicates, Gaps, Layout, SeriesColumns, SeriesSet, Split};
 use crate::error::{Error, Result};
 use crate::model::Shape;
 use crate::recipe::evaluation::{EvaluationSettings, Protocol};
@@ -76,6 +76,7 @@ section!(Typed {
     layout: Layout,
     missing: Missing,
     gaps: Gaps,
+    duplicates: Duplicates,
     pieces: usize,
     train_series: usize,
     separator: String,
@@ -113,6 +114,7 @@ impl Typed {
             ("layout", self.layout.is_some()),
             ("missing", self.missing.is_some()),
             ("gaps", self.gaps.is_some()),
+            ("duplicates", self.duplicates.is_some()),
             ("pieces", self.pieces.is_some()),
             ("train_series", self.train_series.is_some()),
             ("separator", self.separator.is_some()),
@@ -142,16 +144,7 @@ impl Typed {
         if let Some(count) = self.train_series {
             within("task.train_series", count, 1..=MANY)?;
         }
-        let dates = self.dates.as_deref();
-        if dates.is_some_and(|said| {
-            !said.contains('%') && !["day_first", "month_first", "number"].contains(&said)
-        }) {
-            let reason = format!(
-                "is `{}`; day_first, month_first, number or a pattern such as \"%d.%m.%Y\" is needed",
-                dates.unwrap_or_default()
-            );
-            return Err(Error::recipe("task.dates", reason));
-        }
+        check_dates(self.dates.as_deref())?;
         let dialect = Dialect {
             separator: self.separator.clone(),
             decimal: self.decimal,
@@ -170,6 +163,7 @@ impl Typed {
             layout: self.layout,
             missing: self.missing.unwrap_or_default(),
             gaps: self.gaps.unwrap_or_default(),
+            duplicates: self.duplicates.unwrap_or_default(),
             pieces: within("task.pieces", self.pieces.unwrap_or(1), 1..=10_000)?,
             train_series: self.train_series,
             dialect,

@@ -1,6 +1,7 @@
 //! A file of series, as a recipe names it.
 
-use crate::data::{Dialect, Gaps, Layout, SeriesColumns, SeriesSet};
+use crate::data::{Dialect, Duplicates, Gaps, Layout, SeriesColumns, SeriesSet};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// A file of series.
@@ -30,6 +31,9 @@ pub struct SeriesCsv {
     pub missing: Missing,
     /// What becomes of times that are missing between others (default `keep`).
     pub gaps: Gaps,
+    /// What becomes of values of one series and time (default `refuse`).
+    #[serde(skip_serializing_if = "Duplicates::is_refuse")]
+    pub duplicates: Duplicates,
     /// Stretches that each series is cut into, to be a series each (default 1).
     pub pieces: usize,
     /// Series to learn from, chosen by the seed; the others are meta-test. By default three quarters of them, at most
@@ -54,6 +58,7 @@ impl SeriesCsv {
             layout: None,
             missing: Missing::default(),
             gaps: Gaps::default(),
+            duplicates: Duplicates::default(),
             pieces: 1,
             train_series: None,
             dialect: Dialect::default(),
@@ -71,8 +76,22 @@ impl SeriesCsv {
             layout: self.layout,
             drop_missing: self.missing == Missing::Drop,
             gaps: self.gaps,
+            duplicates: self.duplicates,
             pieces: self.pieces,
         }
+    }
+}
+
+/// Refuses what says nothing of how dates are written.
+pub(super) fn check_dates(dates: Option<&str>) -> Result<()> {
+    match dates {
+        Some(said) if !said.contains('%') && !["day_first", "month_first", "number"].contains(&said) => {
+            let reason = format!(
+                "is `{said}`; day_first, month_first, number or a pattern such as \"%d.%m.%Y\" is needed"
+            );
+            Err(Error::recipe("task.dates", reason))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -108,11 +108,11 @@ impl TableSettings {
         matches!(self.predicted, Predicted::Target(_))
     }
 
-    /// Takes the rows of a file for those of `task.test`.
+    /// Takes the rows of a file to be judged by.
     pub(in crate::recipe) fn judge_on(&mut self, path: &std::path::Path) -> Result<()> {
-        let TableTasks::Batches { test, test_sha256, .. } = &mut self.tasks else { return Ok(()) };
+        let TableTasks::Batches { judged_anew, .. } = &mut self.tasks else { return Ok(()) };
         let text = path.to_str().ok_or_else(|| Error::file(path, "is no name in UTF-8"))?;
-        (*test, *test_sha256) = (Some(text.to_owned()), None);
+        *judged_anew = Some(text.to_owned());
         Ok(())
     }
 
@@ -263,17 +263,19 @@ impl Kind for TableSettings {
             missing: self.missing,
         };
         let loaded = match &mut self.tasks {
-            TableTasks::Batches { batch, rows, epochs, test, test_sha256, held_out } => {
-                let test = test.as_mut().map(|path| {
-                    let known = test_sha256.as_deref().map(|sum| ("task.test_sha256", sum));
+            TableTasks::Batches { batch, rows, epochs, test, test_sha256, judged_anew, held_out } => {
+                let read = |path: &mut String, known| {
                     let names = if sheet.named { &sheet.columns[..] } else { &[] };
                     Sheet::read(absolute(path)?.as_ref(), &self.dialect, names, known)
-                });
-                let test = test.transpose()?;
+                };
+                let known = test_sha256.as_deref().map(|sum| ("task.test_sha256", sum));
+                let test = test.as_mut().map(|path| read(path, known)).transpose()?;
+                let anew = judged_anew.as_mut().map(|path| read(path, None)).transpose()?;
                 *test_sha256 = test.as_ref().map(|test| test.sha256.clone());
                 let held_out = HeldOut { share: *held_out, seed: loading.seed, trials: loading.trials };
                 let both = *batch == Batch::Both;
-                let loaded = rows::batches(&sheet, test.as_ref(), &choices, &held_out, both)?;
+                let loaded =
+                    rows::batches(&sheet, (test.as_ref(), anew.as_ref()), &choices, &held_out, both)?;
                 let train = loaded.training_rows();
                 let size = *rows.get_or_insert(ROWS.min(train));
                 (*loading.support, *loading.query) = batch.points(size);

@@ -33,6 +33,9 @@ pub enum TableTasks {
         /// SHA-256 of its bytes, once read.
         #[serde(skip_serializing_if = "Option::is_none")]
         test_sha256: Option<String>,
+        /// A file of rows that a finished run is judged by in place of those; what it learned from stays the same.
+        #[serde(skip)]
+        judged_anew: Option<String>,
         /// Share of the rows, of each class, that are held out and judged by, where no test file has labels (default 0.2).
         held_out: f64,
     },

@@ -56,6 +56,7 @@ impl Typed {
                     epochs: self.epochs.map(|n| within("task.epochs", n, 1..=1_000_000)).transpose()?,
                     test: self.test,
                     test_sha256: self.test_sha256,
+                    judged_anew: None,
                     held_out: within("task.held_out", self.held_out.unwrap_or(0.2), 0.0..=0.9)?,
                 };
                 let (support, query) = batch.points(rows.unwrap_or(ROWS));

@@ -235,6 +235,19 @@ impl Pass {
         device.queue().submit([encoder.finish()])
     }
 
+    /// Cuts a meta-iteration into twice as many submissions, as far as it has dispatches.
+    pub(crate) fn cut(&mut self) {
+        self.recorded.submission = self.recorded.recording.len().div_ceil(2 * self.parts()).max(1);
+    }
+
+    /// Submissions of a meta-iteration.
+    pub(crate) fn parts(&self) -> usize {
+        match self.recorded.submission {
+            0 => 1,
+            some => self.recorded.recording.len().div_ceil(some).max(1),
+        }
+    }
+
     /// Fills everything that a pass should write with NaN, so that an element nobody writes is seen.
     pub(crate) fn poison(&self) -> Result<()> {
         let State { device, arena, gradient, log, .. } = &self.state;

@@ -170,6 +170,11 @@ impl Resident {
             let taken = submitted.max(landed).elapsed();
             landed = Instant::now();
             if taken > 2 * TARGET {
+                // A single meta-iteration goes in parts; a part of it is no shorter than its longest dispatch.
+                let part = taken / self.pass.parts() as u32;
+                if self.block == 1 && count == 1 && part > 2 * TARGET {
+                    self.pass.cut();
+                }
                 self.block = (self.block / 2).max(1);
             } else if taken < TARGET / 2 && count == self.block {
                 self.block = (self.block * 2).min(self.most);
