@@ -46,7 +46,9 @@ pub(super) fn split(text: &str) -> Option<(Cow<'_, str>, i64, f64)> {
             .filter(|(_, year)| is_digits(year, 4) && date.contains(char::is_alphabetic));
         if let Some((before, year)) = behind {
             let (time, rest) = clock(&before[start..])?;
-            return Some((format!("{date} {year}").into(), time, rest));
+            // The day of a single digit stands behind two blanks.
+            let words: Vec<_> = date.split_whitespace().chain([year]).collect();
+            return Some((words.join(" ").into(), time, rest));
         }
         let (time, rest) = clock(&text[start..])?;
         return Some((date.into(), time, rest));
