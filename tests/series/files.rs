@@ -258,7 +258,8 @@ fn times_stand_in_several_columns_and_in_zones() {
     };
     let upwards: Vec<_> = (0..60).map(f64::from).collect();
     let (day, hour) = (|t: usize| 1 + t / 24, |t: usize| t % 24);
-    let cases: [(&str, &dyn Fn(usize) -> String, &str); 6] = [
+    type Form<'a> = &'a dyn Fn(usize) -> String;
+    let cases: [(&str, Form<'_>, &str); 6] = [
         ("date,time", &|t| format!("2024-01-{:02},{:02}:00", day(t), hour(t)), "2024-01-03T12:00:00"),
         ("date,hour", &|t| format!("2024-01-{:02},{}", day(t), hour(t)), "2024-01-03T12:00:00"),
         ("year,month,day,hour", &|t| format!("2024,1,{},{}", day(t), hour(t)), "2024-01-03T12:00:00"),
