@@ -28,7 +28,7 @@ const FEW = ['sine_k1', 'conv_strided_k3', 'siren_k2_learned_lr'];
 // What a quick run has on the GPU, for a processor that plays it takes long; what it leaves out; the rest it has on the processor.
 const ON_GPU = ['takes its first step soon after it has loaded', "its kernels pass the browser's compiler",
   'its meta-gradients are those of the golden cases, on the GPU', 'has no complaints in the console'];
-const LONG = ['trains', 'goes on where the GPU is lost'];
+const LONG = ['trains', 'keeps what it submits short', 'goes on where the GPU is lost'];
 
 if (!existsSync(join(web, 'site', 'pkg', 'fastweights_web_bg.wasm'))) {
   console.error('web/tests: the page is not built: sh web/build.sh');
@@ -135,6 +135,29 @@ const tests = {
     const [before, after] = [await page.value(mean(0, 50)), await page.value(mean(-50, undefined))];
     console.log(`    loss ${before.toFixed(2)} → ${after.toFixed(2)}; ${await page.value("document.getElementById('rate').textContent")}`);
     assert.ok(after < 0.85 * before);
+  },
+
+  async 'keeps what it submits short'({ page }) {
+    // Each submission from when the one before was done, as the browser tells it.
+    const lengths = await page.value(`(async () => {
+      const [all, real] = [[], GPUQueue.prototype.submit];
+      let before = 0;
+      GPUQueue.prototype.submit = function (commands) {
+        const from = performance.now();
+        real.call(this, commands);
+        this.onSubmittedWorkDone().then(() => { const now = performance.now(); all.push(now - Math.max(from, before)); before = now; });
+      };
+      const state = page.sinusoid.state;
+      for (let i = 0; i < 12; i++) await page.compute(() => state.training.advance(4));
+      all.length = 0;
+      for (let i = 0; i < 6; i++) await page.compute(() => state.training.advance(4));
+      GPUQueue.prototype.submit = real;
+      return all; })()`);
+    const sorted = [...lengths].sort((a, b) => a - b);
+    const [middle, longest] = [sorted[sorted.length >> 1], sorted[sorted.length - 1]];
+    console.log(`    ${lengths.length} submissions for 24 rounds: ${middle.toFixed(0)} ms in the middle, ${longest.toFixed(0)} at most`);
+    // Longer ones than 50 ms are cut, as far as a round has dispatches: then there are more of them than rounds.
+    assert.ok(middle < 50 || lengths.length >= 48, `${lengths.length} submissions`);
   },
 
   async 'goes on where the GPU is lost'({ page }) {
