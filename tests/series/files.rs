@@ -226,7 +226,7 @@ fn forms_of_dates_are_known_or_said_not_to_be() {
         &|t| format!("{}:Q{}", 1990 + t / 4, t % 4 + 1),
         &|t| format!("202401{:02} {:02}0000", 1 + t / 24, t % 24),
         &|t| format!("{}. März 2024", t % 28 + 1).replace("März", ["März", "April"][t / 28]),
-        &|t| format!("Mon Jan {:2} {:02}:00:00 2024", 1 + t / 24, t % 24),
+        &|t| format!("{} Jan {:2} {:02}:00:00 2024", ["Mon", "Tue", "Wed"][t / 24], 1 + t / 24, t % 24),
         &|t| format!("2024-01-{:02} {:02}:00:00 EST", 1 + t / 24, t % 24),
         &|t| format!("2024-{:03}", t + 1),
         &|t| format!("{}M{:02}", 1990 + t / 12, t % 12 + 1),
