@@ -149,10 +149,9 @@ impl Part {
         let mut twice = 0;
         if let Some(time) = time {
             for found in &mut part.found {
-                let doubled = sort(found, columns.duplicates);
-                match columns.duplicates {
-                    Duplicates::Refuse => check_twice(sheet, found, &time, &part.places)?,
-                    _ => twice += doubled,
+                twice += sort(found, columns.duplicates);
+                if columns.duplicates.is_refuse() {
+                    check_twice(sheet, found, &time, &part.places)?;
                 }
             }
         }

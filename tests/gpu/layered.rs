@@ -2,12 +2,13 @@
 
 use crate::adapter;
 use crate::common::mlp_cases;
+use crate::errors::largest_error;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{Device, GpuBackend, Path};
 use fastweights::backend::oracle;
 use fastweights::case::relative_error;
 use fastweights::losses::Truth;
-use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, MetaOutput, Plan, RateShape, Rates};
+use fastweights::meta::{Adapt, Backend as _, Loss, MetaGradient, Plan, RateShape, Rates};
 use fastweights::model::Model;
 use fastweights::task::{Philox, Purpose, TaskBatch};
 use fastweights::wgsl::Library;
@@ -157,21 +158,6 @@ fn models() -> Vec<Random> {
             p.model = Model::mlp(2, &[10], 6, true).unwrap();
         }),
     ]
-}
-
-/// The largest error over the parts of a result, each against its own norm.
-fn largest_error(plan: &Plan, out: &MetaOutput<f64>, reference: &MetaOutput<f64>) -> f64 {
-    let p = plan.model.param_count();
-    [
-        relative_error(&[out.meta_loss], &[reference.meta_loss]),
-        relative_error(&out.gradient[..p], &reference.gradient[..p]),
-        relative_error(&out.gradient[p..], &reference.gradient[p..]),
-        relative_error(&out.query_loss, &reference.query_loss),
-        relative_error(&out.support_loss, &reference.support_loss),
-        relative_error(&out.fast, &reference.fast),
-    ]
-    .into_iter()
-    .fold(0.0, |worst: f64, error| if error <= worst { worst } else { error })
 }
 
 #[test]

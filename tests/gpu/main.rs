@@ -6,6 +6,7 @@ mod adapter;
 #[path = "../common/mod.rs"]
 mod common;
 mod device;
+mod errors;
 mod fused;
 mod golden;
 mod graphs;

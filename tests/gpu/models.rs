@@ -1,6 +1,7 @@
 //! The layered path on models of any layers: random ones against the float64 oracle, tiles, evaluation, wrong kernels.
 
 use crate::adapter;
+use crate::errors::largest_error;
 use fastweights::backend::gpu::LayeredTuning;
 use fastweights::backend::gpu::{GpuBackend, Path};
 use fastweights::backend::oracle;
@@ -8,7 +9,7 @@ use fastweights::case::relative_error;
 use fastweights::data::{Split, glyphs};
 use fastweights::losses::Truth;
 use fastweights::meta::{
-    Adapt, Backend as _, Loss, MetaGradient, MetaOutput, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
+    Adapt, Backend as _, Loss, MetaGradient, OuterOptimizer, Plan, RateShape, Rates, TrainPlan,
 };
 use fastweights::model::{Model, Op, Shape};
 use fastweights::ops::conv2d::Conv2d;
@@ -214,20 +215,6 @@ fn grouped() -> Vec<Random> {
             learned(plan, RateShape::PerLayerStep);
         }),
     ]
-}
-
-fn largest_error(plan: &Plan, out: &MetaOutput<f64>, reference: &MetaOutput<f64>) -> f64 {
-    let p = plan.model.param_count();
-    [
-        relative_error(&[out.meta_loss], &[reference.meta_loss]),
-        relative_error(&out.gradient[..p], &reference.gradient[..p]),
-        relative_error(&out.gradient[p..], &reference.gradient[p..]),
-        relative_error(&out.query_loss, &reference.query_loss),
-        relative_error(&out.support_loss, &reference.support_loss),
-        relative_error(&out.fast, &reference.fast),
-    ]
-    .into_iter()
-    .fold(0.0, |worst: f64, error| if error <= worst { worst } else { error })
 }
 
 #[test]

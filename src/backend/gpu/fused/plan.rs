@@ -15,7 +15,8 @@ use bytemuck::{Pod, Zeroable};
 
 /// Workgroup memory is asked for in steps of this many vec4, so that plans of about one size share a kernel.
 const FAST_STEP: u64 = 64;
-/// The least that is asked for, for the same reason: 4 KiB, with which a compute unit is full of workgroups.
+/// The least that is asked for, for the same reason: 4 KiB. Tasks that need less are those of tests; what it costs them on a
+/// card was not measured.
 const FAST_LEAST: u64 = 256;
 
 /// `Shape` of the shader.
